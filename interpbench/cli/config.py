@@ -1,0 +1,84 @@
+"""`--config FILE.toml`: values for options that the command line does not give.
+
+    seed = 3                    # for every command that has --seed
+
+    [explain]                   # for `interpbench explain` only
+    method = "unoise"
+
+    [explain.options]           # as -o name=value
+    penalty = 0.5
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from interpbench.errors import InputError, UsageError, did_you_mean
+
+OPTIONS = "interpbench.options"  # where in `Context.meta` the table of -o values waits
+
+
+def use_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    """Put a file's values below those of the command line; the callback of `--config`.
+
+    Raises:
+        InputError: the file cannot be read, or is no TOML.
+        UsageError: it names a command or an option that does not exist.
+    """
+    if path is None:
+        return
+    content = _read(path)
+    name = str(context.info_name)
+    commands = _commands(context)
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            if key not in commands:
+                raise UsageError(f"{path}: {_unknown('command', key, commands)}")
+        elif _plain(key) in _parameters(context.command):
+            values[_plain(key)] = value
+        elif not any(_plain(key) in _parameters(command) for command in commands.values()):
+            known = {name for command in commands.values() for name in _parameters(command)}
+            raise UsageError(f"{path}: {_unknown('option', key, known)}")
+    own = dict(content.get(name, {}))
+    context.meta[OPTIONS] = own.pop("options", {})
+    for key, value in own.items():
+        if _plain(key) not in _parameters(context.command):
+            raise UsageError(f"{path}, [{name}]: {_unknown('option', key, _parameters(context.command))}")
+        values[_plain(key)] = value
+    parameters = _parameters(context.command)
+    context.default_map = {parameters[key]: value for key, value in values.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no TOML file: {error}.") from error
+
+
+def _commands(context: click.Context) -> dict[str, click.Command]:
+    group = context.parent.command if context.parent else None
+    if not isinstance(group, click.Group):
+        return {str(context.info_name): context.command}
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+def _parameters(command: click.Command) -> dict[str, str]:
+    """The long names of a command's options, without dashes, to click's names of the same."""
+    options = [one for one in command.params if isinstance(one, click.Option) and one.name not in ("config", "options")]
+    return {_plain(word): str(one.name) for one in options for word in one.opts if word.startswith("--")}
+
+
+def _plain(word: str) -> str:
+    return word.lstrip("-").replace("-", "_")
+
+
+def _unknown(kind: str, word: str, known: Iterable[str]) -> str:
+    return f"there is no {kind} {word!r}.{did_you_mean(_plain(word), known)} Known: {', '.join(sorted(known))}."

@@ -1,0 +1,44 @@
+"""`interpbench explain`: an importance map for every subject, on its image's own grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from interpbench.cli import flags
+from interpbench.cli.voice import say
+
+
+@click.command()
+@flags.cohort
+@flags.model
+@flags.method
+@flags.out("MAPS", "Folder for the maps.")
+@click.option(
+    "--fitted",
+    type=flags.PATH,
+    metavar="FITTED",
+    help="Folder of `interpbench fit`; without it, a method that must learn is fitted first and kept.",
+)
+@flags.options_of("method")
+@flags.preset
+@flags.split("test")
+@flags.labels
+@click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Subjects at once.")
+@flags.seed
+@flags.device
+@flags.spoken
+def explain(
+    cohort: Path, predictor: Path, out: Path, split: str, participants: tuple[str, ...], **settings: Any
+) -> None:
+    """Map which voxels matter to a predictor, subject by subject.
+
+    A map lies on the grid of its subject's image. By default the test split of COHORT is explained.
+    """
+    from interpbench import pipeline
+
+    people = list(participants) or None
+    maps = pipeline.explain(cohort, predictor, out, split=flags.part(split), participants=people, **settings)
+    say(f"Maps in {out}, n = {len(maps)}")

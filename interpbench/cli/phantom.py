@@ -1,0 +1,34 @@
+"""`interpbench phantom`: a cohort whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from interpbench.cli import flags
+from interpbench.cli.voice import say
+
+
+@click.command()
+@click.argument("out", type=flags.PATH)
+@click.option("--subjects", type=click.IntRange(min=1), default=240, show_default=True, help="How many to make.")
+@click.option(
+    "--voxel-size",
+    type=click.FloatRange(min=0, min_open=True),
+    default=4.0,
+    show_default=True,
+    metavar="MM",
+    help="Edge of a voxel, in mm.",
+)
+@flags.seed
+@flags.spoken
+def phantom(out: Path, subjects: int, voxel_size: float, seed: int) -> None:
+    """Make a synthetic ageing cohort whose truth is known.
+
+    It is written to the folder OUT, as NIfTI and participants.tsv.
+    """
+    from interpbench.phantom import write_phantom
+
+    write_phantom(out, subjects=subjects, voxel_size=voxel_size, seed=seed)
+    say(f"{subjects} subjects in {out}")

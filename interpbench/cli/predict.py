@@ -1,0 +1,36 @@
+"""`interpbench predict`: a predictor's number for every subject."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from interpbench.cli import flags
+from interpbench.cli.voice import say
+
+
+@click.command()
+@flags.cohort
+@flags.model
+@flags.out("TSV", "Table for the predictions.")
+@flags.split("all")
+@flags.labels
+@flags.seed
+@flags.device
+@flags.spoken
+def predict(
+    cohort: Path, predictor: Path, out: Path, split: str, participants: tuple[str, ...], seed: int, device: str
+) -> None:
+    """Predict the subjects of a cohort."""
+    from interpbench import pipeline
+    from interpbench.pipeline.evaluation import describe_figures
+
+    people = list(participants) or None
+    summary = pipeline.predict(
+        cohort, predictor, out, split=flags.part(split), participants=people, seed=seed, device=device
+    )
+    say(f"Predictions in {out}, n = {summary['n']}")
+    for name, figures in summary["figures"].items():
+        if figures:
+            say(f"{name}: {describe_figures(figures, summary['unit'])}")

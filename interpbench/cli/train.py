@@ -1,0 +1,43 @@
+"""`interpbench train`: a predictor from a cohort."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from interpbench.cli import flags
+from interpbench.cli.voice import say
+
+
+@click.command()
+@flags.cohort
+@flags.out("MODEL", "Folder for the trained predictor.")
+@click.option("--predictor", default="resnet18", show_default=True, metavar="NAME", help="Which network to train.")
+@flags.options_of("network, or of the training (schedule, flip, ...)")
+@flags.recipe(required=False)
+@click.option("--epochs", type=click.IntRange(min=1), default=40, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Subjects a step.")
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True)
+@click.option(
+    "--milestones-every",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    metavar="EPOCHS",
+    help="Divide the learning rate by 10 every so many epochs.",
+)
+@flags.seed
+@flags.device
+@flags.spoken
+def train(cohort: Path, out: Path, **settings: Any) -> None:
+    """Train a predictor of age on a cohort.
+
+    COHORT is split 75/10/15, stratified by age, and the best epoch by validation error is kept.
+    """
+    from interpbench import pipeline
+    from interpbench.pipeline.evaluation import describe_figures
+
+    record = pipeline.train(cohort, out, **settings)
+    say(f"Predictor in {out}; test split: {describe_figures(record['metrics']['test'], record['unit'])}")

@@ -1,0 +1,54 @@
+"""How much a command says: -v, --quiet, and what follows from them for logging and progress bars."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from interpbench.errors import InterpbenchError
+
+QUIET = "interpbench.quiet"  # in `Context.meta`
+
+
+@contextmanager
+def voice(verbose: int, quiet: bool) -> Iterator[None]:
+    """Log to stderr and show progress bars, as asked for, while a command runs."""
+    from interpbench.progress import progress_bars
+
+    click.get_current_context().meta[QUIET] = quiet
+    logger = logging.getLogger("interpbench")
+    level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    handler = _BesideBars()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    before = logger.level
+    logger.setLevel(level)
+    logger.addHandler(handler)
+    try:
+        with progress_bars(False if quiet else None):
+            yield
+    except InterpbenchError:
+        logger.debug("the error's traceback:", exc_info=True)
+        raise
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+def say(text: str) -> None:
+    """Tell the user something that is not the asked-for result; silent with --quiet."""
+    if not click.get_current_context().meta.get(QUIET, False):
+        click.echo(text)
+
+
+class _BesideBars(logging.Handler):
+    """Writes to stderr without tearing a progress bar apart."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        import sys
+
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)

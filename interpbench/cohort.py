@@ -1,0 +1,238 @@
+"""A cohort: a table of participants and their images, every bad row found at once.
+
+The table is `participants.tsv` in a folder, or any `.tsv` or `.csv`: `participant_id`, `age` (years), and optionally
+`image`, `mask`, `sex`, `split`, `truth`. Paths in it are relative to its folder. Without an `image` column, images
+are found by BIDS name: `sub-X/**/anat/*T1w.nii.gz`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from interpbench.cohort_table import Row, read_table
+from interpbench.errors import InputError
+
+LABEL = re.compile(r"[0-9A-Za-z+]{1,100}")
+OLDEST = 120.0  # years
+SPLITS = ("train", "validation", "test")
+_SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One participant: `id` without `sub-`, age in years (None where unknown), files that exist, its table line."""
+
+    id: str
+    image: Path
+    age: float | None = None
+    mask: Path | None = None
+    sex: str | None = None
+    split: str | None = None
+    truth: Path | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one row or one file; `str()` is one line."""
+
+    subject: str
+    line: int
+    file: Path | None
+    message: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}" + (f", {self.subject}" if self.subject else "")
+        return f"{where}: {self.file}: {self.message}" if self.file else f"{where}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The usable subjects of a table in its order, the bad rows, and the ids dropped for want of an age."""
+
+    root: Path
+    table: Path
+    subjects: tuple[Subject, ...]
+    problems: tuple[Problem, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """One line: how many subjects, how many dropped and who, how many problems."""
+        text = f"{self.table}: {len(self.subjects)} subjects"
+        if self.dropped:
+            named = ", ".join(f"sub-{label}" for label in self.dropped[:10])
+            more = f" and {len(self.dropped) - 10} more" if len(self.dropped) > 10 else ""
+            text += f"; {len(self.dropped)} dropped without an age: {named}{more}"
+        if self.problems:
+            text += f"; {len(self.problems)} problems, the first: {self.problems[0]}"
+        return text
+
+
+def read_cohort(path: Path | str, *, need_age: bool = True) -> Cohort:
+    """Read a cohort's table.
+
+    A bad row (no usable id, age or file, or an id that stood before) is a problem and no subject.
+
+    Args:
+        path: a folder with `participants.tsv`, or a table.
+        need_age: drop subjects without an age. False keeps them, with `age=None`, and asks for no age column.
+
+    Raises:
+        InputError: no such table, no rows, or a column missing.
+    """
+    table = _table_at(Path(path))
+    names, rows = read_table(table)
+    known = [name.lower() for name in names]
+    for needed in ("participant_id", "age") if need_age else ("participant_id",):
+        if needed not in known:
+            raise InputError(f"{table}: no column {needed!r}; its columns are: {', '.join(names)}.")
+    subjects: list[Subject] = []
+    problems: list[Problem] = []
+    dropped: list[str] = []
+    lines: dict[str, int] = {}
+    for row in rows:
+        label = str(row.cells.get("participant_id") or "").removeprefix("sub-")
+        try:
+            subject = _subject(table.parent, row, label, find_image="image" not in known)
+            if label in lines:
+                raise _BadRow(f"this participant stands in line {lines[label]} already")
+            lines[label] = row.line
+        except _BadRow as bad:
+            problems.append(Problem(label and f"sub-{label}", row.line, bad.file, str(bad)))
+            continue
+        if need_age and subject.age is None:
+            dropped.append(label)
+        else:
+            subjects.append(subject)
+    return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped))
+
+
+def split_cohort(
+    subjects: Sequence[Subject], *, fractions: tuple[float, float, float] = (0.75, 0.10, 0.15), seed: int = 0
+) -> dict[str, str]:
+    """Divide subjects into train, validation and test, alike in age.
+
+    Subjects in order of age are cut into bins; each bin is dealt out at random, and after each bin the counts so
+    far are the fractions' to within one. The result does not depend on the order of `subjects`. Who has a `split`
+    in the table keeps it; only the others are dealt out.
+
+    Returns:
+        `{id: "train" | "validation" | "test"}`, in the order of `subjects`.
+
+    Raises:
+        InputError: fractions that are negative or do not add up to 1.
+    """
+    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise InputError(f"the split's fractions must be three that add up to 1, got {fractions}.")
+    chosen = {subject.id: subject.split for subject in subjects if subject.split is not None}
+    free = [subject for subject in subjects if subject.split is None]
+    free.sort(key=lambda subject: (subject.age is None, subject.age or 0.0, subject.id))
+    draw = random.Random(seed)
+    bins = max(1, min(10, len(free) // 7))
+    ends = [round(len(free) * (number + 1) / bins) for number in range(bins)]
+    start, given = 0, [0, 0, 0]
+    for end in ends:
+        upto = _counts(end, fractions)
+        words = [
+            word
+            for word, total, before in zip(SPLITS, upto, given, strict=True)
+            for _ in range(total - before)
+        ]
+        draw.shuffle(words)
+        chosen.update({subject.id: word for subject, word in zip(free[start:end], words, strict=True)})
+        start, given = end, upto
+    return {subject.id: str(chosen[subject.id]) for subject in subjects}
+
+
+def _counts(number: int, fractions: tuple[float, float, float]) -> list[int]:
+    """How many of the first `number` go where; never fewer for a larger number."""
+    first, second = round(number * fractions[0]), round(number * (fractions[0] + fractions[1]))
+    return [first, second - first, number - second]
+
+
+class _BadRow(Exception):
+    def __init__(self, message: str, file: Path | None = None) -> None:
+        super().__init__(message)
+        self.file = file
+
+
+def _table_at(path: Path) -> Path:
+    if path.is_dir():
+        for name in ("participants.tsv", "participants.csv"):
+            if (path / name).is_file():
+                return path / name
+        raise InputError(f"{path}: holds no participants.tsv; a cohort is a folder with that table, or a table.")
+    if not path.exists():
+        raise InputError(f"{path}: no such folder or table.")
+    if not path.is_file() or path.suffix.lower() not in (".tsv", ".csv", ".txt"):
+        raise InputError(f"{path}: is no table; a cohort is a folder with participants.tsv, or a .tsv or .csv file.")
+    return path
+
+
+def _subject(root: Path, row: Row, label: str, *, find_image: bool) -> Subject:
+    if row.fault:
+        raise _BadRow(row.fault)
+    if not label:
+        raise _BadRow("no participant_id")
+    if not LABEL.fullmatch(label):
+        raise _BadRow(f"participant_id {label[:60]!r} must be letters, digits and + only (100 at most)")
+    age = _age(row.cells.get("age"))
+    image = _find_image(root, label) if find_image else _file(root, row, "image")
+    if image is None:
+        raise _BadRow("no image is named in this row")
+    split = row.cells.get("split")
+    if split is not None and split.lower() not in _SPLIT_WORDS:
+        raise _BadRow(f"split must be train, validation or test, got {split!r}")
+    return Subject(
+        id=label,
+        image=image,
+        age=age,
+        mask=_file(root, row, "mask"),
+        sex=row.cells.get("sex"),
+        split=None if split is None else _SPLIT_WORDS[split.lower()],
+        truth=_file(root, row, "truth"),
+        line=row.line,
+    )
+
+
+def _age(cell: str | None) -> float | None:
+    if cell is None:
+        return None
+    text = cell.replace(",", ".") if cell.count(",") == 1 and "." not in cell else cell
+    try:
+        age = float(text if "_" not in text else "")  # Python reads 4_4 as 44
+    except ValueError:
+        raise _BadRow(f"age {cell[:60]!r} is not a number of years") from None
+    if not 0 < age <= OLDEST:
+        raise _BadRow(f"age must be above 0 and at most {OLDEST:g} years, got {cell}")
+    return age
+
+
+def _file(root: Path, row: Row, column: str) -> Path | None:
+    cell = row.cells.get(column)
+    if cell is None:
+        return None
+    path = root / cell
+    if not os.path.isfile(path):
+        raise _BadRow(f"the {column} {'is not a file' if os.path.exists(path) else 'does not exist'}", path)
+    return path
+
+
+def _find_image(root: Path, label: str) -> Path:
+    folder = root / f"sub-{label}"
+    found = _sorted_files(folder.glob("**/anat/*T1w.nii.gz")) or _sorted_files(folder.glob("**/anat/*T1w.nii"))
+    if not found:
+        raise _BadRow("no image column, and no **/anat/*T1w.nii.gz in its folder", folder)
+    if len(found) > 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in found[:3])
+        raise _BadRow(f"{len(found)} T1w images ({names}); name one in an image column", folder)
+    return found[0]
+
+
+def _sorted_files(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))

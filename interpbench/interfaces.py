@@ -1,0 +1,161 @@
+"""The three interfaces. A plugin implements one of them; everything else in the core serves them."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from interpbench.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One subject on the network's grid, as learned explainers train on it."""
+
+    subject: str
+    volume: Tensor  # (1, I, J, K) float32, normalised by the predictor's recipe
+    brain: Tensor  # (I, J, K) bool
+    target: float  # in the predictor's unit; NaN where unknown
+
+
+def brain_of(volumes: Tensor) -> Tensor:
+    """The voxels of each volume that are not background.
+
+    Recipes fill the background with one value, which then also fills the eight corners. A volume
+    whose corners differ has no background, and all of it counts.
+
+    Args:
+        volumes: `(B, 1, I, J, K)`.
+
+    Returns:
+        `(B, I, J, K)` bool.
+    """
+    images = volumes[:, 0]
+    corners = images[:, :: max(images.shape[1] - 1, 1), :: max(images.shape[2] - 1, 1), :: max(images.shape[3] - 1, 1)]
+    corners = corners.flatten(1)
+    background = corners[:, 0]
+    uniform = (corners == background[:, None]).all(dim=1)
+    brain = (images != background[:, None, None, None]) | ~uniform[:, None, None, None]
+    empty = ~brain.flatten(1).any(dim=1)
+    return brain | empty[:, None, None, None]
+
+
+class Predictor(ABC):
+    """A frozen network: an MRI volume in, one number a subject out.
+
+    The contract:
+
+    - `predict` maps `(B, 1, I, J, K)` float32 to `(B,)` in `unit`, differentiably with respect to its input;
+      a subject's prediction does not depend on what else is in the batch.
+    - `module` is the torch module underneath, for methods that need layers. It is in eval mode, its
+      parameters need no gradient, and nobody changes them.
+    - `recipe` says how an image file becomes an input; `recipe.shape` is `(I, J, K)`.
+    """
+
+    unit: str = "years"
+    recipe: Recipe
+
+    @abstractmethod
+    def predict(self, volumes: Tensor) -> Tensor:
+        """Predict `(B,)`, in `unit`, from `(B, 1, I, J, K)`."""
+
+    @property
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """The torch module underneath, frozen and in eval mode."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over names, types, shapes and bytes of the module's tensors: one predictor, one fingerprint."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.module.state_dict().items()):
+            values = tensor.detach().cpu().contiguous()
+            digest.update(f"{name}:{values.dtype}:{tuple(values.shape)}".encode())
+            digest.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+
+class Explainer(ABC):
+    """A predictor and volumes in, importance maps out.
+
+    The contract:
+
+    - `explain` returns `(B, I, J, K)` float32, finite, on the device of `volumes`; **higher is more important**.
+    - `signed` says whether a value below zero means something (evidence against).
+    - A map does not depend on what else is in the batch.
+    - Predictor, volumes and the global random state are the same after as before.
+    - `learned` says whether it must be fitted to a predictor first. Then `fit` returns a fitted copy,
+      `state` gives named tensors that are stored, and `with_state` a fitted copy made from them.
+    """
+
+    signed: ClassVar[bool] = False
+    learned: ClassVar[bool] = False
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name -> option values, for `--preset`
+
+    @abstractmethod
+    def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
+        """Explain `predict(volumes)`: `(B, 1, I, J, K)` to `(B, I, J, K)`."""
+
+    def fit(
+        self,
+        predictor: Predictor,
+        training: Sequence[Sample],
+        validation: Sequence[Sample],
+        workspace: Path | None = None,
+    ) -> Self:
+        """Learn to explain this predictor; what needs no learning returns itself.
+
+        Args:
+            workspace: a folder for checkpoints, kept between an interrupted run and the next; None for none.
+                An explainer that keeps no checkpoints may leave this argument out of its signature.
+        """
+        return self
+
+    def state(self) -> dict[str, Tensor]:
+        """What was learned, as named tensors."""
+        return {}
+
+    def with_state(self, state: Mapping[str, Tensor]) -> Self:
+        """A copy that has learned `state`."""
+        return self
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the fit measured, JSON-ready: curves, diagnostics, `warnings` (a list of sentences)."""
+        return {}
+
+
+class Aggregator(ABC):
+    """Many maps on one grid in, named population maps out.
+
+    The contract:
+
+    - `add` takes one subject's map `(I, J, K)` float32. Memory does not grow with the number of subjects.
+    - `merge` takes in what another aggregator of the same class and options has seen.
+    - `result` returns named maps `(I, J, K)`; it does not depend on the order of `add`, nor on how the
+      subjects were divided, beyond float64 rounding.
+    """
+
+    @abstractmethod
+    def add(self, map: Tensor) -> None:
+        """Take in one subject's map `(I, J, K)`."""
+
+    def add_brain(self, brain: Tensor) -> None:
+        """Told of each subject's brain `(I, J, K)` bool, right after its map; most aggregators ignore it."""
+        return
+
+    @abstractmethod
+    def merge(self, other: Self) -> None:
+        """Take in all that `other` has seen."""
+
+    @abstractmethod
+    def result(self) -> Mapping[str, Tensor]:
+        """Named population maps `(I, J, K)`."""

@@ -1,0 +1,133 @@
+"""A predictor on disk: a folder with `model.safetensors` and `model.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from interpbench import store
+from interpbench.errors import InputError, UsageError
+from interpbench.interfaces import Predictor
+from interpbench.layout import settle
+from interpbench.network import NetworkPredictor
+from interpbench.options import options_json, typed_options
+from interpbench.recipe import Recipe
+from interpbench.registry import discover
+from interpbench.weights import load_weights, read_weights
+
+WEIGHTS = "model.safetensors"
+RECORD = "model.json"
+_NEEDED = ("predictor", "options", "recipe", "unit", "scale", "offset", "sha256")
+
+
+def save_predictor(
+    folder: str | Path, predictor: NetworkPredictor, *, name: str, details: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write a model folder: the weights first, the record that vouches for them last.
+
+    Args:
+        folder: made if it is not there.
+        predictor: with its weights.
+        name: the component's name, by which it is found again.
+        details: what else to keep: `distribution`, `training_age_range`, `metrics`, `split`, ...
+
+    Returns:
+        The record, as `model.json` holds it.
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECORD).unlink(missing_ok=True)  # never an old record beside new weights
+    state = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in predictor.module.state_dict().items()}
+    with store.atomic_path(folder / WEIGHTS) as path:
+        save_file(state, path)
+    record = {
+        "predictor": name,
+        "options": options_json(predictor),
+        "recipe": predictor.recipe.to_json(),
+        "unit": predictor.unit,
+        "scale": predictor.scale,
+        "offset": predictor.offset,
+        **details,
+        "fingerprint": predictor.fingerprint,
+        "sha256": store.sha256_of(folder / WEIGHTS),
+    }
+    store.write_json(folder / RECORD, record)
+    return read_record(folder)
+
+
+def load_predictor(source: str | Path, device: str = "cpu") -> Predictor:
+    """Load a model folder, or a registered predictor that needs no weights by its name.
+
+    Args:
+        source: the folder that `train` or `adopt` wrote, or a component's name.
+        device: where its weights go: `"cpu"`, `"cuda"`, ...
+
+    Returns:
+        The predictor, frozen, in eval mode.
+
+    Raises:
+        InputError: no model there, a file that is damaged or changed, weights of another architecture.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        return _by_name(str(source))
+    record = read_record(folder)
+    predictor = _class_named(str(record["predictor"]), folder)
+    options = typed_options(predictor, record["options"])
+    blank = predictor(**options)
+    recipe = Recipe.from_json(record["recipe"])
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise InputError(f"{folder}: {WEIGHTS} is missing; train again or copy the whole model folder.")
+    if store.sha256_of(weights) != record["sha256"]:
+        raise InputError(f"{weights}: its SHA-256 is not the one in {RECORD}: the file is damaged or of another model.")
+    with torch.random.fork_rng(devices=[]):
+        module = blank.build(recipe.shape)
+    load_weights(module, read_weights(weights), weights)
+    settle(module, torch.device(device))
+    return blank.loaded(
+        module, recipe, unit=str(record["unit"]), scale=float(record["scale"]), offset=float(record["offset"])
+    )
+
+
+def read_record(folder: str | Path) -> dict[str, Any]:
+    """Read `model.json` of a model folder.
+
+    Raises:
+        InputError: it is missing, no JSON, or lacks something.
+    """
+    path = Path(folder) / RECORD
+    if not path.is_file():
+        raise InputError(f"{folder}: no model folder, {RECORD} is missing. `interpbench train` writes one.")
+    record = store.read_json(path)
+    lacking = [key for key in _NEEDED if key not in record] if isinstance(record, dict) else list(_NEEDED)
+    if lacking:
+        raise InputError(f"{path}: no model record, {', '.join(lacking)} missing.")
+    return dict(record)
+
+
+def _class_named(name: str, source: str | Path) -> type[NetworkPredictor]:
+    found = discover().load("predictor", name)
+    if not issubclass(found, NetworkPredictor):
+        raise InputError(f"{source}: predictor {name!r} is no network with weights, so it has no model folder.")
+    return found
+
+
+def _by_name(name: str) -> Predictor:
+    if "/" in name or name.startswith("."):
+        raise InputError(f"{name}: there is no such model folder.")
+    registry = discover()
+    known = sorted(component.name for component in registry.components("predictor"))
+    if name not in known:
+        installed = ", ".join(known) or "none"
+        raise InputError(f"{name}: there is no such model folder, and no such predictor. Installed: {installed}.")
+    found = registry.load("predictor", name)
+    if issubclass(found, NetworkPredictor):
+        raise UsageError(f"Predictor {name!r} needs weights: give the model folder that `interpbench train` wrote.")
+    predictor: Predictor = found()
+    return predictor

@@ -1,0 +1,189 @@
+"""Options are dataclass fields: `option()` declares one, `-o name=value` sets it, JSON stores it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import operator
+import sys
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from interpbench.errors import UsageError, did_you_mean
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: Iterable[str] = (),
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """A dataclass field that a user can set.
+
+    Args:
+        default: its value when not set.
+        help: one line for the user, with the unit.
+        choices: the words allowed, where only some are.
+        minimum, above, maximum: the range allowed (`above` excludes its bound).
+    """
+    metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "above": above, "maximum": maximum}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check_options(component: Any) -> None:
+    """Refuse values outside what their fields allow; a component calls it in `__post_init__`.
+
+    Raises:
+        UsageError: naming the option, its value and what would be right.
+    """
+    for field in option_fields(type(component)):
+        value, allowed = getattr(component, field.name), field.metadata
+        label = f"{field.name} of {type(component).__name__}"
+        if allowed.get("choices") and value not in allowed["choices"]:
+            raise UsageError(f"{label} must be one of {', '.join(allowed['choices'])}, got {value!r}.")
+        if value is None:
+            continue
+        bounds = (
+            ("minimum", "at least", operator.ge),
+            ("above", "above", operator.gt),
+            ("maximum", "at most", operator.le),
+        )
+        for key, words, holds in bounds:
+            bound = allowed.get(key)
+            if bound is not None and not holds(value, bound):
+                raise UsageError(f"{label} must be {words} {bound:g}, got {value!r}.")
+
+
+def option_fields(component: type) -> tuple[dataclasses.Field[Any], ...]:
+    """The fields of a component class that a user can set."""
+    if not dataclasses.is_dataclass(component):
+        return ()
+    return tuple(field for field in dataclasses.fields(component) if field.init)
+
+
+def split_options(words: Iterable[str]) -> dict[str, str]:
+    """Turn `["window=8", ...]` into `{"window": "8", ...}`; `typed_options` then reads the values.
+
+    Raises:
+        UsageError: a word without `=`.
+    """
+    values = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise UsageError(f"An option is name=value, got {word!r}.")
+        values[name.strip()] = text.strip()
+    return values
+
+
+def parse_options(component: type, words: Iterable[str]) -> dict[str, Any]:
+    """Turn `["window=8", ...]` into `{"window": 8, ...}`, typed by the component's fields.
+
+    Raises:
+        UsageError: a word without `=`, an unknown name (with the nearest known one), a value of another type.
+    """
+    return typed_options(component, split_options(words))
+
+
+def typed_options(component: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give each value its field's type; text is parsed, anything else checked.
+
+    Raises:
+        UsageError: as `parse_options`.
+    """
+    fields = {field.name: field for field in option_fields(component)}
+    hints = _types(component)
+    typed = {}
+    for name, value in values.items():
+        if name not in fields:
+            hint = did_you_mean(name, fields)
+            known = ", ".join(sorted(fields)) or "none"
+            raise UsageError(f"{component.__name__} has no option {name!r}.{hint} Its options: {known}.")
+        typed[name] = _as_type(component, name, hints[name], value)
+    return typed
+
+
+def options_json(component: Any) -> dict[str, Any]:
+    """The component's options as plain JSON values; `typed_options` reads them back."""
+    values = {field.name: getattr(component, field.name) for field in option_fields(type(component))}
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def describe_options(component: type) -> list[dict[str, Any]]:
+    """Name, type, default and help of each option, for `interpbench methods` and the docs."""
+    hints = _types(component)
+    return [
+        {
+            "name": field.name,
+            "type": getattr(hints[field.name], "__name__", str(hints[field.name])),
+            "default": None if field.default is dataclasses.MISSING else field.default,
+            "help": field.metadata.get("help", ""),
+            "choices": list(field.metadata.get("choices", ())),
+        }
+        for field in option_fields(component)
+    ]
+
+
+def _types(component: type) -> dict[str, Any]:
+    """The types of the option fields, and of no other annotation: those may name what only a type checker imports."""
+    hints: dict[str, Any] = {}
+    for field in option_fields(component):
+        owner = next(base for base in component.__mro__ if field.name in inspect.get_annotations(base))
+        holder = types.SimpleNamespace(__annotations__={field.name: field.type})
+        hints |= typing.get_type_hints(holder, vars(sys.modules[owner.__module__]))
+    return hints
+
+
+def _as_type(component: type, name: str, hint: Any, value: Any) -> Any:
+    allowed = typing.get_args(hint) if _is_union(hint) else (hint,)
+    if type(None) in allowed and (value is None or (isinstance(value, str) and value.lower() == "none")):
+        return None
+    for kind in allowed:
+        try:
+            return _convert(kind, value)
+        except (ValueError, TypeError):
+            continue
+    words = " or ".join(getattr(kind, "__name__", str(kind)) for kind in allowed)
+    raise UsageError(f"{name} of {component.__name__} must be {words}, got {value!r}.")
+
+
+def _is_union(hint: Any) -> bool:
+    return isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    if typing.get_origin(kind) is tuple:
+        parts = value.replace("x", ",").split(",") if isinstance(value, str) else list(value)
+        kinds = typing.get_args(kind)
+        if len(kinds) == 2 and kinds[1] is Ellipsis:
+            kinds = (kinds[0],) * len(parts)
+        if len(parts) != len(kinds):
+            raise ValueError(value)
+        return tuple(_convert(inner, part) for inner, part in zip(kinds, parts, strict=True))
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(value).lower()] \
+            if str(value).lower() in ("true", "yes", "1", "false", "no", "0") else _refuse(value)
+    if kind is int:
+        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+            raise ValueError(value)
+        return int(value)
+    if kind is float and not isinstance(value, bool):
+        return float(value)
+    if kind is str and isinstance(value, str):
+        return value
+    if kind in (dict, list) or typing.get_origin(kind) in (dict, list):
+        return json.loads(value) if isinstance(value, str) else value
+    raise ValueError(value)
+
+
+def _refuse(value: Any) -> Any:
+    raise ValueError(value)

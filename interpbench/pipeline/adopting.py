@@ -1,0 +1,116 @@
+"""`adopt`: a user's own trained network becomes a model folder like any other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interpbench import store
+from interpbench.errors import InputError, InterpbenchError, UsageError
+from interpbench.model import save_predictor
+from interpbench.network import NetworkPredictor
+from interpbench.options import options_json
+from interpbench.pipeline.components import make_component
+from interpbench.pipeline.prediction import predict_one
+from interpbench.pipeline.provenance import distribution_of
+from interpbench.pipeline.selection import log
+from interpbench.recipe import Recipe
+from interpbench.registry import one_line
+from interpbench.weights import load_weights, read_weights, strip_prefix
+
+COMPONENT = "torch"  # the predictor for networks that are not built here
+
+
+def adopt(
+    factory: str,
+    weights: str | Path,
+    out: str | Path,
+    *,
+    recipe: Recipe | Mapping[str, Any],
+    arguments: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    bins: tuple[float, float] | None = None,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    unit: str = "years",
+    training_age_range: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """Turn a network of your own into a model folder.
+
+    The prediction is `read_out(network(volume)) * scale + offset`. The read-out is the network's one output, one
+    column of several (`options={"column": 1}`), or the expectation over soft bins, as SFCN has. Whether the bins
+    hold probabilities already, or scores that a softmax turns into them, is found out on one trial volume.
+
+    Args:
+        factory: `module:function` or `module:Class`; imported and called. It runs as you.
+        weights: a safetensors file, or a state dict, read with `weights_only=True`. Every name and shape must fit;
+            the prefixes `module.`, `model.` and `net.` are taken off, and it is said.
+        out: the model folder.
+        recipe: how an image becomes the network's input; `voxel_size` in mm and `shape` at least.
+        arguments: the factory's keyword arguments.
+        options: of the predictor `torch`, by name.
+        bins: lower edge of the first and upper edge of the last soft bin, in the unit.
+        scale, offset: from the read-out to the unit.
+        unit: of the prediction.
+        training_age_range: youngest and oldest that the network was trained on; predictions beyond are warned about.
+
+    Returns:
+        The content of `model.json`.
+
+    Raises:
+        UsageError: the factory is not there, or cannot be called so.
+        InputError: the weights do not fit, are not finite, or cannot be read.
+    """
+    asked: dict[str, Any] = {**(options or {}), "factory": factory}
+    if arguments is not None:
+        asked["arguments"] = json.dumps(dict(arguments))
+    if bins is not None:
+        asked |= {"bins_start": bins[0], "bins_stop": bins[1]}
+    blank, installed = make_component("predictor", COMPONENT, asked)
+    grid = recipe if isinstance(recipe, Recipe) else Recipe.from_json(recipe)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        try:
+            module = blank.build(grid.shape)
+        except InterpbenchError:
+            raise
+        except Exception as error:
+            raise UsageError(f"factory {factory!r} failed on {blank.arguments}: {one_line(error)}.") from error
+        trial = torch.randn(1, 1, *grid.shape)
+    load_weights(module, strip_prefix(read_weights(Path(weights)), module), weights)
+    module.eval()
+    if asked.get("bins_start") is not None and "bins_hold" not in asked:
+        asked["bins_hold"] = "probabilities" if _holds_probabilities(module, trial) else "scores"
+        log.info("%s: its bins hold %s", factory, asked["bins_hold"])
+        blank, installed = make_component("predictor", COMPONENT, asked)
+    predictor: NetworkPredictor = blank.loaded(module, grid, unit=unit, scale=scale, offset=offset)
+    shape = "x".join(str(edge) for edge in grid.shape)
+    try:
+        value = predict_one(predictor, trial)
+    except InterpbenchError as error:
+        raise InputError(f"{factory} cannot predict a volume of {shape} voxels: {error}") from error
+    log.info("%s: takes %s voxels, answers %.2f %s to noise", factory, shape, value, unit)
+    asked_of = {
+        "options": options_json(predictor), "recipe": grid.to_json(), "unit": unit, "scale": scale, "offset": offset,
+        "weights_sha256": store.sha256_of(weights), "training_age_range": training_age_range,
+    }  # fmt: skip
+    run = store.RunFolder.open(out, "adopt", {**asked_of, "command": {"weights": weights}})
+    details: dict[str, Any] = {"distribution": distribution_of(installed)}
+    if training_age_range is not None:
+        details["training_age_range"] = list(training_age_range)
+    return save_predictor(run.path, predictor, name=COMPONENT, details=details)
+
+
+@torch.no_grad()
+def _holds_probabilities(module: torch.nn.Module, trial: Tensor) -> bool:
+    """Whether the outputs are positive and add up to 1 already: a second softmax would flatten them."""
+    output = module(trial)
+    if isinstance(output, list | tuple):
+        output = output[0]
+    outputs = output.flatten(1)
+    return bool((outputs >= 0).all() and ((outputs.sum(1) - 1).abs() < 1e-3).all())

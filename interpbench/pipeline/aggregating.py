@@ -1,0 +1,141 @@
+"""`aggregate`: the maps of many subjects as maps of their population, on the network's grid, with its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from interpbench import store
+from interpbench.errors import InputError
+from interpbench.options import options_json
+from interpbench.pipeline.checking import checked_population, trouble
+from interpbench.pipeline.components import make_component
+from interpbench.pipeline.population import NoTemplate, Population
+from interpbench.pipeline.provenance import distribution_of
+from interpbench.pipeline.selection import failure, finish, log
+from interpbench.progress import track
+from interpbench.recipe import Recipe
+from interpbench.volume import write_map
+
+RECORD = "population.json"
+SHOWN = 0.10  # of the brain, the paper's share
+
+
+def aggregate(
+    maps: str | Path,
+    out: str | Path,
+    *,
+    aggregator: str = "population",
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Put the maps of `explain` together, one subject after the other, in the order of their labels.
+
+    Each map goes back to the network's grid. The images must be registered to one template.
+
+    Args:
+        maps: a folder of `explain`.
+        out: `population_NAME.nii.gz` for each result of the aggregator, `population_background.nii.gz` (mean of the
+            normalised images), `population_brain.nii.gz` (1 where at least half of the subjects have brain),
+            `population.png`, `population.json`.
+        aggregator: its name.
+        options: of the aggregator.
+
+    Returns:
+        The content of `population.json`.
+
+    Raises:
+        InputError: no maps, or images that do not share one space.
+        SubjectsFailed: the population was written, but without some subjects; they are in `out/failures.tsv`.
+    """
+    maps = Path(maps)
+    manifest = _manifest(maps)
+    sidecars = _sidecars(maps)
+    component, installed = make_component("aggregator", aggregator, options)
+    asked = {
+        "aggregator": aggregator,
+        "distribution": distribution_of(installed),
+        "options": options_json(component),
+        "maps": {record["participant_id"]: record["sha256"] for record in sidecars.values()},
+        "explained": {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")},
+    }
+    run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps}})
+    population = Population(Recipe.from_json(manifest["recipe"]), component, aggregator)
+    failures = []
+    for path, record in track(sidecars.items(), "aggregating", unit="subject"):
+        try:
+            population.add(path, record)
+        except NoTemplate:
+            raise
+        except InputError as error:
+            log.warning("left out: %s: %s", record["participant_id"], error)
+            failures.append(failure(record["participant_id"], path, error))
+    if not population.number:
+        raise InputError(f"{maps}: none of {len(failures)} maps can be used. The first: {failures[0]['message']}")
+    summary = _write(run.path, population, manifest, asked, getattr(component, "pictured", None))
+    run.write_failures(failures)
+    finish(failures, run.path / "failures.tsv", population.number)
+    return summary
+
+
+def _manifest(maps: Path) -> dict[str, Any]:
+    manifest = store.read_json(maps / "manifest.json") if (maps / "manifest.json").is_file() else {}
+    if manifest.get("kind") != "explain":
+        raise InputError(f"{maps}: no folder of maps; `interpbench explain` writes one.")
+    return dict(manifest)
+
+
+def _sidecars(maps: Path) -> dict[Path, dict[str, Any]]:
+    """Each map's path and record, in the order of the labels."""
+    found = {}
+    for path in sorted(maps.glob("sub-*/sub-*_importance.json")):
+        record = store.read_json(path)
+        found[path.with_name(record["file"])] = record
+    if not found:
+        raise InputError(f"{maps}: there is no finished map in it.")
+    return found
+
+
+def paint_above(map: Tensor, brain: Tensor) -> float:
+    """Above what a picture is painted: a map that is not thresholded itself shows its top 10 % of brain voxels."""
+    inside = map[brain] if bool(brain.any()) else map.flatten()
+    if float((inside > 0).double().mean()) <= 0.5:
+        return 0.0
+    return float(np.quantile(inside.numpy(), 1 - SHOWN))
+
+
+def _write(
+    folder: Path, population: Population, manifest: Mapping[str, Any], asked: Mapping[str, Any], pictured: str | None
+) -> dict[str, Any]:
+    from interpbench.report.pictures import six_slices
+
+    try:
+        results = population.aggregator.result()
+    except Exception as error:
+        raise trouble(error, f"aggregator {population.name!r}", population.background[None, None]) from error
+    named = checked_population(results, population.recipe.shape, population.name)
+    pictured = pictured if pictured in named else next(iter(named))
+    for name, values in {**named, "background": population.background, "brain": population.brain}.items():
+        write_map(folder / f"population_{name}.nii.gz", values, affine=population.affine)
+    title = f"Importance by {manifest['method']}: population map {pictured!r}"
+    six_slices(
+        named[pictured].numpy(), population.background.numpy(), population.affine, folder / "population.png",
+        title=title, unit="importance (no unit)", n=population.number,
+        threshold=paint_above(named[pictured], population.brain),
+    )  # fmt: skip
+    summary = {
+        **asked,
+        "n": population.number,
+        "unit": manifest["unit"],
+        "signed": manifest["signed"],
+        "files": {name: f"population_{name}.nii.gz" for name in named},
+        "pictured": pictured,
+        "brain_voxels": int(population.brain.sum()),
+        "affine": population.affine,
+        "warnings": population.warnings,
+    }
+    store.write_json(folder / RECORD, summary)
+    return dict(store.read_json(folder / RECORD))

@@ -1,0 +1,102 @@
+"""What a plugin hands over, or fails with, is checked here, once, whoever wrote it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interpbench.errors import InterpbenchError, PluginError, ResourceError
+from interpbench.registry import one_line
+
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+def checked_maps(maps: object, volumes: Tensor, method: str) -> Tensor:
+    """Refuse maps that break the contract of `Explainer`.
+
+    Args:
+        maps: what `explain` returned.
+        volumes: what it was given, `(B, 1, I, J, K)`.
+
+    Returns:
+        The maps `(B, I, J, K)`, free of any gradient.
+
+    Raises:
+        PluginError: no tensor, or another shape, type, device, or not finite.
+    """
+    who = f"method {method!r} must return"
+    if not isinstance(maps, Tensor):
+        raise PluginError(f"{who} a tensor, got {type(maps).__name__}.")
+    wanted = (volumes.shape[0], *volumes.shape[2:])
+    if tuple(maps.shape) != wanted:
+        raise PluginError(f"{who} maps of shape {wanted}, got {tuple(maps.shape)}.")
+    if maps.dtype != torch.float32:
+        raise PluginError(f"{who} float32, got {str(maps.dtype).removeprefix('torch.')}.")
+    if maps.device != volumes.device:
+        raise PluginError(f"{who} maps on {volumes.device}, where the volumes are, got {maps.device}.")
+    bad = int((~torch.isfinite(maps)).sum())
+    if bad:
+        raise PluginError(f"{who} finite values, {bad} of {maps.numel()} are NaN or infinite.")
+    return maps.detach()
+
+
+def doubts_about(map: Tensor) -> list[str]:
+    """Sentences about one map `(I, J, K)` that says nothing."""
+    lowest, highest = float(map.min()), float(map.max())
+    if lowest != highest:
+        return []
+    if highest == 0:
+        return ["the map is zero everywhere: it says nothing about this subject"]
+    return [f"the map is {highest:g} everywhere: it says nothing about this subject"]
+
+
+def checked_population(results: object, shape: tuple[int, int, int], aggregator: str) -> dict[str, Tensor]:
+    """Refuse results that break the contract of `Aggregator`.
+
+    Args:
+        results: what `result` returned; tensors, or arrays.
+        shape: `(I, J, K)` that each must have.
+
+    Returns:
+        The named maps, float32.
+
+    Raises:
+        PluginError: no mapping, empty, a name that is no file name, another shape, or not finite.
+    """
+    who = f"aggregator {aggregator!r} must return"
+    if not isinstance(results, Mapping) or not results:
+        raise PluginError(f"{who} at least one named map, got {type(results).__name__}.")
+    found = {}
+    for name, values in results.items():
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,50}", str(name)) or name in ("background", "brain"):
+            raise PluginError(f"{who} maps named by letters, digits, _ and -, got {name!r}.")
+        if not isinstance(values, Tensor | np.ndarray):
+            raise PluginError(f"{who} tensors, {name!r} is {type(values).__name__}.")
+        map = torch.as_tensor(values).detach().cpu().float()
+        if tuple(map.shape) != shape:
+            raise PluginError(f"{who} maps of shape {shape}, {name!r} is {tuple(map.shape)}.")
+        if not bool(torch.isfinite(map).all()):
+            raise PluginError(f"{who} finite maps, {name!r} holds NaN or infinity.")
+        found[str(name)] = map
+    return found
+
+
+def trouble(error: Exception, who: str, volumes: Tensor) -> InterpbenchError:
+    """What went wrong inside a plugin, as an error of the family.
+
+    Args:
+        who: the plugin's component.
+        volumes: what it was given.
+    """
+    if isinstance(error, InterpbenchError):
+        return error
+    text = str(error)
+    # torch tells of the CPU's memory by a plain RuntimeError.
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in text for words in _NO_MEMORY):
+        shape = "x".join(str(edge) for edge in volumes.shape[2:])
+        return ResourceError(f"{who} ran out of memory on {volumes.shape[0]} volumes of {shape} at once.")
+    return PluginError(f"{who} failed: {one_line(error)}.")

@@ -1,0 +1,67 @@
+"""From a name and options that a user typed to a component."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from interpbench.errors import PluginError, UsageError, did_you_mean
+from interpbench.options import option_fields, typed_options
+from interpbench.registry import Installed, Kind, discover, one_line
+
+
+def make_component(
+    kind: Kind,
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    preset: str | None = None,
+    seed: int | None = None,
+) -> tuple[Any, Installed]:
+    """Make an installed component.
+
+    Args:
+        options: values by name, as text or typed; they go over those of the preset.
+        preset: one of the class's named sets of options.
+        seed: the value of its option `seed`, where it has one that nobody set.
+
+    Returns:
+        The component, and where it comes from.
+
+    Raises:
+        UsageError: no such component, preset or option, or a value that is not allowed.
+        PluginError: the component cannot be made.
+    """
+    registry = discover()
+    installed = registry.find(kind, name)
+    found = registry.load(kind, name)
+    values = {**_preset(found, name, preset), **(options or {})}
+    if seed is not None and has_seed(found):
+        values.setdefault("seed", seed)
+    typed = typed_options(found, values)
+    try:
+        return found(**typed), installed
+    except TypeError as error:
+        raise PluginError(f"{kind} {name!r} ({installed.plugin}) cannot be made: {one_line(error)}.") from error
+
+
+def has_seed(component: type) -> bool:
+    """Whether a component class has an option `seed`."""
+    return any(field.name == "seed" for field in option_fields(component))
+
+
+def accepts(function: Any, argument: str) -> bool:
+    """Whether a function takes this keyword argument."""
+    parameters = inspect.signature(function).parameters.values()
+    return any(one.name == argument or one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
+
+
+def _preset(component: type, name: str, preset: str | None) -> dict[str, Any]:
+    if preset is None:
+        return {}
+    presets: Mapping[str, Mapping[str, Any]] = getattr(component, "presets", {})
+    if preset not in presets:
+        known = ", ".join(presets) or "none"
+        raise UsageError(f"{name!r} has no preset {preset!r}.{did_you_mean(preset, presets)} Its presets: {known}.")
+    return dict(presets[preset])

@@ -1,0 +1,147 @@
+"""`explain`: an importance map for every subject, on its image's own grid."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from interpbench import store
+from interpbench.cohort import Cohort, Subject
+from interpbench.errors import PluginError, SubjectsFailed, UsageError
+from interpbench.interfaces import Explainer, Predictor
+from interpbench.model import load_predictor
+from interpbench.options import options_json
+from interpbench.pipeline.components import make_component
+from interpbench.pipeline.device import resolve_device
+from interpbench.pipeline.fitting import fit, load_fitted, read_fitted
+from interpbench.pipeline.map_run import MapRun
+from interpbench.pipeline.provenance import cohort_sha256, distribution_of, predictor_record
+from interpbench.pipeline.selection import (
+    choose,
+    failure,
+    finish,
+    known_splits,
+    open_cohort,
+    problem_rows,
+    recorded_splits,
+)
+
+FITTED = "fitted"  # below the output: where a method that had to learn is kept
+
+
+def explain(
+    cohort: str | Path,
+    predictor: str | Path,
+    out: str | Path,
+    *,
+    method: str,
+    fitted: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    preset: str | None = None,
+    split: str | None = "test",
+    participants: Sequence[str] | None = None,
+    batch_size: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+) -> list[Path]:
+    """Write the importance map of every subject asked for, with a sidecar that says where it comes from.
+
+    The same command again goes on where it was interrupted. Several runs with other subjects may share `out`.
+
+    Args:
+        cohort: a folder with `participants.tsv`, or a table; ages are not needed.
+        predictor: a model folder, or the name of a predictor without weights.
+        out: `sub-X/sub-X_desc-METHOD_importance.nii.gz` and `.json` for each subject.
+        method: the explainer's name.
+        fitted: a folder of `fit`. Without one, a method that must learn is fitted on the training split, and kept
+            in `out/fitted`.
+        options, preset: of the method.
+        split: train, validation or test; None for everybody. Who is new to the predictor counts as test.
+        participants: labels, with or without `sub-`; then `split` does not matter.
+        batch_size: how many subjects the method is given at once.
+        seed: each subject's own seed comes from it, the label and the method.
+        device: `auto`, `cpu` or `cuda`.
+
+    Returns:
+        The maps' paths, by label.
+
+    Raises:
+        SubjectsFailed: some subjects have no map; they are listed in `out/failures.tsv`.
+        PluginError: no subject has one, for the method failed.
+    """
+    if batch_size < 1:
+        raise UsageError(f"batch_size must be at least 1, got {batch_size}.")
+    where = resolve_device(device)
+    explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
+    model = load_predictor(predictor, str(where))
+    used = options_json(explainer)
+    if fitted is not None:
+        explainer, used = _fitted_before(Path(fitted), model, method, options, explainer)
+    people = open_cohort(cohort, need_age=False)
+    here = Path(out) / FITTED if fitted is None else Path(fitted)
+    subjects, others = _chosen(people, split, participants, here, Path(predictor))
+    asked = {
+        "method": method,
+        "distribution": distribution_of(installed),
+        "options": used,
+        "seed": seed,
+        "signed": explainer.signed,
+        "predictor_sha256": model.fingerprint,
+        "recipe": model.recipe.to_json(),
+        "unit": model.unit,
+        "learned": _learned(explainer, fitted, people),
+    }
+    command = {"cohort": people.table, "predictor": predictor, "fitted": fitted, "split": split,
+               "participants": participants, "preset": preset, "device": str(where)}  # fmt: skip
+    run = store.RunFolder.open(out, "explain", {**asked, "command": command})
+    if explainer.learned and fitted is None:
+        with contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
+            fit(cohort, predictor, here, method=method, options=options, preset=preset, seed=seed, device=device)
+        explainer = load_fitted(here, model)
+        subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
+    work = MapRun(
+        run=run, explainer=explainer, predictor=model, trained=predictor_record(predictor), method=method,
+        distribution=distribution_of(installed), seed=seed, device=where,
+    )  # fmt: skip
+    done, failed = work.explain(subjects, batch_size)
+    rows = [] if participants else problem_rows(people, others)
+    rows += [failure(subject.id, subject.image, error) for subject, error in failed]
+    run.write_failures(rows)
+    if failed and not done and all(isinstance(error, PluginError) for _, error in failed):
+        raise PluginError(f"None of {len(failed)} subjects could be explained: {failed[0][1]}")
+    finish(rows, run.path / "failures.tsv", len(done))
+    return done
+
+
+def _chosen(
+    people: Cohort, split: str | None, participants: Sequence[str] | None, *folders: Path
+) -> tuple[list[Subject], list[str]]:
+    """Whom to explain, and the labels of those known to belong to another split."""
+    splits = recorded_splits(people, *folders)
+    others = [label for label, part in known_splits(*folders).items() if split is not None and part != split]
+    return choose(people, splits, split, participants), others
+
+
+def _fitted_before(
+    folder: Path, model: Predictor, method: str, options: Mapping[str, Any] | None, asked: Explainer
+) -> tuple[Explainer, dict[str, Any]]:
+    """What was fitted, and its options, which those asked for must not contradict."""
+    if not asked.learned:
+        raise UsageError(f"Method {method!r} has nothing to learn: leave out the fitted folder.")
+    fitted = load_fitted(folder, model, method=method)
+    there, here = dict(read_fitted(folder)["options"]), options_json(asked)
+    for name in options or {}:
+        if there.get(name) != here[name]:
+            raise UsageError(f"{folder} was fitted with {name}={there.get(name)}, not {here[name]}: leave it out.")
+    return fitted, there
+
+
+def _learned(explainer: Explainer, fitted: str | Path | None, people: Cohort) -> dict[str, str] | None:
+    """What a learned method knows, as far as it makes this run itself."""
+    if not explainer.learned:
+        return None
+    if fitted is not None:
+        return {"state_sha256": str(read_fitted(fitted)["sha256"])}
+    return {"cohort_sha256": cohort_sha256(people)}

@@ -1,0 +1,159 @@
+"""`fit`: let a method that must learn, learn from a predictor; and find again what it learned."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interpbench import store
+from interpbench.cohort import SPLITS, split_cohort
+from interpbench.errors import InputError, PluginError, UsageError
+from interpbench.interfaces import Explainer, Predictor
+from interpbench.model import load_predictor
+from interpbench.options import options_json
+from interpbench.pipeline.components import accepts, make_component
+from interpbench.pipeline.device import resolve_device
+from interpbench.pipeline.provenance import cohort_sha256, distribution_of
+from interpbench.pipeline.reading import read_samples
+from interpbench.pipeline.selection import finish, log, open_cohort, problem_rows, recorded_splits, write_splits
+from interpbench.untouched import untouched
+from interpbench.weights import read_weights
+
+STATE, RECORD, WORKSPACE = "state.safetensors", "fitted.json", "checkpoints"
+
+
+def fit(
+    cohort: str | Path,
+    predictor: str | Path,
+    out: str | Path,
+    *,
+    method: str,
+    options: Mapping[str, Any] | None = None,
+    preset: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> Explainer:
+    """Fit a method to a predictor, on the training split that the predictor itself was trained on.
+
+    Where neither the predictor nor the table records a split, the cohort is divided 75/10/15, stratified by age.
+
+    Args:
+        cohort: a folder with `participants.tsv`, or a table.
+        predictor: a model folder, or the name of a predictor without weights.
+        out: `state.safetensors`, `fitted.json` (its record, with the predictor's fingerprint), `split.tsv`. While it
+            learns, `checkpoints/`; the same command goes on from them.
+        method: an explainer that must learn.
+        options, preset: of the method.
+        seed: of its option `seed`, where it has one, and of the global random state.
+        device: `auto`, `cpu` or `cuda`.
+
+    Returns:
+        The fitted explainer.
+
+    Raises:
+        UsageError: the method has nothing to learn.
+        SubjectsFailed: it was fitted and written, but some subjects were left out.
+    """
+    explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
+    if not explainer.learned:
+        raise UsageError(f"Method {method!r} has nothing to learn: leave out `fit` and explain with it.")
+    where = resolve_device(device)
+    loaded = load_predictor(predictor, str(where))
+    people = open_cohort(cohort, need_age=False)
+    splits = recorded_splits(people, Path(predictor)) or split_cohort(people.subjects, seed=seed)
+    identity = {
+        "method": method,
+        "distribution": distribution_of(installed),
+        "options": options_json(explainer),
+        "seed": seed,
+        "predictor_sha256": loaded.fingerprint,
+        "recipe": loaded.recipe.to_json(),
+        "cohort_sha256": cohort_sha256(people),
+    }
+    command = {"cohort": people.table, "predictor": predictor, "preset": preset, "device": str(where)}
+    run = store.RunFolder.open(out, "fit", {**identity, "command": command})
+    if run.resumed and (run.path / RECORD).is_file():
+        log.info("%s: fitted before with these settings; nothing to do", run.path)
+        return load_fitted(run.path, loaded)
+    write_splits(run.path, people.subjects, splits)
+    parts = {split: [one for one in people.subjects if splits[one.id] == split] for split in SPLITS}
+    if not parts["train"]:
+        raise InputError(f"{people.table}: nobody is in the training split, so {method!r} cannot learn from it.")
+    training, failures = read_samples(parts["train"], loaded.recipe, "reading the training split")
+    validation, more = read_samples(parts["validation"], loaded.recipe, "reading the validation split")
+    log.info("fitting %s on %d subjects, %d for validation, on %s", method, len(training), len(validation), where)
+    workspace = {"workspace": run.path / WORKSPACE} if accepts(explainer.fit, "workspace") else {}
+    with untouched(loaded.module):
+        torch.manual_seed(seed)
+        fitted = explainer.fit(loaded, training, validation, **workspace)
+    _write(run.path, fitted, identity)
+    shutil.rmtree(run.path / WORKSPACE, ignore_errors=True)
+    for warning in fitted.record.get("warnings", ()):
+        log.warning("%s: %s", method, warning)
+    failures = problem_rows(people) + failures + more
+    run.write_failures(failures)
+    finish(failures, run.path / "failures.tsv", len(training) + len(validation))
+    result: Explainer = fitted
+    return result
+
+
+def load_fitted(folder: str | Path, predictor: Predictor, *, method: str | None = None) -> Explainer:
+    """Find a fitted explainer again.
+
+    Args:
+        predictor: the one that it was fitted to.
+        method: the one expected; None for any.
+
+    Raises:
+        InputError: nothing fitted there, damaged, or fitted to another predictor.
+        UsageError: another method.
+    """
+    folder = Path(folder)
+    record = read_fitted(folder)
+    if method is not None and method != record["method"]:
+        raise UsageError(f"{folder} was fitted with method {record['method']!r}, not {method!r}.")
+    if record["predictor_sha256"] != predictor.fingerprint:
+        raise InputError(
+            f"{folder} was fitted to another predictor ({record['predictor_sha256'][:12]}) than this one"
+            f" ({predictor.fingerprint[:12]}). Fit the method to this predictor."
+        )
+    state = folder / STATE
+    if not state.is_file() or store.sha256_of(state) != record["sha256"]:
+        raise InputError(f"{state}: missing, or its SHA-256 is not the one in {RECORD}: fit again.")
+    explainer, _ = make_component("explainer", str(record["method"]), record["options"])
+    fitted: Explainer = explainer.with_state(read_weights(state))
+    return fitted
+
+
+def read_fitted(folder: str | Path) -> dict[str, Any]:
+    """What is on record of a fitted explainer: `method`, `options`, `predictor_sha256`, `record`, ...
+
+    Raises:
+        InputError: there is none in this folder.
+    """
+    path = Path(folder) / RECORD
+    if not path.is_file():
+        raise InputError(f"{folder}: holds nothing fitted, {RECORD} is missing. `interpbench fit` writes it.")
+    record = store.read_json(path)
+    if not isinstance(record, dict) or not {"method", "options", "predictor_sha256", "sha256"} <= set(record):
+        raise InputError(f"{path}: is no record of a fitted explainer.")
+    return record
+
+
+def _write(folder: Path, fitted: Explainer, identity: Mapping[str, Any]) -> None:
+    from safetensors.torch import save_file
+
+    state: dict[str, Tensor] = {}
+    for name, tensor in fitted.state().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise PluginError(f"Method {identity['method']!r} learned values that are no numbers, in {name}.")
+        state[name] = tensor.detach().cpu().contiguous().clone()
+    with store.atomic_path(folder / STATE) as path:
+        save_file(state, path)
+    record = {**identity, "sha256": store.sha256_of(folder / STATE), "record": dict(fitted.record)}
+    store.write_json(folder / RECORD, record)

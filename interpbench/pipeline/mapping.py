@@ -1,0 +1,73 @@
+"""Maps of a few subjects: each under its own seed, and nothing but the map is left behind."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interpbench.errors import InterpbenchError, ResourceError
+from interpbench.interfaces import Explainer, Predictor
+from interpbench.pipeline.checking import checked_maps, trouble
+from interpbench.pipeline.components import has_seed
+from interpbench.untouched import untouched
+
+
+def subject_seed(seed: int, subject: str, method: str) -> int:
+    """A seed of 31 bits that one subject has under one method, whoever else is in the run."""
+    digest = hashlib.sha256(f"{seed}:{subject}:{method}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def maps_of(
+    explainer: Explainer, predictor: Predictor, volumes: Tensor, subjects: Sequence[str], method: str, seed: int
+) -> list[Tensor | InterpbenchError]:
+    """Explain some subjects; one that fails does not take the others with it.
+
+    An explainer with an option `seed` gets each subject alone, with the subject's own seed.
+
+    Args:
+        volumes: `(B, 1, I, J, K)`.
+        subjects: their labels.
+
+    Returns:
+        For each subject its map `(I, J, K)`, or why there is none.
+
+    Raises:
+        ResourceError: memory ran out with one subject.
+    """
+    if len(subjects) == 1 or not has_seed(type(explainer)):
+        try:
+            return list(_explained(explainer, predictor, volumes, subjects[0], method, seed))
+        except InterpbenchError as error:
+            if len(subjects) == 1:
+                if isinstance(error, ResourceError):
+                    raise
+                return [error]
+    found: list[Tensor | InterpbenchError] = []
+    for index, subject in enumerate(subjects):
+        found += maps_of(explainer, predictor, volumes[index : index + 1], [subject], method, seed)
+    return found
+
+
+def _explained(
+    explainer: Explainer, predictor: Predictor, volumes: Tensor, subject: str, method: str, seed: int
+) -> Tensor:
+    own = subject_seed(seed, subject, method)
+    if has_seed(type(explainer)):
+        explainer = copy.copy(explainer)  # what it has learned goes with it
+        object.__setattr__(explainer, "seed", own)
+    with untouched(predictor.module, volumes):
+        random.seed(own)
+        np.random.seed(own)
+        torch.manual_seed(own)
+        try:
+            maps = explainer.explain(predictor, volumes)
+        except Exception as error:
+            raise trouble(error, f"method {method!r}", volumes) from error
+    return checked_maps(maps, volumes, method)

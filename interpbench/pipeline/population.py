@@ -1,0 +1,101 @@
+"""Subjects on one grid, added up: their maps, their images and their brains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interpbench import store
+from interpbench.errors import InputError
+from interpbench.grid import box_affine
+from interpbench.interfaces import Aggregator
+from interpbench.pipeline.checking import trouble
+from interpbench.prepared import Prepared
+from interpbench.recipe import Recipe
+from interpbench.volume import read_volume
+
+_SAME_PLACE = 1e-3  # mm
+
+
+class NoTemplate(InputError):
+    """The images do not share one space, so that no voxel of one is that voxel of another."""
+
+
+class Population:
+    """What the subjects so far add up to; memory does not grow with their number.
+
+    Args:
+        recipe: of the predictor.
+        aggregator: takes the maps.
+        name: the aggregator's.
+    """
+
+    def __init__(self, recipe: Recipe, aggregator: Aggregator, name: str) -> None:
+        self.recipe, self.aggregator, self.name = recipe, aggregator, name
+        self.number = 0
+        self.warnings: list[str] = []
+        self._images = torch.zeros(recipe.shape, dtype=torch.float64)  # the sum of normalised images
+        self._brains = torch.zeros(recipe.shape, dtype=torch.int64)  # how many have brain there
+        self._affine: np.ndarray[Any, Any] | None = None
+        if recipe.centre is not None:
+            self._affine = box_affine(recipe.shape, recipe.voxel_size, recipe.orientation, recipe.centre)
+
+    def add(self, path: Path, record: Mapping[str, Any]) -> None:
+        """Take in one subject's map, which its sidecar `record` vouches for.
+
+        Raises:
+            InputError: the map or its image is gone or changed, or its grid was laid elsewhere.
+            NoTemplate: the recipe lays a grid around each brain, and this one's is not that of those before.
+        """
+        map, prepared = _on_network_grid(path, record, self.recipe)
+        if self._affine is None:
+            self._affine = prepared.affine
+        if not np.allclose(self._affine, prepared.affine, atol=_SAME_PLACE):
+            if self.recipe.centre is None:
+                raise NoTemplate(
+                    f"{path}: the images do not lie in one space, so there is no population map: its grid is laid"
+                    " around its own brain. Register the images to a template, and train with a `centre`."
+                )
+            raise InputError(f"{path}: the network's grid was laid elsewhere for this image, it is not registered.")
+        try:
+            self.aggregator.add(map)
+            self.aggregator.add_brain(prepared.brain)
+        except Exception as error:
+            raise trouble(error, f"aggregator {self.name!r}", map[None, None]) from error
+        self._images += prepared.volume[0].double()
+        self._brains += prepared.brain
+        self.number += 1
+        self.warnings += [f"{record['participant_id']}: {warning}" for warning in record.get("warnings", ())]
+
+    @property
+    def affine(self) -> np.ndarray[Any, Any]:
+        """The common grid's, `(4, 4)`."""
+        if self._affine is None:
+            raise RuntimeError("a population has no grid before its first subject")
+        return self._affine
+
+    @property
+    def background(self) -> Tensor:
+        """Mean of the normalised images, `(I, J, K)`."""
+        return (self._images / max(self.number, 1)).float()
+
+    @property
+    def brain(self) -> Tensor:
+        """Where at least half of the subjects have brain, `(I, J, K)` bool."""
+        return 2 * self._brains >= max(self.number, 1)
+
+
+def _on_network_grid(path: Path, record: Mapping[str, Any], recipe: Recipe) -> tuple[Tensor, Prepared]:
+    for name, file in (("sha256", path), ("image_sha256", record["image"]), ("mask_sha256", record["mask"])):
+        if file is not None and not Path(file).is_file():
+            raise InputError(f"{file}: is gone since the map was made.")
+        if file is not None and store.sha256_of(file) != record[name]:
+            raise InputError(f"{file}: changed since the map was made; explain again.")
+    prepared = recipe.prepare(Path(record["image"]), record["mask"])
+    map = read_volume(path, constant_ok=True).data[0]
+    return prepared.to_network_grid(map), prepared

@@ -1,0 +1,58 @@
+"""An image as the network sees it, and the way back for a map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from interpbench.grid import move
+from interpbench.volume import Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One image on the network's grid, and the way back.
+
+    Args:
+        volume: `(1, I, J, K)` float32, normalised.
+        brain: `(I, J, K)` bool.
+        affine: `(4, 4)` of the network's grid.
+        source: the image as it was read.
+        warnings: sentences for whoever reads the result.
+    """
+
+    volume: Tensor
+    brain: Tensor
+    affine: NDArray[np.float64]
+    source: Volume
+    warnings: tuple[str, ...] = ()
+
+    def to_source_grid(self, map: Tensor | ArrayLike) -> NDArray[np.float32]:
+        """Bring a map `(I, J, K)` from the network's grid to the file's own, 0 outside the box; exact where it can be.
+
+        Raises:
+            ValueError: the map is not of the network's shape.
+        """
+        values = _float_map(map, tuple(self.brain.shape), "the network's grid")
+        shape = tuple(self.source.data.shape[1:])
+        return np.asarray(move(values, self.affine, self.source.affine, shape).numpy())
+
+    def to_network_grid(self, map: Tensor | ArrayLike) -> Tensor:
+        """Bring a map from the file's own grid to the network's `(I, J, K)`, as the image went, not normalised.
+
+        Raises:
+            ValueError: the map is not of the file's shape.
+        """
+        values = _float_map(map, tuple(self.source.data.shape[1:]), f"the grid of {self.source.path}")
+        return move(values, self.source.affine, self.affine, tuple(self.brain.shape))
+
+
+def _float_map(map: Tensor | ArrayLike, shape: tuple[int, ...], place: str) -> Tensor:
+    values = torch.as_tensor(map if isinstance(map, Tensor) else np.ascontiguousarray(map)).detach().cpu().float()
+    if tuple(values.shape) != shape:
+        raise ValueError(f"a map of shape {tuple(values.shape)} does not lie on {place}, shape {shape}")
+    return values

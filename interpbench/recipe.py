@@ -1,0 +1,234 @@
+"""A recipe: how an image file becomes a network's input, and how a map comes back onto the file's own grid.
+
+The network sees a box of cubic voxels. With a `centre` the box lies along the world's axes and is the same for all
+images, as for a cohort registered to a template. Without, it lies around each image's own brain, along the image's
+own axes. Then intensities are normalised.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from interpbench.brain import fill_holes, foreground_of, read_mask
+from interpbench.cohort import Subject
+from interpbench.errors import InputError, UsageError
+from interpbench.grid import box_affine, image_axes, is_orientation, middle_of, move, share_outside, snapped
+from interpbench.options import check_options, option, options_json, typed_options
+from interpbench.prepared import Prepared
+from interpbench.volume import Header, Volume, read_header, read_volume
+
+__all__ = ["Prepared", "Recipe", "recipe_for"]
+
+PAPER_BOX = (140.0, 176.0, 140.0)  # mm: the 140x176x140 voxels of 1 mm of Bintsi et al. 2021
+# A fixed box is given up where it would cut away more of the brain than this share, or lies further from its middle.
+MOST_CUT = 0.10
+FAR = 15.0  # mm; 155 children and adults registered to one template lay within 12, two unregistered adults at 19 and 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a file becomes an input.
+
+    `normalise`: `brain` is (x - mean) / SD over the brain's voxels, with background 0; `volume` the same over the
+    whole box, background as it falls (the paper's words); `none` leaves intensities alone.
+    """
+
+    shape: tuple[int, int, int] = field(metadata={"help": "edges of the network's grid, in voxels"})
+    voxel_size: float = field(metadata={"help": "edge of a voxel of the network's grid, in mm", "above": 0.0})
+    orientation: str = option("RAS", "where the grid's indices grow to: R or L, A or P, S or I, in any order")
+    centre: tuple[float, float, float] | None = option(
+        None, "the box's centre in world mm, the same for all images; none: the middle of each image's own brain"
+    )
+    normalise: str = option("brain", "zero mean and unit variance over what", choices=("brain", "volume", "none"))
+    apply_mask: bool = option(True, "make what lies outside the brain mask background")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "centre", None if self.centre is None else tuple(self.centre))
+        check_options(self)
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise UsageError(f"shape of Recipe must be three edges of at least 1 voxel, got {self.shape}.")
+        if not math.isfinite(self.voxel_size):
+            raise UsageError(f"voxel_size of Recipe must be a length in mm, got {self.voxel_size}.")
+        if not is_orientation(self.orientation):
+            raise UsageError(f"orientation of Recipe must name three axes, such as RAS, got {self.orientation!r}.")
+        if self.centre is not None and (len(self.centre) != 3 or not all(map(math.isfinite, self.centre))):
+            raise UsageError(f"centre of Recipe must be three places in mm, got {self.centre}.")
+
+    def prepare(self, image: Subject | Path | str, mask: Path | str | None = None) -> Prepared:
+        """Read an image and bring it to the network's grid.
+
+        Args:
+            image: a subject, or an image file.
+            mask: the brain mask's file, on the image's grid; a subject brings its own. Without one, brain is what
+                differs from an even background, holes filled.
+
+        Raises:
+            InputError: a file is refused, or too little of the brain lies in the box to normalise by.
+        """
+        if isinstance(image, Subject):
+            mask = image.mask if mask is None else mask
+            image = image.image
+        source = read_volume(image)
+        inside, warnings = foreground_of(source) if mask is None else read_mask(mask, source)
+        affine, doubts = self._grid(source, inside)
+        brain = self._on_grid(inside, source, affine)
+        kept = brain
+        if mask is None:
+            brain = kept = fill_holes(brain)
+        elif not self.apply_mask:
+            kept = self._on_grid(foreground_of(source)[0], source, affine)
+        if not brain.any():
+            raise InputError(f"{source.path}: no voxel of the brain lies in the network's box.")
+        values = move(source.data[0], source.affine, affine, self.shape, smooth=True)
+        volume = self._normalised(values, brain, kept, source.path)
+        return Prepared(volume[None], brain, affine, source, (*source.warnings, *warnings, *doubts))
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as plain JSON values; `from_json` reads them back."""
+        return options_json(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The recipe from `to_json`'s values.
+
+        Raises:
+            UsageError: a name or value that is none of a recipe's, or one that is missing.
+        """
+        missing = [one.name for one in dataclasses.fields(cls) if one.default is dataclasses.MISSING]
+        missing = [name for name in missing if name not in values]
+        if missing:
+            raise UsageError(f"a recipe needs {' and '.join(missing)}.")
+        return cls(**typed_options(cls, values))
+
+    def _grid(self, source: Volume, inside: Tensor) -> tuple[NDArray[np.float64], list[str]]:
+        """The affine of the network's grid for this image, and what is doubtful about it."""
+        middle = middle_of(inside, source.affine)
+        doubts: list[str] = []
+        if self.centre is not None:
+            affine = box_affine(self.shape, self.voxel_size, self.orientation, self.centre)
+            cut = share_outside(inside, source.affine, affine, self.shape)
+            far = float(np.linalg.norm(middle - self.centre))
+            if cut <= MOST_CUT and far <= FAR:
+                return affine, doubts
+            doubts = [
+                f"the recipe's box lies {far:.0f} mm off this brain and would cut away {cut:.0%} of it, so it was laid "
+                "around this brain instead: the image seems not to be registered as those the network learned from"
+            ]
+        axes = image_axes(source.affine)
+        affine = box_affine(self.shape, self.voxel_size, self.orientation, middle, axes)
+        affine = snapped(affine, source.affine)
+        cut = share_outside(inside, source.affine, affine, self.shape)
+        if cut > MOST_CUT:
+            doubts.append(f"{cut:.0%} of what counts as brain lies outside the network's box")
+        return affine, doubts
+
+    def _on_grid(self, inside: Tensor, source: Volume, affine: NDArray[np.float64]) -> Tensor:
+        moved = move(inside, source.affine, affine, self.shape, smooth=True)
+        return moved if moved.dtype == torch.bool else moved >= 0.5
+
+    def _normalised(self, values: Tensor, brain: Tensor, kept: Tensor, path: Path | None) -> Tensor:
+        """`(I, J, K)` with background where `kept` is False."""
+        values = torch.where(kept, values, 0.0)
+        if self.normalise == "none":
+            return values
+        sample = (values[brain] if self.normalise == "brain" else values).double()
+        mean, spread = float(sample.mean()), float(sample.std(correction=0))
+        if not spread > 1e-6 * max(abs(mean), 1e-30):
+            raise InputError(f"{path}: every voxel of the brain has one value ({mean:g}); there is nothing to see.")
+        scaled = (values - mean) / spread
+        return torch.where(kept, scaled, 0.0) if self.normalise == "brain" else scaled
+
+
+def recipe_for(
+    subjects: Sequence[Subject],
+    *,
+    voxel_size: float | None = None,
+    shape: tuple[int, int, int] | None = None,
+    orientation: str = "RAS",
+    centre: tuple[float, float, float] | None = None,
+    normalise: str = "brain",
+    apply_mask: bool = True,
+) -> Recipe:
+    """The recipe that suits a cohort.
+
+    Args:
+        subjects: the cohort's; up to 200 headers and 20 images are read, and what cannot be read is passed over.
+        voxel_size: in mm; by default the median edge of the images' voxels.
+        shape: by default the paper's box of 140 x 176 x 140 mm.
+        centre: by default, where all images share one grid, the middle of where at least half of the brains are, set
+            so that voxels of equal size need no interpolation; otherwise none.
+        orientation, normalise, apply_mask: as in `Recipe`.
+
+    Raises:
+        InputError: no image can be read.
+    """
+    headers = _headers(subjects)
+    if voxel_size is None:
+        voxel_size = round(float(np.median([header.zooms for header in headers])), 4)
+    if shape is None:
+        first, second, third = (max(1, round(edge / voxel_size)) for edge in PAPER_BOX)
+        shape = (first, second, third)
+    recipe = Recipe(
+        shape=shape,
+        voxel_size=voxel_size,
+        orientation=orientation,
+        centre=centre,
+        normalise=normalise,
+        apply_mask=apply_mask,
+    )
+    if centre is not None or not _one_grid(headers):
+        return recipe
+    lattice = headers[0].affine
+    affine = box_affine(shape, voxel_size, orientation, middle_of(_common_brain(subjects), lattice))
+    middle = snapped(affine, lattice) @ [*((edge - 1) / 2 for edge in shape), 1]
+    x, y, z = (round(float(place), 6) + 0.0 for place in middle[:3])
+    return dataclasses.replace(recipe, centre=(x, y, z))
+
+
+def _spread(subjects: Sequence[Subject], number: int) -> list[Subject]:
+    """Up to `number` of them, evenly from first to last."""
+    places = np.unique(np.linspace(0, len(subjects) - 1, min(number, len(subjects))).round().astype(int))
+    return [subjects[place] for place in places]
+
+
+def _headers(subjects: Sequence[Subject]) -> list[Header]:
+    headers, refused = [], InputError("a recipe cannot be chosen for a cohort without subjects.")
+    for subject in _spread(subjects, 200):
+        try:
+            headers.append(read_header(subject.image))
+        except InputError as error:
+            refused = error
+    if not headers:
+        raise refused
+    return headers
+
+
+def _one_grid(headers: Sequence[Header]) -> bool:
+    first = headers[0]
+    return all(one.shape == first.shape and np.allclose(one.affine, first.affine, atol=1e-3) for one in headers)
+
+
+def _common_brain(subjects: Sequence[Subject]) -> Tensor:
+    """Where at least half of up to 20 brains on one grid are `(I, J, K)`; every brain's place where they are apart."""
+    brains, refused = [], InputError("a recipe cannot be chosen for a cohort without subjects.")
+    for subject in _spread(subjects, 20):
+        try:
+            image = read_volume(subject.image)
+            brains.append(foreground_of(image)[0] if subject.mask is None else read_mask(subject.mask, image)[0])
+        except InputError as error:
+            refused = error
+    if not brains:
+        raise refused
+    shares = torch.stack(brains).float().mean(dim=0)
+    return shares >= min(0.5, float(shares.max()))

@@ -1,0 +1,1 @@
+"""Pictures, curves and the one-file HTML page."""

@@ -1,0 +1,90 @@
+"""Curves of a training, as PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
+
+from interpbench.errors import UsageError
+
+# Told apart by the colour-blind too (Okabe and Ito), and by their strokes.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+STROKES = ("-", "--", "-.", ":")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line: `values` over `steps`. What is NaN or infinite is left out of the line."""
+
+    label: str
+    steps: Sequence[float]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves that share their axes. The axes' names hold their units, as in `MAE (years)`."""
+
+    title: str
+    x: str
+    y: str
+    curves: Sequence[Curve]
+    log: bool = False  # of the vertical axis
+    level: tuple[str, float] | None = None  # a line to compare with, such as the error of predicting the mean
+
+
+def chart_png(chart: Chart) -> bytes:
+    """Draw a chart.
+
+    Raises:
+        UsageError: a curve has not as many values as steps.
+    """
+    canvas = Canvas(figsize=(5.6, 3.4), layout="constrained")
+    FigureCanvasAgg(canvas)
+    axes = canvas.add_subplot()
+    drawn = False
+    for index, curve in enumerate(chart.curves):
+        if len(curve.steps) != len(curve.values):
+            raise UsageError(f"Curve {curve.label!r} has {len(curve.steps)} steps and {len(curve.values)} values.")
+        values = np.asarray(curve.values, dtype=float)
+        shown = np.isfinite(values) & ((values > 0) | (not chart.log))
+        drawn |= bool(shown.any())
+        axes.plot(
+            np.asarray(curve.steps, dtype=float),
+            np.where(shown, values, np.nan),
+            color=COLOURS[index % len(COLOURS)],
+            linestyle=STROKES[index % len(STROKES)],
+            marker="o" if len(values) <= 30 else "",
+            markersize=3,
+            label=_plain(curve.label),
+        )
+    if chart.level is not None:
+        label, value = chart.level
+        axes.axhline(value, color="0.45", linewidth=1, linestyle=(0, (1, 2)), label=_plain(label))
+    if chart.log and drawn:
+        axes.set_yscale("log")
+    if not drawn:
+        axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", color="0.4")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(chart.title, fontsize=11, loc="left", parse_math=False)
+    axes.set_xlabel(chart.x, parse_math=False)
+    axes.set_ylabel(chart.y, parse_math=False)
+    axes.grid(color="0.9")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    if chart.curves or chart.level:
+        axes.legend(frameon=False, fontsize=9)
+    image = io.BytesIO()
+    canvas.savefig(image, dpi=150, format="png")
+    return image.getvalue()
+
+
+def _plain(label: str) -> str:
+    """A label that matplotlib takes as it is: no formula between dollars, and never a hidden one."""
+    return label.replace("$", r"\$").removeprefix("_")

@@ -1,0 +1,113 @@
+"""Leave a network, its input and the random state as they were found, also after an exception."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Restore = Callable[[], None]
+
+
+@contextmanager
+def untouched(module: nn.Module, *volumes: Tensor) -> Iterator[None]:
+    """Whatever happens inside, afterwards all is as it was before.
+
+    Put back are: every attribute of every submodule (training flags, hooks, replaced layers and methods),
+    values, `requires_grad`, `grad` and hooks of parameters, buffers and volumes, whether gradients are
+    recorded, and the random state of torch (CPU and CUDA), numpy and Python. The values are copied on
+    entering, so the network is held twice in memory.
+
+    Args:
+        module: the network, usually `predictor.module`.
+        volumes: what goes into it, usually `(B, 1, I, J, K)`.
+    """
+    tensors = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers(), *volumes)}
+    steps = [_random_state(), _grad_mode()]
+    steps += [_tensor(tensor) for tensor in tensors.values()]
+    steps += [_attributes(part) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for restore in reversed(steps):
+            restore()
+
+
+def _attributes(part: nn.Module) -> Restore:
+    found = dict(vars(part))
+    contents = {name: value.copy() for name, value in found.items() if isinstance(value, dict | set)}
+
+    def restore() -> None:
+        attributes = vars(part)
+        attributes.clear()
+        attributes.update(found)
+        # The same dictionary, emptied and refilled: hook handles hold a reference to it.
+        for name, content in contents.items():
+            attributes[name].clear()
+            attributes[name].update(content)
+
+    return restore
+
+
+def _tensor(tensor: Tensor) -> Restore:
+    values, needs_gradient = tensor.detach().clone(), tensor.requires_grad
+    gradient = tensor.grad if tensor.is_leaf else None
+    gradient_values = None if gradient is None else gradient.detach().clone()
+    hooks = {name: getattr(tensor, name) for name in ("_backward_hooks", "_post_accumulate_grad_hooks")}
+    contents = {name: dict(found or {}) for name, found in hooks.items()}
+
+    def restore() -> None:
+        with torch.no_grad():
+            if tensor.shape != values.shape or tensor.dtype != values.dtype or tensor.device != values.device:
+                tensor.data = values
+            elif not torch.equal(tensor, values):
+                tensor.copy_(values)
+            if gradient is not None and gradient_values is not None:
+                gradient.copy_(gradient_values)
+        if tensor.is_leaf:
+            tensor.requires_grad_(needs_gradient)
+            tensor.grad = gradient
+        for name, found in hooks.items():
+            now = getattr(tensor, name)
+            # Emptied and refilled in place: torch and the hooks' handles hold references to these dictionaries.
+            if now is not None:
+                now.clear()
+            if found is not None:
+                found.clear()
+                found.update(contents[name])
+            if now is not found:
+                setattr(tensor, name, found)
+
+    return restore
+
+
+def _random_state() -> Restore:
+    torch_state, numpy_state, python_state = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    # Asking an unused CUDA for its state would start it.
+    cuda_states = torch.cuda.get_rng_state_all() if _cuda_runs() else []
+
+    def restore() -> None:
+        torch.set_rng_state(torch_state)
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+        if cuda_states:
+            torch.cuda.set_rng_state_all(cuda_states)
+
+    return restore
+
+
+def _cuda_runs() -> bool:
+    return bool(torch.cuda.is_initialized())
+
+
+def _grad_mode() -> Restore:
+    enabled = torch.is_grad_enabled()
+
+    def restore() -> None:
+        torch.set_grad_enabled(enabled)
+
+    return restore

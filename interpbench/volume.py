@@ -1,0 +1,183 @@
+"""A volume: voxels, where they lie in the world, and what its file's header said; NIfTI in and out.
+
+Affines are 4x4, voxel index to world millimetres, RAS+ (x to the right, y to the front, z up).
+"""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from interpbench.nifti import load_header, load_voxels, refuse
+from interpbench.store import atomic_path
+
+MAX_VOXELS = 512**3
+_MM_APART = 1.0  # sform and qform further apart than this are worth a warning
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """One 3D image.
+
+    Args:
+        data: `(1, I, J, K)` float32.
+        affine: `(4, 4)` float64, voxel to world in mm.
+        header: the file's, None where there was none.
+        path: the file it came from.
+        warnings: sentences for whoever reads the result.
+    """
+
+    data: Tensor
+    affine: NDArray[np.float64]
+    header: nib.Nifti1Header | None = None
+    path: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What a file says of itself before its voxels are read: shape `(I, J, K)`, affine, voxel edges in mm."""
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+    zooms: tuple[float, float, float]
+    warnings: tuple[str, ...] = ()
+
+
+def read_header(path: Path | str, *, max_voxels: int = MAX_VOXELS) -> Header:
+    """Read what a file says of itself, in a millisecond.
+
+    Raises:
+        InputError: the file is refused, as far as its header tells.
+    """
+    path = Path(path)
+    header, warnings = load_header(path, max_voxels)
+    affine, doubts = _affine_of(path, header)
+    first, second, third = (int(edge) for edge in header.get_data_shape()[:3])
+    edges = np.linalg.norm(affine[:3, :3], axis=0)
+    zooms = (float(edges[0]), float(edges[1]), float(edges[2]))
+    return Header((first, second, third), affine, zooms, (*warnings, *doubts))
+
+
+def read_volume(
+    path: Path | str, *, max_voxels: int = MAX_VOXELS, nan_to_zero: bool = False, constant_ok: bool = False
+) -> Volume:
+    """Read a 3D NIfTI image, scaled by its slope and intercept.
+
+    Args:
+        path: `.nii` or `.nii.gz`.
+        max_voxels: larger images are refused before they are read.
+        nan_to_zero: take voxels that are not finite as 0, and say so in `warnings`.
+        constant_ok: accept an image of one value, as a mask may be.
+
+    Raises:
+        InputError: the file is missing, damaged, not 3D, holds NaN or infinity, is constant, or has no usable affine.
+    """
+    path = Path(path)
+    header, voxels, warnings = load_voxels(path, max_voxels)
+    affine, doubts = _affine_of(path, header)
+    with np.errstate(over="ignore"):  # a value beyond float32 becomes infinite, and is found below
+        values = np.array(voxels, dtype=np.float32, order="C")
+    bad = ~np.isfinite(values)
+    if bad.any():
+        count = int(bad.sum())
+        first = tuple(int(edge) for edge in np.unravel_index(int(bad.argmax()), bad.shape))
+        found = f"{count} voxels are not finite numbers, the first at index {first}"
+        if not nan_to_zero:
+            refuse(path, found)
+        values[bad] = 0.0
+        doubts.append(f"{found}; taken as 0")
+    if not constant_ok and values.min() == values.max():
+        refuse(path, f"every voxel is {values.flat[0]:g}: the image is constant")
+    return Volume(torch.from_numpy(values)[None], affine, header, path, (*warnings, *doubts))
+
+
+def write_map(
+    path: Path | str, data: Tensor | ArrayLike, *, like: Volume | None = None, affine: ArrayLike | None = None
+) -> None:
+    """Write a map as float32 NIfTI, whole or not at all; the same map gives the same bytes.
+
+    Args:
+        path: ends in `.nii` or `.nii.gz`.
+        data: `(I, J, K)`.
+        like: the volume on whose grid the map lies: its header is kept, with sform, qform, their codes and units.
+        affine: the map's own, where it lies on another grid than `like` or where there is no `like`.
+
+    Raises:
+        ValueError: neither `like` nor `affine`, or a shape that is not that of `like`.
+    """
+    path = Path(path)
+    values = np.asarray(data.detach().cpu() if isinstance(data, Tensor) else data, dtype=np.float32)
+    if values.ndim != 3 or (affine is None and (like is None or values.shape != tuple(like.data.shape[1:]))):
+        grid = None if like is None else tuple(like.data.shape[1:])
+        raise ValueError(f"a map of shape {values.shape} has no place: give its affine, or `like` (shape {grid})")
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise ValueError(f"a map's file is named .nii or .nii.gz, got {path.name}")
+    content = _image(values, like, affine).to_bytes()
+    if path.name.endswith(".gz"):
+        content = gzip.compress(content, compresslevel=1, mtime=0)  # float maps hardly shrink further
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _image(values: NDArray[np.float32], like: Volume | None, affine: ArrayLike | None) -> nib.Nifti1Image:
+    header: Any = None if like is None else like.header
+    place = like.affine if affine is None and like is not None else np.asarray(affine, dtype=np.float64)
+    if header is None:
+        image = nib.Nifti1Image(values, place)
+        image.header.set_xyzt_units("mm")
+        return image
+    header = header.copy()
+    header.set_data_dtype(np.float32)
+    header["cal_min"] = header["cal_max"] = 0  # the source's display range says nothing of a map's
+    if affine is not None:
+        header.set_sform(place, code=int(header["sform_code"]) or 2)
+        header.set_qform(place, code=int(header["qform_code"]), strip_shears=True)
+    kind: Any = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+    made: nib.Nifti1Image = kind(values, place, header)
+    return made
+
+
+def _affine_of(path: Path, header: nib.Nifti1Header) -> tuple[NDArray[np.float64], list[str]]:
+    """The header's affine, refused where it is no use, and what is doubtful about it."""
+    try:
+        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
+    except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
+        refuse(path, f"has no usable affine ({error})", error)
+    if not np.isfinite(affine).all():
+        refuse(path, "its affine holds values that are not finite numbers")
+    edges = np.linalg.norm(affine[:3, :3], axis=0)
+    if edges.min() < 1e-6 or abs(np.linalg.det(affine[:3, :3] / edges)) < 1e-4:
+        refuse(path, "its affine is singular: an axis has no length, or two point the same way")
+    return affine, _doubts(header)
+
+
+def _doubts(header: nib.Nifti1Header) -> list[str]:
+    warnings = []
+    sform, qform = header.get_sform(coded=True)[0], None
+    try:
+        qform = header.get_qform(coded=True)[0]
+    except (HeaderDataError, ValueError, np.linalg.LinAlgError):
+        warnings.append("the qform is unusable; sform was used")
+    if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
+        warnings.append("the header does not say where the image lies (sform and qform codes are 0); it was guessed")
+    if sform is not None and qform is not None:
+        shape = np.array(header.get_data_shape()[:3]) - 1
+        corners = np.array(list(np.ndindex(2, 2, 2))) * shape
+        apart = corners @ (sform - qform)[:3, :3].T + (sform - qform)[:3, 3]
+        distance = float(np.linalg.norm(apart, axis=1).max())
+        if not distance <= _MM_APART:
+            warnings.append(f"sform and qform disagree by {distance:.1f} mm; sform was used")
+    unit = header.get_xyzt_units()[0]
+    if unit in ("meter", "micron"):
+        warnings.append(f"the header gives lengths in {unit}; they were read as millimetres")
+    return warnings

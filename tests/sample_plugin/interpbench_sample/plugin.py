@@ -1,0 +1,13 @@
+"""What this plugin offers; listing it imports no torch."""
+
+from interpbench import Component, hookimpl
+
+
+@hookimpl
+def interpbench_explainers():
+    return [Component("slope", "interpbench_sample.explainer:Slope", "How steeply the prediction changes with a voxel")]
+
+
+@hookimpl
+def interpbench_aggregators():
+    return [Component("largest", "interpbench_sample.aggregator:Largest", "The largest importance of any subject")]

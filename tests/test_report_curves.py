@@ -1,0 +1,54 @@
+"""Charts are PNG, whatever the values are."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import matplotlib
+import pytest
+from matplotlib.image import imread
+
+from interpbench.errors import UsageError
+from interpbench.report.curves import Chart, Curve, chart_png
+
+EPOCHS = [1.0, 2.0, 3.0]
+
+
+def test_a_chart_is_the_same_png_each_time() -> None:
+    chart = Chart("Training", "epoch", "MAE (years)", [Curve("validation", EPOCHS, [3, 2, 1])], level=("mean", 2.5))
+    assert chart_png(chart).startswith(b"\x89PNG")
+    assert chart_png(chart) == chart_png(chart)
+
+
+def test_each_curve_has_a_colour_of_its_own() -> None:
+    curves = [Curve("training", EPOCHS, [3, 2, 1]), Curve("validation", EPOCHS, [4, 3, 2])]
+    pixels = imread(io.BytesIO(chart_png(Chart("Training", "epoch", "MAE (years)", curves))))
+    blue, orange = pixels[..., 2] - pixels[..., 0], pixels[..., 0] - pixels[..., 2]
+    assert (blue > 0.5).any() and (orange > 0.5).any()
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("values", [[math.nan] * 3, [0.0, -1.0, math.inf], [1.0, math.nan, 3.0]])
+def test_values_that_cannot_be_drawn_are_left_out(values: list[float], log: bool) -> None:
+    assert chart_png(Chart("Loss", "epoch", "loss", [Curve("loss", EPOCHS, values)], log=log)).startswith(b"\x89PNG")
+
+
+def test_a_chart_without_curves_says_so_and_does_not_fail() -> None:
+    assert chart_png(Chart("Loss", "epoch", "loss", [])).startswith(b"\x89PNG")
+
+
+def test_words_are_never_formulae() -> None:
+    words = r"$\frac"
+    assert chart_png(Chart(words, words, words, [Curve(words, EPOCHS, EPOCHS)])).startswith(b"\x89PNG")
+
+
+def test_a_curve_of_unequal_lengths_is_refused() -> None:
+    with pytest.raises(UsageError, match="'loss' has 3 steps and 2 values"):
+        chart_png(Chart("Loss", "epoch", "loss", [Curve("loss", EPOCHS, [1, 2])]))
+
+
+def test_settings_are_left_alone() -> None:
+    before = dict(matplotlib.rcParams)
+    chart_png(Chart("Loss", "epoch", "loss", [Curve("loss", EPOCHS, EPOCHS)], log=True))
+    assert dict(matplotlib.rcParams) == before

@@ -1,0 +1,58 @@
+"""Samples are read when asked for, kept while memory allows, and the same either way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from interpbench.cohort import Subject
+from interpbench.interfaces import Sample
+from interpbench.recipe import Recipe
+from interpbench.samples import Samples
+from interpbench.volume import write_map
+
+RECIPE = Recipe(shape=(6, 7, 8), voxel_size=2.0)
+SIZE = 6 * 7 * 8 * 5  # bytes of one sample
+
+
+@pytest.fixture
+def subjects(tmp_path):
+    made = []
+    for number, age in enumerate((44.0, None, 73.0)):
+        data = np.zeros((8, 9, 10))
+        data[2:6, 2:7, 3:8] = np.random.default_rng(number).normal(100, 10, (4, 5, 5))
+        write_map(tmp_path / f"{number}.nii.gz", data, affine=np.diag([2.0, 2, 2, 1]))
+        made.append(Subject(f"{number}", tmp_path / f"{number}.nii.gz", age))
+    return made
+
+
+def test_a_sample_is_the_prepared_subject_with_its_age(subjects):
+    samples = Samples(subjects, RECIPE)
+    prepared = RECIPE.prepare(subjects[2])
+    assert len(samples) == 3 and isinstance(samples[2], Sample)
+    assert samples[2].subject == "2" and samples[2].target == 73.0
+    assert torch.equal(samples[2].volume, prepared.volume) and torch.equal(samples[2].brain, prepared.brain)
+    assert math.isnan(samples[1].target)
+
+
+def test_it_is_a_sequence(subjects):
+    samples = Samples(subjects, RECIPE)
+    assert [sample.subject for sample in samples] == ["0", "1", "2"]
+    assert samples[-1].subject == "2" and [sample.subject for sample in samples[1:]] == ["1", "2"]
+    with pytest.raises(IndexError):
+        samples[3]
+
+
+def test_nothing_is_read_before_it_is_asked_for(subjects):
+    subjects[1].image.unlink()
+    assert Samples(subjects, RECIPE)[0].subject == "0"
+
+
+def test_what_fits_is_kept_and_the_rest_is_read_again(subjects):
+    samples = Samples(subjects, RECIPE, cache_bytes=2 * SIZE + 1)
+    first = [samples[index] for index in range(3)]
+    assert [samples[index] is first[index] for index in range(3)] == [True, True, False]
+    assert torch.equal(samples[2].volume, first[2].volume)

@@ -9,14 +9,20 @@ from interpbench.hookspecs import Component as Component
 from interpbench.hookspecs import hookimpl as hookimpl
 
 if TYPE_CHECKING:  # the same names for type checkers
+    from interpbench.atomic import atomic_path as atomic_path
     from interpbench.cohort import Cohort as Cohort
     from interpbench.cohort import Subject as Subject
     from interpbench.cohort import read_cohort as read_cohort
+    from interpbench.errors import InputError as InputError
+    from interpbench.errors import InterpbenchError as InterpbenchError
+    from interpbench.errors import UsageError as UsageError
     from interpbench.interfaces import Aggregator as Aggregator
     from interpbench.interfaces import Explainer as Explainer
     from interpbench.interfaces import Predictor as Predictor
     from interpbench.interfaces import Sample as Sample
     from interpbench.interfaces import brain_of as brain_of
+    from interpbench.layout import layout_for as layout_for
+    from interpbench.layout import settle as settle
     from interpbench.model import load_predictor as load_predictor
     from interpbench.model import save_predictor as save_predictor
     from interpbench.network import NetworkPredictor as NetworkPredictor
@@ -29,8 +35,11 @@ if TYPE_CHECKING:  # the same names for type checkers
     from interpbench.pipeline import fit as fit
     from interpbench.pipeline import predict as predict
     from interpbench.pipeline import train as train
+    from interpbench.precision import PRECISIONS as PRECISIONS
+    from interpbench.precision import arithmetic as arithmetic
     from interpbench.progress import track as track
     from interpbench.recipe import Recipe as Recipe
+    from interpbench.schedule import learning_rate_schedule as learning_rate_schedule
     from interpbench.volume import Volume as Volume
     from interpbench.volume import read_volume as read_volume
     from interpbench.volume import write_map as write_map
@@ -63,6 +72,15 @@ _LAZY = {
     "option": "options",
     "check_options": "options",
     "track": "progress",
+    "InterpbenchError": "errors",
+    "InputError": "errors",
+    "UsageError": "errors",
+    "atomic_path": "atomic",
+    "arithmetic": "precision",
+    "PRECISIONS": "precision",
+    "learning_rate_schedule": "schedule",
+    "settle": "layout",
+    "layout_for": "layout",
     "write_phantom": "phantom",
 }
 

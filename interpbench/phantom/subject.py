@@ -16,14 +16,14 @@ from interpbench.phantom.anatomy import CSF, Anatomy, Array
 
 AGES = (44.0, 73.0)  # years, as in Bintsi et al. 2021
 
-VENTRICLE_MM_PER_YEAR = 0.07
-HIPPOCAMPUS_MM_PER_YEAR = 0.07
-INDIVIDUAL_MM = 0.2  # SD of the ventricles' widening and, independently, of the hippocampi's shrinking
+VENTRICLE_MM_PER_YEAR = 0.08
+HIPPOCAMPUS_MM_PER_YEAR = 0.08
+INDIVIDUAL_MM = 0.15  # SD of the ventricles' widening and, independently, of the hippocampi's shrinking
 SUPPRESSOR_MM = 2.0  # SD of the Sylvian fissures' width: strong anatomy that has nothing to do with age
 CEREBELLUM_CONTRAST = 0.06  # SD of the cerebellum's intensity, likewise
 TISSUE_CONTRAST = 0.1  # SD of a smooth pattern over the whole brain, new in each subject
 LESIONS = 4  # mean number
-DEFORMATION_MM = 1.0  # SD of a displacement's component
+DEFORMATION_MM = 0.8  # SD of a displacement's component
 DEFORMATION_REACH_MM = 4.0  # what no displacement exceeds
 GAIN = 0.1  # SD of the scanner's log intensity scale
 NOISE = 0.03  # SD, in template intensity; white matter is near 0.87

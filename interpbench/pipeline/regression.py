@@ -18,7 +18,9 @@ from interpbench.layout import layout_for, settle
 from interpbench.network import NetworkPredictor
 from interpbench.options import check_options, option
 from interpbench.pipeline.augmentation import Augmentation
+from interpbench.precision import PRECISIONS, arithmetic
 from interpbench.progress import track
+from interpbench.schedule import SCHEDULES, learning_rate_schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +31,10 @@ class TrainingSettings:
     batch_size: int = option(8, "subjects a step", minimum=1)
     learning_rate: float = option(1e-4, "Adam's step size; the highest one where the schedule is onecycle", above=0)
     schedule: str = option("step", "step: divided by 10 every so many epochs; onecycle: up and down once",
-                           choices=("step", "onecycle"))
+                           choices=SCHEDULES)
     milestones_every: int = option(10, "epochs between two divisions of the learning rate by 10", minimum=1)
     weight_decay: float = option(0.0, "L2 penalty on the weights (decoupled from the gradient)", minimum=0)
-    precision: str = option("float32", "arithmetic of the convolutions", choices=("float32", "bfloat16"))
+    precision: str = option("float32", "arithmetic of the convolutions", choices=PRECISIONS)
     flip: float = option(0.0, "probability of mirroring a training volume left to right", minimum=0, maximum=1)
     shift: int = option(0, "largest random shift of a training volume along each axis, in voxels", minimum=0)
     noise: float = option(0.0, "standard deviation of the noise added to a training volume", minimum=0)
@@ -81,7 +83,10 @@ def train_network(
     augment = Augmentation(flip=settings.flip, shift=settings.shift, noise=settings.noise, left_right=left_right)
     optimiser = torch.optim.AdamW(module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     steps = math.ceil(len(training) / settings.batch_size)
-    schedule = _schedule(optimiser, settings, steps)
+    schedule = learning_rate_schedule(
+        optimiser, settings.schedule, settings.learning_rate,
+        epochs=settings.epochs, steps=steps, milestones_every=settings.milestones_every,
+    )  # fmt: skip
 
     curve: list[dict[str, Any]] = []
     best, best_epoch, best_score = copy.deepcopy(module.state_dict()), 0, math.inf
@@ -152,19 +157,9 @@ def _forward(
     predictor: NetworkPredictor, module: nn.Module, volumes: Tensor, precision: str, device: torch.device
 ) -> Tensor:
     volumes = volumes.to(device, non_blocking=True).contiguous(memory_format=layout_for(device))
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+    with arithmetic(device, precision):
         outputs = module(volumes)
     return predictor.read_out(outputs).float()
-
-
-def _schedule(
-    optimiser: torch.optim.Optimizer, settings: TrainingSettings, steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    if settings.schedule == "onecycle":
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, settings.learning_rate, total_steps=settings.epochs * steps + 1
-        )
-    return torch.optim.lr_scheduler.StepLR(optimiser, settings.milestones_every * steps, gamma=0.1)
 
 
 def _batches(samples: Sequence[Sample], size: int, generator: torch.Generator) -> Iterator[list[Sample]]:

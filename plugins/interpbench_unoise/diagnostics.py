@@ -1,0 +1,158 @@
+"""Say when it cannot work: the noise floor before training, what the mask became after it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from interpbench import Predictor, Sample
+from interpbench_unoise.loop import in_order
+from interpbench_unoise.noise import standard_normal
+from interpbench_unoise.recalibration import recalibrated
+from interpbench_unoise.training import VALIDATION_SEED, Objective, goals, mask_logits, noisy_predictions
+from interpbench_unoise.unet import UNet
+
+log = logging.getLogger("interpbench")
+
+LINE_SUBJECTS = 120  # of the training split, to fit the line from noisy prediction to target
+COMPARED = 20  # subjects whose maps are compared with each other
+COLLAPSED = 0.999  # correlation between subjects' maps from which on everybody has the same
+
+
+@torch.no_grad()
+def noise_floor(
+    predictor: Predictor, samples: Sequence[Sample], aim: Objective, *, device: torch.device, batch_size: int
+) -> dict[str, float]:
+    """Mean absolute error of the clean prediction, and at B = 0 and B = 1 everywhere, in the predictor's unit.
+
+    At B = 0 every voxel has the least noise there can be. Where that ruins the prediction already, no mask can
+    save it, and none is learned.
+    """
+    errors: dict[str, list[float]] = {"clean_mae": [], "mae_at_0": [], "mae_at_1": []}
+    generator = torch.Generator().manual_seed(VALIDATION_SEED)
+    for batch in in_order(samples, batch_size, device):
+        goal, where = goals(predictor, batch, aim.target), aim.where(batch.brains)
+        epsilon = standard_normal(batch.volumes, generator)
+        inputs = [batch.volumes]
+        for mask in (0.0, 1.0):
+            sigma = aim.noise.sigma(torch.full_like(where, mask))
+            inputs.append(batch.volumes + where * (aim.noise.shift + sigma * epsilon))
+        for name, volumes in zip(errors, inputs, strict=True):
+            errors[name] += (predictor.predict(volumes) - goal).abs().tolist()
+    return {name: float(np.mean(values)) for name, values in errors.items()} | {"n": len(samples)}
+
+
+@torch.no_grad()
+def diagnose(
+    network: UNet,
+    predictor: Predictor,
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+    aim: Objective,
+    *,
+    device: torch.device,
+    precision: str,
+    batch_size: int,
+) -> dict[str, Any]:
+    """What the mask is on held-out subjects, and what the noise that it places costs.
+
+    Returns:
+        `mask_mean`, `mask_sd`, `share_below_0.01`, `share_above_0.99` over brain voxels; `noisy_mae` raw and
+        `recalibrated_mae` after the least-squares line fitted on training subjects, with `bias`; `penalty`, the mean of
+        -log B; `map_correlation`, the mean over pairs of subjects; n.
+    """
+    settings: dict[str, Any] = {"device": device, "precision": precision, "batch_size": batch_size}
+    some = [training[place] for place in range(min(LINE_SUBJECTS, len(training)))]
+    line = noisy_predictions(network, predictor, some, aim, **settings)
+    noisy, goal, penalty = noisy_predictions(network, predictor, validation, aim, **settings)
+    straightened = recalibrated(line[0], line[1], noisy)
+    values, maps = [], []
+    for batch in in_order(validation, batch_size, device):
+        masks = torch.sigmoid(mask_logits(network, batch.volumes, precision)).cpu()
+        inside = batch.brains.cpu() > 0
+        for mask, brain in zip(masks[:, 0], inside[:, 0], strict=True):
+            values.append((mask[brain].double().mean(), mask[brain].double().var(), (mask[brain] < 0.01).double().mean(),
+                           (mask[brain] > 0.99).double().mean()))
+            if len(maps) < COMPARED:
+                maps.append((mask * brain).flatten().double())
+    mean, variance, low, high = np.mean(np.array(values, dtype=float), axis=0)
+    return {
+        "mask_mean": float(mean),
+        "mask_sd": math.sqrt(float(variance)),
+        "share_below_0.01": float(low),
+        "share_above_0.99": float(high),
+        "noisy_mae": float(np.abs(noisy - goal).mean()),
+        "recalibrated_mae": float(np.abs(straightened - goal).mean()),
+        "bias": float((noisy - goal).mean()),
+        "penalty": float(penalty.mean()),
+        "map_correlation": _correlation(maps),
+        "n": len(validation),
+    }
+
+
+def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, spread: float, unit: str) -> list[str]:
+    """What a user must know before believing the maps, in sentences; none where all is well.
+
+    Args:
+        floor: from `noise_floor`.
+        after: from `diagnose`; None before training.
+        spread: mean absolute deviation of the target, the error of a predictor that knows nothing.
+    """
+    found = []
+    clean = floor["clean_mae"]
+    if clean > 0.9 * spread:
+        found.append(
+            f"The predictor's own error, {clean:.2f} {unit}, is no better than predicting the mean ({spread:.2f} {unit}):"
+            " it reads nothing that a map could show."
+        )
+    if floor["mae_at_0"] > max(2 * clean, clean + 0.25 * spread):
+        found.append(
+            f"The least noise already ruins the prediction: {floor['mae_at_0']:.2f} {unit} at B = 0, {clean:.2f} {unit}"
+            " without noise. No mask can mend that: lower v_min (and v_max)."
+        )
+    if floor["mae_at_1"] < clean + 0.05 * spread:
+        found.append(
+            f"The most noise costs next to nothing: {floor['mae_at_1']:.2f} {unit} at B = 1, {clean:.2f} {unit} without"
+            " noise. Every voxel may be drowned, and none stands out: raise v_max."
+        )
+    if after is None:
+        return found
+    if after["share_below_0.01"] > 0.95:
+        found.append(f"The mask collapsed to no noise in {after['share_below_0.01']:.0%} of the brain: raise r.")
+    if after["share_above_0.99"] > 0.95:
+        found.append(f"The mask saturated at full noise in {after['share_above_0.99']:.0%} of the brain: lower r.")
+    if after["mask_sd"] < 0.01:
+        found.append(f"The mask is flat inside the brain (SD {after['mask_sd']:.4f}): the maps rank nothing.")
+    if after["recalibrated_mae"] > clean + 0.25 * spread:
+        found.append(
+            f"With the learned noise the error is {after['recalibrated_mae']:.2f} {unit} even after recalibration,"
+            f" {clean:.2f} {unit} without noise: the noise drowned what the predictor reads. Lower r."
+        )
+    if after["map_correlation"] > COLLAPSED:
+        found.append(
+            f"Every subject has the same map (mean correlation {after['map_correlation']:.4f}): it shows the"
+            " population, not the person."
+        )
+    return found
+
+
+def _correlation(maps: Sequence[torch.Tensor]) -> float:
+    if len(maps) < 2:
+        return math.nan
+    together = np.corrcoef(torch.stack(list(maps)).numpy())
+    return float(together[np.triu_indices(len(maps), 1)].mean())
+
+
+def log_floor(floor: dict[str, float], found: Sequence[str], unit: str) -> None:
+    """Tell the noise floor before the long work begins."""
+    log.info(
+        "noise floor: mean absolute error %.2f %s clean, %.2f at B = 0, %.2f at B = 1, n = %d",
+        floor["clean_mae"], unit, floor["mae_at_0"], floor["mae_at_1"], floor["n"],
+    )  # fmt: skip
+    for sentence in found:
+        log.warning("%s", sentence)

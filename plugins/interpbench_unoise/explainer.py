@@ -1,0 +1,189 @@
+"""U-noise in 3D (Bintsi et al. 2021; Koker et al. 2021, arXiv 2101.05791): which voxels tolerate no noise?
+
+A U-Net f_psi gives a mask B = f_psi(X) in (0, 1) and with it the standard deviation of the noise that is added to each
+voxel. It is trained to add as much as it can (-r log B) while the frozen predictor's answer stays right. A voxel that
+tolerates little noise is important: importance = 1 - B, inside the brain.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interpbench import (
+    PRECISIONS,
+    Explainer,
+    InputError,
+    Predictor,
+    Sample,
+    UsageError,
+    brain_of,
+    check_options,
+    option,
+    settle,
+)
+from interpbench_unoise.diagnostics import diagnose, log_floor, noise_floor, warnings_of
+from interpbench_unoise.loop import Schedule
+from interpbench_unoise.noise import NOISE_FORMS, Noise
+from interpbench_unoise.objective import ESTIMATORS
+from interpbench_unoise.pretraining import pretrain
+from interpbench_unoise.training import Objective, mask_logits, train_noise_model
+from interpbench_unoise.unet import UNet
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNoise(Explainer):
+    """Learn how much noise each voxel tolerates before the prediction suffers."""
+
+    learned: ClassVar[bool] = True
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {
+            "v_min": 1.0, "v_max": 5.0, "r": 0.1, "estimator": "paper", "noise_form": "scaled", "target": "label",
+            "penalty_over": "volume", "epochs": 50, "pretrain_epochs": 50, "batch_size": 2, "learning_rate": 1e-4,
+            "schedule": "step", "milestones_every": 10, "channels": 16, "blocks": 5, "patience": 0, "clip": 0.0,
+            "start": 0.5, "precision": "float32",
+        }
+    }  # fmt: skip
+
+    v_min: float = option(0.0, "least noise, in SDs of the normalised volume", minimum=0)
+    v_max: float = option(1.0, "most noise, in SDs of the normalised volume", above=0)
+    r: float = option(0.5, "weight of -log B, in the target's squared unit", above=0)
+    noise_form: str = option("scaled", "where v_min stands: in the SD, or added (Eq. 1 as printed)", choices=NOISE_FORMS)
+    penalty_over: str = option("brain", "voxels that get noise, and are penalised for little", choices=("brain", "volume"))
+    target: str = option("label", "what a noisy prediction should be", choices=("label", "prediction"))
+    estimator: str = option("recalibrated", "of the objective's gradient", choices=ESTIMATORS)
+    channels: int = option(16, "channels after the U-Net's first block", minimum=1)
+    blocks: int = option(5, "down- and upsampling blocks of the U-Net", minimum=1, maximum=7)
+    start: float = option(0.1, "the mask B that training starts from", above=0, maximum=0.99)
+    pretrain_epochs: int = option(4, "epochs of the U-Net as an autoencoder", minimum=0)
+    epochs: int = option(10, "epochs of the noise model", minimum=1)
+    batch_size: int = option(4, "subjects a step", minimum=1)
+    learning_rate: float = option(2e-3, "Adam's step size; its highest with onecycle", above=0)
+    schedule: str = option("onecycle", "of the learning rate", choices=("step", "onecycle"))
+    milestones_every: int = option(10, "epochs between divisions of the rate by 10, with schedule=step", minimum=1)
+    patience: int = option(5, "epochs without a better validation loss before training stops; 0 never", minimum=0)
+    clip: float = option(0.0, "largest norm of the weights' gradient; 0 for any", minimum=0)
+    precision: str = option("float32", "arithmetic of the convolutions in training", choices=PRECISIONS)
+    seed: int = option(0, "of weights, batches and noise")
+
+    _network = None  # the U-Net, once fitted
+    _record = MappingProxyType[str, Any]({})
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.v_max <= self.v_min:
+            raise UsageError(f"v_max must be above v_min ({self.v_min:g}), got {self.v_max:g}.")
+
+    @property
+    def objective(self) -> Objective:
+        """What the noise model minimises."""
+        noise = Noise(self.v_min, self.v_max, self.noise_form)
+        return Objective(
+            noise=noise, r=self.r, penalty_over=self.penalty_over, target=self.target, estimator=self.estimator
+        )
+
+    def fit(
+        self,
+        predictor: Predictor,
+        training: Sequence[Sample],
+        validation: Sequence[Sample],
+        workspace: Path | None = None,
+    ) -> Self:
+        """Pretrain the U-Net as an autoencoder, then train it as the noise model.
+
+        Raises:
+            InputError: nobody in `training` has a target, where `target` is `label`.
+        """
+        aim, precision = self.objective, self.precision
+        device = next(iter(predictor.module.parameters()), torch.empty(0)).device
+        training, validation = self._usable(training), self._usable(validation)
+        if not training:
+            raise InputError("No training subject has an age: use target=prediction, which needs none.")
+        held_out = validation or training
+        spread = _deviation(held_out)
+        floor = noise_floor(predictor, held_out, aim, device=device, batch_size=self.batch_size)
+        log_floor(floor, warnings_of(floor, None, spread, predictor.unit), predictor.unit)
+
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            network = UNet(self.channels, self.blocks)
+        settle(network, device)
+        kept = {name: None if workspace is None else workspace / f"{name}.pt" for name in ("pretraining", "noise")}
+        curves = {}
+        if self.pretrain_epochs:
+            curves["pretraining"] = pretrain(
+                network, training, validation, self._schedule(self.pretrain_epochs),
+                device=device, precision=precision, checkpoint=kept["pretraining"],
+            )  # fmt: skip
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            network.restart_last(math.log(self.start / (1 - self.start)))
+        curves["noise_model"] = train_noise_model(
+            network, predictor, training, validation, aim, self._schedule(self.epochs),
+            device=device, precision=precision, checkpoint=kept["noise"],
+        )  # fmt: skip
+        after = diagnose(
+            network, predictor, training, held_out, aim, device=device, precision=precision, batch_size=self.batch_size
+        )
+        record = {
+            "curves": curves,
+            "noise_floor": floor,
+            "diagnostics": after,
+            "warnings": warnings_of(floor, after, spread, predictor.unit),
+        }
+        return self._fitted(network, record)
+
+    @torch.no_grad()
+    def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
+        """1 - B inside the brain, 0 outside."""
+        if self._network is None:
+            raise UsageError("unoise must be fitted to a predictor before it can explain.")
+        network = self._network.to(volumes.device)
+        # one subject at a time: convolutions may pick another algorithm for another batch, and round otherwise
+        importance = torch.cat([torch.sigmoid(-mask_logits(network, volume[None])) for volume in volumes])
+        return importance[:, 0] * brain_of(volumes)
+
+    def state(self) -> dict[str, Tensor]:
+        return {} if self._network is None else dict(self._network.state_dict())
+
+    def with_state(self, state: Mapping[str, Tensor]) -> Self:
+        with torch.random.fork_rng():
+            network = UNet(self.channels, self.blocks)
+        network.load_state_dict(dict(state))
+        return self._fitted(settle(network, torch.device("cpu")), self._record)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return dict(self._record)
+
+    def _fitted(self, network: torch.nn.Module, record: Mapping[str, Any]) -> Self:
+        fitted = copy.copy(self)
+        object.__setattr__(fitted, "_network", network.eval().requires_grad_(False))
+        object.__setattr__(fitted, "_record", record)
+        return fitted
+
+    def _schedule(self, epochs: int) -> Schedule:
+        return Schedule(
+            epochs=epochs, batch_size=self.batch_size, learning_rate=self.learning_rate, kind=self.schedule,
+            milestones_every=self.milestones_every, patience=self.patience, seed=self.seed, clip=self.clip,
+        )  # fmt: skip
+
+    def _usable(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        if self.target == "prediction":
+            return samples
+        return [sample for sample in samples if not math.isnan(sample.target)]
+
+
+def _deviation(samples: Sequence[Sample]) -> float:
+    """Mean absolute deviation of the targets: the error of predicting their mean."""
+    targets = np.array([sample.target for sample in samples])
+    return float(np.abs(targets - np.nanmean(targets)).mean()) if np.isfinite(targets).any() else math.nan

@@ -1,0 +1,162 @@
+"""Training by epochs: batches in a seeded order, one Adam, checkpoints, early stopping. Both networks' training is this."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from interpbench import Sample, atomic_path, layout_for, learning_rate_schedule, track
+
+log = logging.getLogger("interpbench")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some subjects, on the device."""
+
+    volumes: Tensor  # (B, 1, I, J, K)
+    brains: Tensor  # (B, 1, I, J, K), 1 inside the brain and 0 outside
+    targets: Tensor  # (B,), in the predictor's unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long and how fast to train."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    kind: str  # of learning-rate schedule
+    milestones_every: int  # epochs
+    patience: int  # epochs without a better validation loss before it stops; 0 never stops
+    seed: int
+    clip: float = 0.0  # of the norm of the weights' gradient; 0 for none
+
+
+def collate(samples: Sequence[Sample], device: torch.device) -> Batch:
+    """Put samples together on a device, in the layout that is fast there."""
+    volumes = torch.stack([sample.volume for sample in samples]).to(device)
+    brains = torch.stack([sample.brain for sample in samples])[:, None].to(device, torch.float32)
+    targets = torch.tensor([sample.target for sample in samples], dtype=torch.float32, device=device)
+    return Batch(volumes.contiguous(memory_format=layout_for(device)), brains, targets)
+
+
+def in_order(samples: Sequence[Sample], size: int, device: torch.device) -> Iterator[Batch]:
+    """Every sample once, as they come."""
+    for start in range(0, len(samples), size):
+        stop = min(start + size, len(samples))
+        yield collate([samples[place] for place in range(start, stop)], device)
+
+
+def train_by_epochs(
+    network: nn.Module,
+    training: Sequence[Sample],
+    schedule: Schedule,
+    *,
+    what: str,
+    device: torch.device,
+    step: Callable[[Batch, torch.Generator], Tensor],
+    validate: Callable[[], dict[str, float]],
+    checkpoint: Path | None = None,
+    remembered: dict[str, list[float]] | None = None,
+) -> list[dict[str, Any]]:
+    """Train a network in place; it ends with the weights of the epoch of the lowest `validation_loss`.
+
+    An epoch depends on nothing but the state before it and the seed, so that a training which goes on from a
+    checkpoint ends with the same bytes on a CPU.
+
+    Args:
+        step: the loss of a batch, differentiable by the network's weights; noise comes from the generator.
+        validate: figures after an epoch; `validation_loss` among them decides.
+        checkpoint: a file written after each epoch, and read at the start where it is there.
+        remembered: lists that `step` changes, kept in the checkpoint as well.
+
+    Returns:
+        The curve, a row an epoch.
+    """
+    optimiser = torch.optim.Adam(network.parameters(), schedule.learning_rate)
+    steps = math.ceil(len(training) / schedule.batch_size)
+    rates = learning_rate_schedule(
+        optimiser, schedule.kind, schedule.learning_rate,
+        epochs=schedule.epochs, steps=steps, milestones_every=schedule.milestones_every,
+    )  # fmt: skip
+    curve: list[dict[str, Any]] = []
+    best = copy.deepcopy(network.state_dict())
+    if checkpoint is not None and checkpoint.is_file():
+        kept = torch.load(checkpoint, weights_only=True, map_location=device)
+        network.load_state_dict(kept["network"])
+        optimiser.load_state_dict(kept["optimiser"])
+        rates.load_state_dict(kept["rates"])
+        curve, best = kept["curve"], kept["best"]
+        for name, values in kept["remembered"].items():
+            (remembered or {})[name][:] = values
+        log.info("%s goes on after epoch %d", what, len(curve))
+    bar = track(range(len(curve) + 1, schedule.epochs + 1), what, unit="epoch")
+    for epoch in bar:
+        if _stalled(curve, schedule.patience):
+            log.info("%s stops after epoch %d: no better for %d epochs", what, len(curve), schedule.patience)
+            break
+        started = time.perf_counter()
+        generator = torch.Generator().manual_seed(1_000_003 * schedule.seed + epoch)
+        network.train()
+        order = torch.randperm(len(training), generator=generator)
+        for places in order.tensor_split(steps):
+            loss = step(collate([training[int(place)] for place in places], device), generator)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            if schedule.clip:
+                nn.utils.clip_grad_norm_(network.parameters(), schedule.clip)
+            optimiser.step()
+            rates.step()
+        network.eval()
+        row = {"epoch": epoch, "seconds": round(time.perf_counter() - started, 2), **validate()}
+        curve.append(row)
+        if row["validation_loss"] <= min(one["validation_loss"] for one in curve):
+            best = copy.deepcopy(network.state_dict())
+        bar.set_postfix(validation_loss=f"{row['validation_loss']:.3g}")
+        log.info("%s, epoch %d of %d: %s", what, epoch, schedule.epochs, _in_words(row))
+        if checkpoint is not None:
+            _keep(checkpoint, network, optimiser, rates, curve, best, remembered or {})
+    network.load_state_dict(best)
+    network.eval()
+    return curve
+
+
+def _stalled(curve: Sequence[dict[str, Any]], patience: int) -> bool:
+    losses = [row["validation_loss"] for row in curve]
+    return bool(patience and losses and len(losses) - 1 - losses.index(min(losses)) >= patience)
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in row.items() if name != "epoch")
+
+
+def _keep(
+    checkpoint: Path,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    rates: torch.optim.lr_scheduler.LRScheduler,
+    curve: list[dict[str, Any]],
+    best: dict[str, Tensor],
+    remembered: dict[str, list[float]],
+) -> None:
+    state = {
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "rates": {name: value for name, value in rates.state_dict().items() if not callable(value)},
+        "curve": curve,
+        "best": best,
+        "remembered": remembered,
+    }
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(checkpoint) as path:
+        torch.save(state, path)

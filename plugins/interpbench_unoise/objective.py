@@ -1,0 +1,99 @@
+"""The objective of Bintsi et al. 2021, Eq. 2, L = (f(X_noisy) - y)^2 - r mean log B, and estimators of its gradient.
+
+The predictor is frozen, so all that training needs of it is f and w = df/dX at the noisy volume. With
+X_noisy = X + shift + sigma epsilon, each estimator gives the prediction term's derivative by sigma, voxel by voxel:
+
+- `paper`, plain reparameterisation: 2 (f - y) w epsilon. Unbiased; cross-terms between voxels dominate its variance.
+- `antithetic`, with f+ and f- at +epsilon and -epsilon: the expected squared error splits exactly into a bias part
+  ((f+ + f-)/2 - y)^2 and a variance part ((f+ - f-)/2)^2, each differentiated.
+- `recalibrated`, the default: noise shifts the prediction of everybody alike, which loses no information, so the
+  error is taken after the least-squares line from noisy prediction to target, slope a and intercept held constant.
+  What noise then costs is the variance a^2 sum sigma_i^2 w_i^2, in Gauss-Newton form with w held constant: its
+  derivative 2 a^2 sigma w^2 is free of cross-terms.
+
+The paper's Eq. 2 writes `- r log B` for a volume; the mean over the penalised voxels keeps r independent of their
+number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from interpbench import Predictor, arithmetic
+from interpbench_unoise.noise import Noise
+from interpbench_unoise.recalibration import Recalibration
+
+ESTIMATORS = ("recalibrated", "antithetic", "paper")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One evaluation of the objective on a batch."""
+
+    surrogate: Tensor  # scalar whose gradient by the logits is the estimator's; its value means nothing
+    predictions: Tensor  # (B,) noisy predictions, in the predictor's unit
+    penalty: Tensor  # (B,) mean of -log B over the penalised voxels
+
+
+def objective(
+    predictor: Predictor,
+    volumes: Tensor,
+    targets: Tensor,
+    logits: Tensor,
+    where: Tensor,
+    *,
+    noise: Noise,
+    r: float,
+    epsilon: Tensor,
+    estimator: str,
+    recalibration: Recalibration,
+    precision: str = "float32",
+) -> Step:
+    """Evaluate the objective, to be differentiated by the logits of the mask.
+
+    Args:
+        predictor: frozen.
+        volumes: `(B, 1, I, J, K)`, clean.
+        targets: `(B,)`, in the predictor's unit.
+        logits: `(B, 1, I, J, K)` float32, of the mask B = sigmoid(logits).
+        where: `(B, 1, I, J, K)`, 1 where noise is added and penalised, 0 elsewhere.
+        noise: form and range of the noise.
+        r: weight of the penalty, in the target's squared unit.
+        epsilon: `(B, 1, I, J, K)`, standard normal.
+        estimator: one of `ESTIMATORS`.
+        recalibration: the running line from noisy prediction to target; `recalibrated` updates and uses it.
+        precision: of the predictor's arithmetic.
+    """
+    sigma = noise.sigma(torch.sigmoid(logits)) * where
+    fixed, moved = sigma.detach(), volumes + noise.shift * where
+    plus, slope_plus = response(predictor, moved + fixed * epsilon, precision)
+    if estimator == "paper":
+        by_sigma = _wide(2 * (plus - targets)) * slope_plus * epsilon
+    elif estimator == "antithetic":
+        minus, slope_minus = response(predictor, moved - fixed * epsilon, precision)
+        middle, half = (plus + minus) / 2, (plus - minus) / 2
+        bias = _wide(middle - targets) * (slope_plus - slope_minus) * epsilon
+        by_sigma = bias + _wide(half) * (slope_plus + slope_minus) * epsilon
+    else:
+        recalibration.update(plus, targets)
+        by_sigma = 2 * recalibration.slope**2 * fixed * slope_plus.square()
+    penalty = -(F.logsigmoid(logits) * where).flatten(1).sum(1) / where.flatten(1).sum(1)
+    prediction_term = (sigma * by_sigma).flatten(1).sum(1)
+    return Step((prediction_term + r * penalty).mean(), plus, penalty.detach())
+
+
+def response(predictor: Predictor, volumes: Tensor, precision: str = "float32") -> tuple[Tensor, Tensor]:
+    """The prediction `(B,)` and its gradient by the volume `(B, 1, I, J, K)`; no graph is kept."""
+    volumes = volumes.detach().requires_grad_(True)
+    with torch.enable_grad(), arithmetic(volumes.device, precision):
+        predictions = predictor.predict(volumes)
+    (gradient,) = torch.autograd.grad(predictions.sum(), volumes)
+    return predictions.detach().float(), gradient.float()
+
+
+def _wide(values: Tensor) -> Tensor:
+    return values.reshape(-1, 1, 1, 1, 1)

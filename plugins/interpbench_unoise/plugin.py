@@ -1,0 +1,21 @@
+"""What this plugin offers."""
+
+from interpbench import Component, hookimpl
+
+
+@hookimpl
+def interpbench_explainers() -> list[Component]:
+    return [
+        Component(
+            "unoise", "interpbench_unoise.explainer:UNoise", "Learn how much noise each voxel tolerates (Bintsi 2021)"
+        )
+    ]
+
+
+@hookimpl
+def interpbench_aggregators() -> list[Component]:
+    return [
+        Component(
+            "population", "interpbench_unoise.population:Population", "Mean over subjects, top 10 %, smoothed (Bintsi 2021)"
+        )
+    ]

@@ -1,0 +1,77 @@
+"""The population map of Bintsi et al. 2021: the mean over subjects, its top 10 % of brain voxels kept, smoothed.
+
+Sums are kept in float64, so n, mean and standard deviation cost three volumes however many subjects there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from interpbench import Aggregator, check_options, option
+
+
+@dataclass(kw_only=True)
+class Population(Aggregator):
+    """Mean, standard deviation and n of the maps, and the thresholded, smoothed mean that the paper shows."""
+
+    pictured: ClassVar[str] = "top"
+
+    top: float = option(0.10, "share of brain voxels with the highest mean that is kept", above=0, maximum=1)
+    sigma: float = option(1.0, "standard deviation of the Gaussian smoothing, in voxels", minimum=0)
+
+    _n: int = field(default=0, init=False, repr=False)
+    _sum: Tensor | None = field(default=None, init=False, repr=False)
+    _squares: Tensor | None = field(default=None, init=False, repr=False)
+    _brains: Tensor | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def add(self, map: Tensor) -> None:
+        values = torch.as_tensor(map).double().cpu()
+        self._n += 1
+        self._sum = _plus(self._sum, values)
+        self._squares = _plus(self._squares, values.square())
+
+    def add_brain(self, brain: Tensor) -> None:
+        self._brains = _plus(self._brains, torch.as_tensor(brain).double().cpu())
+
+    def merge(self, other: Self) -> None:
+        self._n += other._n
+        for name in ("_sum", "_squares", "_brains"):
+            theirs = getattr(other, name)
+            if theirs is not None:
+                setattr(self, name, _plus(getattr(self, name), theirs))
+
+    def result(self) -> dict[str, Tensor]:
+        """`top` (the paper's picture), `mean`, `std` (over subjects, n - 1) and `n`, each `(I, J, K)` float32."""
+        if self._sum is None or self._squares is None:
+            raise ValueError("no map has been added")
+        mean = self._sum / self._n
+        spread = (self._squares - self._n * mean.square()).clamp(min=0) / max(self._n - 1, 1)
+        number = torch.full_like(mean, self._n)
+        results = {"top": self._top(mean), "mean": mean, "std": spread.sqrt(), "n": number}
+        return {name: values.float() for name, values in results.items()}
+
+    def _top(self, mean: Tensor) -> Tensor:
+        brain = torch.ones_like(mean, dtype=torch.bool) if self._brains is None else 2 * self._brains >= self._n
+        if not bool(brain.any()):
+            return torch.zeros_like(mean)
+        threshold = torch.as_tensor(mean[brain]).kthvalue(_rank(int(brain.sum()), self.top)).values
+        kept = torch.where(brain & (mean >= threshold), mean, 0.0)
+        smooth = ndimage.gaussian_filter(kept.numpy(), self.sigma) if self.sigma else kept.numpy()
+        return torch.from_numpy(smooth)
+
+
+def _plus(total: Tensor | None, values: Tensor) -> Tensor:
+    return values.clone() if total is None else total + values
+
+
+def _rank(voxels: int, share: float) -> int:
+    """Which place from below the lowest kept voxel holds, counted from 1."""
+    return max(1, voxels - max(1, round(share * voxels)) + 1)

@@ -1,0 +1,129 @@
+"""Training the noise model: the U-Net, a sigmoid at its end, the frozen predictor behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from interpbench import Predictor, Sample, arithmetic
+from interpbench_unoise.loop import Batch, Schedule, in_order, train_by_epochs
+from interpbench_unoise.noise import Noise, standard_normal
+from interpbench_unoise.objective import objective
+from interpbench_unoise.recalibration import Recalibration
+from interpbench_unoise.unet import UNet
+
+VALIDATION_SEED = 20_211_231  # the same noise in every validation, so that epochs differ by the mask alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What the noise model minimises."""
+
+    noise: Noise
+    r: float  # squared unit of the target
+    penalty_over: str  # "brain" or "volume"
+    target: str  # "label" or "prediction"
+    estimator: str
+
+    def where(self, brains: Tensor) -> Tensor:
+        """1 where noise is added and penalised."""
+        return brains if self.penalty_over == "brain" else torch.ones_like(brains)
+
+
+@torch.no_grad()
+def goals(predictor: Predictor, batch: Batch, target: str) -> Tensor:
+    """What a noisy prediction should be, `(B,)`: the label, or the clean prediction."""
+    return batch.targets if target == "label" else predictor.predict(batch.volumes).float()
+
+
+def mask_logits(network: UNet, volumes: Tensor, precision: str = "float32") -> Tensor:
+    """The logits of the mask B, `(B, 1, I, J, K)` float32."""
+    with arithmetic(volumes.device, precision):
+        logits = network(volumes)
+    return torch.as_tensor(logits.float())
+
+
+def train_noise_model(
+    network: UNet,
+    predictor: Predictor,
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+    aim: Objective,
+    schedule: Schedule,
+    *,
+    device: torch.device,
+    precision: str = "float32",
+    checkpoint: Path | None = None,
+) -> list[dict[str, Any]]:
+    """Train the noise model, in place.
+
+    Returns:
+        The curve, a row an epoch: `validation_loss` is the squared error (after recalibration for the estimator
+        `recalibrated`) plus r times the penalty, in the target's squared unit.
+    """
+    recalibration = Recalibration()
+
+    def step(batch: Batch, generator: torch.Generator) -> Tensor:
+        logits = mask_logits(network, batch.volumes, precision)
+        epsilon = standard_normal(batch.volumes, generator)
+        evaluated = objective(
+            predictor, batch.volumes, goals(predictor, batch, aim.target), logits, aim.where(batch.brains),
+            noise=aim.noise, r=aim.r, epsilon=epsilon, estimator=aim.estimator,
+            recalibration=recalibration, precision=precision,
+        )  # fmt: skip
+        return evaluated.surrogate
+
+    def validate() -> dict[str, float]:
+        noisy, goal, penalty = noisy_predictions(
+            network, predictor, validation or training, aim, device=device, precision=precision,
+            batch_size=schedule.batch_size,
+        )  # fmt: skip
+        line = recalibration.slope * noisy + recalibration.intercept if aim.estimator == "recalibrated" else noisy
+        error = float(np.square(line - goal).mean())
+        return {
+            "validation_loss": error + aim.r * float(penalty.mean()),
+            "validation_error": error,
+            "validation_penalty": float(penalty.mean()),
+            "noisy_mae": float(np.abs(noisy - goal).mean()),
+            "recalibrated_mae": float(np.abs(line - goal).mean()),
+            "slope": recalibration.slope,
+        }
+
+    return train_by_epochs(
+        network, training, schedule, what="noise model", device=device, step=step, validate=validate,
+        checkpoint=checkpoint, remembered={"moments": recalibration.moments},
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def noisy_predictions(
+    network: UNet,
+    predictor: Predictor,
+    samples: Sequence[Sample],
+    aim: Objective,
+    *,
+    device: torch.device,
+    precision: str = "float32",
+    batch_size: int = 4,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each subject's noisy prediction, what it should be, and the mean of -log B; noise is the same at every call."""
+    generator = torch.Generator().manual_seed(VALIDATION_SEED)
+    rows: list[Tensor] = []
+    for batch in in_order(samples, batch_size, device):
+        logits, where = mask_logits(network, batch.volumes, precision), aim.where(batch.brains)
+        noisy = batch.volumes + where * (
+            aim.noise.shift + aim.noise.sigma(torch.sigmoid(logits)) * standard_normal(batch.volumes, generator)
+        )
+        penalty = -(F.logsigmoid(logits) * where).flatten(1).sum(1) / where.flatten(1).sum(1)
+        with arithmetic(device, precision):
+            predictions = predictor.predict(noisy)
+        rows.append(torch.stack([predictions.float(), goals(predictor, batch, aim.target), penalty]).cpu())
+    noisy_values, goal, penalty_values = torch.cat(rows, dim=1).double().numpy()
+    return noisy_values, goal, penalty_values

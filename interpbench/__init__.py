@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # the same names for type checkers
     from interpbench.pipeline import explain as explain
     from interpbench.pipeline import fit as fit
     from interpbench.pipeline import predict as predict
+    from interpbench.pipeline import search as search
     from interpbench.pipeline import train as train
     from interpbench.precision import PRECISIONS as PRECISIONS
     from interpbench.precision import arithmetic as arithmetic
@@ -67,6 +68,7 @@ _LAZY = {
     "adopt": "pipeline",
     "predict": "pipeline",
     "fit": "pipeline",
+    "search": "pipeline",
     "explain": "pipeline",
     "aggregate": "pipeline",
     "option": "options",

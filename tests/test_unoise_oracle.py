@@ -6,16 +6,16 @@ from itertools import pairwise
 
 import pytest
 import torch
-from interpbench_unoise.explainer import UNoise
-from interpbench_unoise.noise import Noise, standard_normal
-from interpbench_unoise.objective import objective
-from interpbench_unoise.oracle import closed_form_mask
-from interpbench_unoise.recalibration import Recalibration
 from scipy.optimize import minimize_scalar
 from scipy.stats import spearmanr
 
 from interpbench import Sample
 from interpbench.testing import linear_predictor, toy_brain
+from interpbench_unoise.explainer import UNoise
+from interpbench_unoise.noise import Noise, standard_normal
+from interpbench_unoise.objective import objective
+from interpbench_unoise.oracle import closed_form_mask
+from interpbench_unoise.recalibration import Recalibration
 
 SHAPE = (6, 7, 8)
 NOISES = [Noise(v_min, v_min + 1.0, form) for v_min in (0.0, 1.0) for form in ("scaled", "equation1")]

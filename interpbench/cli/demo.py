@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,13 +15,39 @@ from interpbench.cli.voice import say
 @click.command()
 @click.argument("out", type=flags.PATH)
 @flags.seed
-@flags.spoken
-def demo(out: Path, seed: int) -> None:
+@flags.device
+@flags.speaking(1)
+def demo(out: Path, seed: int, device: str) -> None:
     """Do all of it on a phantom, and write a page to look at.
 
     Phantom, train, fit, explain, aggregate; then open OUT/index.html.
     """
     from interpbench import pipeline
 
-    pipeline.demo(out, seed=seed)
+    record = pipeline.demo(out, seed=seed, device=device)
+    say(in_words(record))
     say(f"Open {out / 'index.html'}")
+
+
+def in_words(record: Mapping[str, Any]) -> str:
+    """The figures of `demo.json`, a line each."""
+    unit, test, found = record["unit"], record["predictor"], record["localisation"]
+    floor, after = record["noise_floor"], record["diagnostics"]
+    lines = [
+        f"predictor: mean absolute error {test['mae']:.2f} {unit}{_interval(test['mae_interval'])},"
+        f" predicting the mean {test['mean_predictor_mae']:.2f} {unit}, n = {test['n']} test subjects",
+        f"noise floor: error {floor['clean_mae']:.2f} {unit} without noise, {floor['mae_at_0']:.2f} at B = 0,"
+        f" {floor['mae_at_1']:.2f} at B = 1, n = {floor['n']} validation subjects",
+        f"learned noise: error {after['noisy_mae']:.2f} {unit} raw, {after['recalibrated_mae']:.2f} recalibrated,"
+        f" n = {after['n']} validation subjects",
+        f"mask B in the brain: mean {after['mask_mean']:.3f}, SD {after['mask_sd']:.3f},"
+        f" {after['share_below_0.01']:.1%} below 0.01, {after['share_above_0.99']:.1%} above 0.99;"
+        f" maps of two subjects correlate {after['map_correlation']:.2f}",
+        f"AUC of the truth in the brain: {found['subject_auc']:.3f}{_interval(found['subject_auc_interval'])}"
+        f" a subject, {found['population_auc']:.3f} for the population's mean, n = {found['n']} test subjects",
+    ]
+    return "\n".join(lines)
+
+
+def _interval(bounds: Sequence[float] | None) -> str:
+    return "" if bounds is None else f" (95 % interval {bounds[0]:.3g} to {bounds[1]:.3g})"

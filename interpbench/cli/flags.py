@@ -32,26 +32,32 @@ def _shape(context: click.Context, parameter: click.Parameter, value: Any) -> tu
     return i, j, k
 
 
-def spoken(command: Callable[..., Any]) -> Callable[..., Any]:
-    """-v, --quiet and --config, which every command has."""
+def speaking(least: int) -> Decorator:
+    """-v, --quiet and --config, which every command has; `least` is how much one says without -v."""
 
-    @click.option(
-        "--config",
-        type=PATH,
-        is_eager=True,
-        expose_value=False,
-        callback=use_config,
-        metavar="FILE.toml",
-        help="Values for options that are not given here.",
-    )
-    @click.option("-v", "--verbose", count=True, help="Say more; twice also shows where an error comes from.")
-    @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors; no progress bars.")
-    @functools.wraps(command)
-    def run(*args: Any, verbose: int, quiet: bool, **kwargs: Any) -> Any:
-        with voice(verbose, quiet):
-            return command(*args, **kwargs)
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option(
+            "--config",
+            type=PATH,
+            is_eager=True,
+            expose_value=False,
+            callback=use_config,
+            metavar="FILE.toml",
+            help="Values for options that are not given here.",
+        )
+        @click.option("-v", "--verbose", count=True, help="Say more; twice also shows where an error comes from.")
+        @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors; no progress bars.")
+        @functools.wraps(command)
+        def run(*args: Any, verbose: int, quiet: bool, **kwargs: Any) -> Any:
+            with voice(max(verbose, least), quiet):
+                return command(*args, **kwargs)
 
-    return run
+        return run
+
+    return decorate
+
+
+spoken = speaking(0)
 
 
 def _split(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:

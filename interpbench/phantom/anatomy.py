@@ -42,8 +42,12 @@ class Anatomy:
 
 def load_anatomy(voxel_size: float) -> Anatomy:
     """Load the template at `voxel_size` mm; each field is the average of its 1 mm values over the voxel."""
-    from nilearn.datasets import load_mni152_brain_mask, load_mni152_gm_template
-    from nilearn.datasets import load_mni152_template, load_mni152_wm_template
+    from nilearn.datasets import (
+        load_mni152_brain_mask,
+        load_mni152_gm_template,
+        load_mni152_template,
+        load_mni152_wm_template,
+    )
 
     image = load_mni152_template(resolution=1)
     start = np.round(np.linalg.inv(image.affine) @ (*CENTRE_MM, 1.0))[:3].astype(int) - np.array(BOX_MM) // 2
@@ -67,10 +71,11 @@ def load_anatomy(voxel_size: float) -> Anatomy:
     affine = np.diag([voxel_size, voxel_size, voxel_size, 1.0])
     affine[:3, 3] = corner + (voxel_size - 1) / 2
     covered = pooled(brain)
+    intensity = pooled(np.where(brain, template, 0)) / np.maximum(covered, 1e-6)
     return Anatomy(
         voxel_size=voxel_size,
         affine=affine,
-        template=np.where(covered > 0.5, pooled(np.where(brain, template, 0)) / np.maximum(covered, 1e-6), 0).astype(np.float32),
+        template=np.where(covered > 0.5, intensity, 0).astype(np.float32),
         brain=covered > 0.5,
         white=pooled(np.where(brain, white, 0)),
         ventricles=pooled(_signed_distance(_ventricles(fluid, world))),
@@ -109,7 +114,8 @@ def _pool(values: Array, voxel_size: float) -> Array:
     """Average over voxels of `voxel_size` mm: exact blocks for whole millimetres, else area-weighted."""
     for axis in range(3):
         edges = np.arange(0, values.shape[axis] + 1e-6, voxel_size)
-        summed = np.concatenate([np.zeros_like(values.take([0], axis)), np.cumsum(values, axis, dtype=np.float64)], axis)
+        nothing = np.zeros_like(values.take([0], axis))
+        summed = np.concatenate([nothing, np.cumsum(values, axis, dtype=np.float64)], axis)
         at = np.minimum(np.floor(edges).astype(int), values.shape[axis] - 1)
         part = (edges - at).reshape([-1 if a == axis else 1 for a in range(3)])
         integral = summed.take(at, axis) * (1 - part) + summed.take(at + 1, axis) * part

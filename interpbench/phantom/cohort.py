@@ -63,7 +63,9 @@ def write_phantom(out: str | Path, *, subjects: int = 240, voxel_size: float = 4
         ConflictError: `out` holds something else.
     """
     if subjects < 1 or not 1.0 <= voxel_size <= 10.0:
-        raise UsageError(f"A phantom needs 1 subject or more and voxels of 1 to 10 mm, got {subjects} and {voxel_size:g}.")
+        raise UsageError(
+            f"A phantom needs 1 subject or more and voxels of 1 to 10 mm, got {subjects} and {voxel_size:g} mm."
+        )
     out = Path(out)
     record: dict[str, Any] = {"subjects": subjects, "voxel_size_mm": voxel_size, "seed": seed, **_settings()}
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -79,7 +79,7 @@ def _compose(anatomy: Anatomy, traits: Traits) -> Array:
 
 def _occupied(distance: Array, growth: float, anatomy: Anatomy) -> Array:
     """The share of each voxel inside a region grown by `growth` mm: a straight edge through a cube."""
-    return np.clip((growth - distance) / (anatomy.voxel_size + 1.0) + 0.5, 0, 1)
+    return np.asarray(np.clip((growth - distance) / (anatomy.voxel_size + 1.0) + 0.5, 0, 1), dtype=np.float32)
 
 
 def _with_lesions(image: Array, anatomy: Anatomy, random: np.random.Generator) -> Array:
@@ -89,8 +89,8 @@ def _with_lesions(image: Array, anatomy: Anatomy, random: np.random.Generator) -
         radius = random.uniform(3.0, 8.0)
         reach = int(np.ceil(radius / anatomy.voxel_size)) + 1
         window = tuple(slice(max(0, c - reach), c + reach + 1) for c in centre)
-        offsets = np.stack(np.meshgrid(*(np.arange(w.start, min(w.stop, n)) for w, n in zip(window, image.shape, strict=True)), indexing="ij"), -1)
-        distance = np.linalg.norm((offsets - centre) * anatomy.voxel_size, axis=-1) - radius
+        offsets = np.moveaxis(np.indices(image[window].shape), 0, -1) + [part.start for part in window] - centre
+        distance = np.linalg.norm(offsets * anatomy.voxel_size, axis=-1) - radius
         share = _occupied(distance.astype(np.float32), 0.0, anatomy) * anatomy.brain[window]
         image = image.copy()
         image[window] -= 0.6 * share * (image[window] - CSF)
@@ -113,7 +113,8 @@ def _smooth_field(shape: tuple[int, ...], sigma: float, random: np.random.Genera
     for axis, positions in enumerate(axes):  # a cubic B-spline, axis by axis
         first = np.floor(positions).astype(int) - 1
         part = positions - np.floor(positions)
-        weights = np.stack([(1 - part) ** 3, 3 * part**3 - 6 * part**2 + 4, -3 * part**3 + 3 * part**2 + 3 * part + 1, part**3]) / 6
+        left, right = (1 - part) ** 3, part**3
+        weights = np.stack([left, 3 * right - 6 * part**2 + 4, -3 * right + 3 * part**2 + 3 * part + 1, right]) / 6
         # interpolation lowers the variance between knots; dividing by the weights' norm restores it
         weights = (weights / np.linalg.norm(weights, axis=0)).astype(np.float32)
         shape_of = [-1 if a == axis else 1 for a in range(3)]

@@ -1,12 +1,14 @@
-"""The steps as plain functions: train or adopt, predict, fit, explain, aggregate. Each writes one run folder."""
+"""The steps as plain functions: train or adopt, predict, fit, search, explain, aggregate. Each writes a run folder."""
 
 from __future__ import annotations
 
 from interpbench.pipeline.adopting import adopt
 from interpbench.pipeline.aggregating import aggregate
+from interpbench.pipeline.demo import demo
 from interpbench.pipeline.explaining import explain
 from interpbench.pipeline.fitting import fit
 from interpbench.pipeline.prediction import predict
+from interpbench.pipeline.searching import search
 from interpbench.pipeline.training import train
 
-__all__ = ["adopt", "aggregate", "explain", "fit", "predict", "train"]
+__all__ = ["adopt", "aggregate", "demo", "explain", "fit", "predict", "search", "train"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ from interpbench.pipeline.augmentation import Augmentation
 from interpbench.precision import PRECISIONS, arithmetic
 from interpbench.progress import track
 from interpbench.schedule import SCHEDULES, learning_rate_schedule
+
+log = logging.getLogger("interpbench")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +127,7 @@ def train_network(
         row = {"epoch": epoch, "learning_rate": rate, "training_rmse": scale * math.sqrt(squares / len(training)),
                "validation_mae": score if errors else math.nan}
         curve.append(row)
+        log.info("training, epoch %d of %d: validation error %.2f", epoch, settings.epochs, row["validation_mae"])
         bar.set_postfix(validation_mae=f"{row['validation_mae']:.2f}", seconds=f"{time.perf_counter() - started:.1f}")
     module.load_state_dict(best)
     module.eval()

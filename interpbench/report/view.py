@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
+from nilearn.plotting import view_img
 from numpy.typing import ArrayLike
 
 from interpbench.errors import UsageError
+from interpbench.report.pictures import REDS
 from interpbench.report.slices import Upright, grey_range, inside_of
 
 WIDTH = 900  # pixels
@@ -37,10 +40,6 @@ def view_html(view: View) -> tuple[str, int, int]:
     Raises:
         UsageError: shapes differ, or the map is not finite.
     """
-    from nilearn.plotting import view_img
-
-    from interpbench.report.pictures import REDS
-
     importance, grey = Upright.of(view.map, view.affine), Upright.of(view.background, view.affine)
     if importance.data.shape != grey.data.shape:
         raise UsageError(f"{view.title}: shape {importance.data.shape} is not the background's, {grey.data.shape}.")
@@ -48,19 +47,21 @@ def view_html(view: View) -> tuple[str, int, int]:
         raise UsageError(f"{view.title}: the map holds NaN or infinite voxels.")
     painted = np.where(importance.data > view.threshold, importance.data, 0.0)
     largest = float(painted.max())
-    viewer = view_img(
-        nib.Nifti1Image(painted.astype(np.float32), importance.affine),
-        bg_img=nib.Nifti1Image(_shown(grey), grey.affine),
-        # Nothing but zeros is left to hide; a threshold of 0 would paint the zeros too.
-        threshold=1e-6 * largest if largest > 0 else 1.0,
-        cmap=REDS,
-        symmetric_cmap=False,
-        vmin=0.0,
-        vmax=view.vmax or (largest if largest > 0 else 1.0),
-        black_bg=True,
-        resampling_interpolation="nearest",
-        width_view=WIDTH,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it complains of a threshold that hides nothing, or all
+        viewer = view_img(
+            nib.Nifti1Image(painted.astype(np.float32), importance.affine),
+            bg_img=nib.Nifti1Image(_shown(grey), grey.affine),
+            # Nothing but zeros is left to hide; a threshold of 0 would paint the zeros too.
+            threshold=1e-6 * largest if largest > 0 else 1.0,
+            cmap=REDS,
+            symmetric_cmap=False,
+            vmin=0.0,
+            vmax=view.vmax or (largest if largest > 0 else 1.0),
+            black_bg=True,
+            resampling_interpolation="nearest",
+            width_view=WIDTH,
+        )
     # The viewer's icon would be fetched from the network. Its elements get a fixed name instead of a random one, so
     # that the same map gives the same bytes.
     document = re.sub(r'<link\b[^>]*rel="icon"[^>]*>', "", viewer.html)

@@ -21,6 +21,7 @@ log = logging.getLogger("interpbench")
 
 LINE_SUBJECTS = 120  # of the training split, to fit the line from noisy prediction to target
 COMPARED = 20  # subjects whose maps are compared with each other
+SMALLEST_SIGMA = 1e-12  # below it, a mask that rounds to 0 would make the mean of log10 infinite
 COLLAPSED = 0.999  # correlation between subjects' maps from which on everybody has the same
 
 
@@ -62,7 +63,8 @@ def diagnose(
     """What the mask is on held-out subjects, and what the noise that it places costs.
 
     Returns:
-        `mask_mean`, `mask_sd`, `share_below_0.01`, `share_above_0.99` over brain voxels; `noisy_mae` raw and
+        `mask_mean`, `mask_sd`, `share_below_0.01`, `share_above_0.99` over brain voxels; `mean_log10_sigma`, their mean
+        of log10 of the noise's SD, which compares the noise of masks of another range; `noisy_mae` raw and
         `recalibrated_mae` after the least-squares line fitted on training subjects, with `bias`; `penalty`, the mean of
         -log B; `map_correlation`, the mean over pairs of subjects; n.
     """
@@ -76,16 +78,19 @@ def diagnose(
         masks = torch.sigmoid(mask_logits(network, batch.volumes, precision)).cpu()
         inside = batch.brains.cpu() > 0
         for mask, brain in zip(masks[:, 0], inside[:, 0], strict=True):
-            values.append((mask[brain].double().mean(), mask[brain].double().var(), (mask[brain] < 0.01).double().mean(),
-                           (mask[brain] > 0.99).double().mean()))
+            seen = mask[brain].double()
+            sigma = aim.noise.sigma(seen).clamp(min=SMALLEST_SIGMA)
+            shares = [(seen < 0.01).double().mean(), (seen > 0.99).double().mean()]
+            values.append([float(one) for one in (seen.mean(), seen.var(), *shares, sigma.log10().mean())])
             if len(maps) < COMPARED:
                 maps.append((mask * brain).flatten().double())
-    mean, variance, low, high = np.mean(np.array(values, dtype=float), axis=0)
+    mean, variance, low, high, log_sigma = np.mean(np.array(values, dtype=float), axis=0)
     return {
         "mask_mean": float(mean),
         "mask_sd": math.sqrt(float(variance)),
         "share_below_0.01": float(low),
         "share_above_0.99": float(high),
+        "mean_log10_sigma": float(log_sigma),
         "noisy_mae": float(np.abs(noisy - goal).mean()),
         "recalibrated_mae": float(np.abs(straightened - goal).mean()),
         "bias": float((noisy - goal).mean()),
@@ -107,8 +112,8 @@ def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, spread: f
     clean = floor["clean_mae"]
     if clean > 0.9 * spread:
         found.append(
-            f"The predictor's own error, {clean:.2f} {unit}, is no better than predicting the mean ({spread:.2f} {unit}):"
-            " it reads nothing that a map could show."
+            f"The predictor's own error, {clean:.2f} {unit}, is no better than predicting the mean"
+            f" ({spread:.2f} {unit}): it reads nothing that a map could show."
         )
     if floor["mae_at_0"] > max(2 * clean, clean + 0.25 * spread):
         found.append(

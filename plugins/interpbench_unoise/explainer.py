@@ -57,8 +57,8 @@ class UNoise(Explainer):
     v_min: float = option(0.0, "least noise, in SDs of the normalised volume", minimum=0)
     v_max: float = option(1.0, "most noise, in SDs of the normalised volume", above=0)
     r: float = option(0.5, "weight of -log B, in the target's squared unit", above=0)
-    noise_form: str = option("scaled", "where v_min stands: in the SD, or added (Eq. 1 as printed)", choices=NOISE_FORMS)
-    penalty_over: str = option("brain", "voxels that get noise, and are penalised for little", choices=("brain", "volume"))
+    noise_form: str = option("scaled", "where v_min stands: in the SD, or added (Eq. 1)", choices=NOISE_FORMS)
+    penalty_over: str = option("brain", "voxels with noise, penalised for little", choices=("brain", "volume"))
     target: str = option("label", "what a noisy prediction should be", choices=("label", "prediction"))
     estimator: str = option("recalibrated", "of the objective's gradient", choices=ESTIMATORS)
     channels: int = option(16, "channels after the U-Net's first block", minimum=1)
@@ -138,6 +138,14 @@ class UNoise(Explainer):
             "curves": curves,
             "noise_floor": floor,
             "diagnostics": after,
+            "selection": {
+                "error": after["recalibrated_mae"],
+                "clean_error": floor["clean_mae"],
+                "unit": predictor.unit,
+                "amount": after["mean_log10_sigma"],
+                "amount_name": "mean log10 sigma over brain voxels",
+                "validation_loss": min(row["validation_loss"] for row in curves["noise_model"]),
+            },
             "warnings": warnings_of(floor, after, spread, predictor.unit),
         }
         return self._fitted(network, record)

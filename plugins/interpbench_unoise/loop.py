@@ -1,4 +1,4 @@
-"""Training by epochs: batches in a seeded order, one Adam, checkpoints, early stopping. Both networks' training is this."""
+"""Training by epochs: batches in a seeded order, one Adam, checkpoints, early stopping."""
 
 from __future__ import annotations
 

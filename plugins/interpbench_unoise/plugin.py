@@ -16,6 +16,6 @@ def interpbench_explainers() -> list[Component]:
 def interpbench_aggregators() -> list[Component]:
     return [
         Component(
-            "population", "interpbench_unoise.population:Population", "Mean over subjects, top 10 %, smoothed (Bintsi 2021)"
+            "population", "interpbench_unoise.population:Population", "Mean, its top 10 %, smoothed (Bintsi 2021)"
         )
     ]

@@ -8,6 +8,7 @@ Group normalisation keeps a subject's output independent of its batch, and works
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from monai.networks.blocks.dynunet_block import UnetBasicBlock, get_conv_layer
@@ -27,11 +28,11 @@ class UNet(nn.Module):
         widths = [channels * 2**level for level in range(blocks + 1)]
         self.first = _block(1, widths[0], stride=1)
         self.down = nn.ModuleList(
-            _block(narrow, wide, stride=2) for narrow, wide in zip(widths, widths[1:], strict=False)
+            _block(narrow, wide, stride=2) for narrow, wide in pairwise(widths)
         )
         self.grow = nn.ModuleList(
             get_conv_layer(3, wide, narrow, kernel_size=2, stride=2, bias=True, conv_only=True, is_transposed=True)
-            for narrow, wide in zip(widths, widths[1:], strict=False)
+            for narrow, wide in pairwise(widths)
         )
         self.up = nn.ModuleList(_block(2 * width, width, stride=1) for width in widths[:-1])
         self.last = nn.Conv3d(widths[0], 1, kernel_size=1)

@@ -1,0 +1,115 @@
+"""What the demo's page shows: figures with unit and n, pictures beside the truth, curves, warnings, commands."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from interpbench import __version__, store
+from interpbench.model import load_predictor
+from interpbench.pipeline.fitting import read_fitted
+from interpbench.report.curves import Chart, Curve
+from interpbench.report.page import Figure, write_page
+from interpbench.report.pictures import six_slices
+from interpbench.report.view import View
+from interpbench.volume import read_volume
+
+PICTURE = "population_and_truth.png"
+PACKAGES = ("torch", "monai", "nibabel", "nilearn", "numpy", "scipy", "captum")
+ABOUT = (
+    "A 3D ResNet-18 was trained to tell the age of synthetic brains. U-noise then learned how much noise each voxel"
+    " tolerates before the prediction suffers; voxels that tolerate little are important. The map below is the mean"
+    " over the test subjects, its top 10 % of brain voxels, smoothed by a Gaussian of one voxel, as in Bintsi et al."
+    " 2021, Fig. 2.",
+    "In these brains age acts in two places only, around the ventricles and the hippocampi, and what it changes there"
+    " is known: the truth is the difference between the mean subject at 44 and at 73 years. Lesions, wider Sylvian"
+    " fissures, tissue contrast and deformations vary between subjects and have nothing to do with age.",
+)
+
+
+def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, Path], commands: Sequence[str]) -> None:
+    """Draw the population map beside the truth, and write the page."""
+    folder = places["population"]
+    summary = store.read_json(folder / "population.json")
+    top = read_volume(folder / "population_top.nii.gz", constant_ok=True)
+    background = read_volume(folder / "population_background.nii.gz").data[0].numpy()
+    recipe = load_predictor(places["model"]).recipe
+    any_image = next((places["phantom"]).glob("sub-*/anat/*_T1w.nii.gz"))
+    difference = read_volume(places["phantom"] / "truth_difference.nii.gz").data[0]
+    truth = recipe.prepare(any_image).to_network_grid(difference)
+    picture = folder / PICTURE
+    six_slices(
+        top.data[0].numpy(), background, top.affine, picture,
+        title="Importance by U-noise: mean over subjects, top 10 % of the brain, smoothed", unit="1 - B (no unit)",
+        n=summary["n"], truth=truth.numpy(), truth_title="The truth: where age changes the average brain",
+        truth_unit="intensity", truth_threshold=0.1 * float(truth.max()),
+    )  # fmt: skip
+    write_page(
+        path,
+        title="interpbench demo: U-noise on a phantom",
+        about=ABOUT,
+        figures=figures_of_demo(record),
+        pictures=[("Population importance map, and the truth at the same slices", picture)],
+        charts=_charts(record, places),
+        view=View(top.data[0].numpy(), background, top.affine, "Population importance map", "1 - B"),
+        warnings=record["warnings"],
+        commands=commands,
+        versions={"interpbench": __version__, **{name: version(name) for name in PACKAGES}},
+    )
+
+
+def figures_of_demo(record: Mapping[str, Any]) -> list[Figure]:
+    """The table of figures."""
+    test, unit = record["predictor"], record["unit"]
+    floor, after, found = record["noise_floor"], record["diagnostics"], record["localisation"]
+    pair = _pair
+    return [
+        Figure("Predictor: mean absolute error, test split", test["mae"], unit, test["n"], pair(test["mae_interval"])),
+        Figure("Predicting the mean age instead", test["mean_predictor_mae"], unit, test["n"],
+               pair(test["mean_predictor_interval"])),
+        Figure("U-noise: AUC of the truth, a subject", found["subject_auc"], "0.5 is chance", found["n"],
+               pair(found["subject_auc_interval"])),
+        Figure("U-noise: AUC of the truth, population mean", found["population_auc"], "0.5 is chance", found["n"]),
+        Figure("Error without noise, validation split", floor["clean_mae"], unit, floor["n"]),
+        Figure("Error at the least noise, B = 0", floor["mae_at_0"], unit, floor["n"]),
+        Figure("Error at the most noise, B = 1", floor["mae_at_1"], unit, floor["n"]),
+        Figure("Error with the learned noise, raw", after["noisy_mae"], unit, after["n"],
+               note="noise shifts predictions"),
+        Figure("Error with the learned noise, recalibrated", after["recalibrated_mae"], unit, after["n"],
+               note="after a line fitted on training subjects"),
+        Figure("Mask B: mean in the brain", after["mask_mean"], "no unit", after["n"]),
+        Figure("Mask B: SD in the brain", after["mask_sd"], "no unit", after["n"]),
+        Figure("Mask B: share of the brain below 0.01", after["share_below_0.01"], "no unit", after["n"]),
+        Figure("Mask B: share of the brain above 0.99", after["share_above_0.99"], "no unit", after["n"]),
+        Figure("Correlation of maps between subjects", after["map_correlation"], "no unit", after["n"]),
+    ]  # fmt: skip
+
+
+def _charts(record: Mapping[str, Any], places: Mapping[str, Path]) -> list[Chart]:
+    with (places["model"] / "training.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    epochs = [float(row["epoch"]) for row in rows]
+    unit = record["unit"]
+    charts = [
+        Chart("Predictor", "epoch", f"error ({unit})", [
+            Curve("training, root mean square", epochs, [float(row["training_rmse"]) for row in rows]),
+            Curve("validation, mean absolute", epochs, [float(row["validation_mae"]) for row in rows]),
+        ], level=("predicting the mean", record["predictor"]["mean_predictor_mae"])),
+    ]  # fmt: skip
+    curves = read_fitted(places["fitted"])["record"]["curves"]
+    labels = {"pretraining": "mean squared error (SD²)", "noise_model": f"validation loss ({unit}²)"}
+    for name, label in labels.items():
+        rows_of = curves.get(name, [])
+        if rows_of:
+            steps = [float(row["epoch"]) for row in rows_of]
+            losses = [float(row["validation_loss"]) for row in rows_of]
+            title = f"U-noise, {name.replace('_', ' ')}"
+            charts.append(Chart(title, "epoch", label, [Curve("validation", steps, losses)]))
+    return charts
+
+
+def _pair(bounds: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if bounds is None else (bounds[0], bounds[1])

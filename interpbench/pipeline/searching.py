@@ -1,0 +1,128 @@
+"""`search`: fit a method under every combination of some options, and choose by what the validation split shows."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from interpbench import store
+from interpbench.errors import PluginError, SubjectsFailed, UsageError
+from interpbench.options import options_json
+from interpbench.pipeline.choosing import Trial, label_of, trial_of, write_choice
+from interpbench.pipeline.components import make_component
+from interpbench.pipeline.fitting import fit, read_fitted
+from interpbench.pipeline.provenance import distribution_of
+from interpbench.pipeline.selection import log
+from interpbench.progress import track
+
+
+def search(
+    cohort: str | Path,
+    predictor: str | Path,
+    out: str | Path,
+    *,
+    method: str,
+    grid: Mapping[str, Sequence[Any]],
+    options: Mapping[str, Any] | None = None,
+    preset: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    tolerance: float = 0.5,
+) -> dict[str, Any]:
+    """Fit a method under every combination of some options, and choose one on the validation split.
+
+    Of the combinations whose `error` is at most `clean_error + tolerance`, the one with the largest `amount` is
+    chosen; where there is none, the one with the smallest `error`, with a warning. For `unoise` the error is the
+    recalibrated noisy MAE, and the amount the mean over brain voxels of log10 sigma.
+
+    Args:
+        cohort, predictor, options, preset, seed, device: as for `fit`.
+        out: a folder of `fit` for each combination (`1`, `2`, ...), `search.tsv` (a row each), `search.json` (the
+            choice and its rule), `search.png` (the curve it was chosen by). The same command again goes on where it
+            was interrupted; with another `tolerance` it chooses anew among what is fitted.
+        method: one that must learn, and gives `record["selection"]`.
+        grid: the values of each option to search, as text or typed; the last option varies fastest. A combination
+            that the method does not allow is left out.
+        tolerance: how far the error may be above the clean error, in the target's unit.
+
+    Returns:
+        The content of `search.json`: `chosen` (its `folder`, `options` and figures), `rule`, `warnings`, ...
+
+    Raises:
+        UsageError: a method with nothing to choose by, an option or value that it does not have.
+        SubjectsFailed: the search is done and written, but some subjects were left out.
+    """
+    if not (math.isfinite(tolerance) and tolerance >= 0):
+        raise UsageError(f"tolerance must be a number of at least 0, in the target's unit, got {tolerance}.")
+    combinations = _combinations(method, grid, options or {}, preset, seed)
+    explainer, installed = make_component("explainer", method, {**(options or {}), **combinations[0]}, preset=preset)
+    if not explainer.learned:
+        raise UsageError(f"Method {method!r} has nothing to learn, so there is nothing to search.")
+    fixed = {name: value for name, value in options_json(explainer).items() if name not in grid and name != "seed"}
+    asked = {"method": method, "distribution": distribution_of(installed), "seed": seed, "options": fixed,
+             "combinations": combinations}  # fmt: skip
+    command = {"cohort": cohort, "predictor": predictor, "preset": preset, "device": device, "tolerance": tolerance}
+    run = store.RunFolder.open(out, "search", {**asked, "command": command})
+    trials: list[Trial] = []
+    left_out: SubjectsFailed | None = None
+    for number, values in enumerate(track(combinations, "search", unit="fit"), start=1):
+        log.info("combination %d of %d: %s", number, len(combinations), label_of(values))
+        folder = run.path / str(number)
+        try:
+            fit(cohort, predictor, folder, method=method, options={**(options or {}), **values}, preset=preset,
+                seed=seed, device=device)  # fmt: skip
+        except SubjectsFailed as error:  # fitted and written all the same
+            left_out = error
+        except PluginError as error:
+            log.warning("%s: %s", label_of(values), error)
+            trials.append(Trial(values, folder.name, {}, failure=str(error)))
+            continue
+        trials.append(trial_of(values, folder.name, read_fitted(folder).get("record", {}), method))
+    record = write_choice(run.path, trials, tolerance)
+    if left_out is not None:
+        raise left_out
+    return record
+
+
+def _combinations(
+    method: str, grid: Mapping[str, Sequence[Any]], options: Mapping[str, Any], preset: str | None, seed: int
+) -> list[dict[str, Any]]:
+    """Every combination that the method allows, typed and JSON-ready, in the grid's order.
+
+    A value that no combination allows is an error of the user's; the others are left out, and told.
+    """
+    if not grid or not all(grid.values()):
+        raise UsageError("A search needs a grid: at least one option, with at least one value each.")
+    for name in grid:
+        if name in options:
+            raise UsageError(f"{name} is in the grid and among the options: give it once.")
+    allowed: list[dict[str, Any]] = []
+    refused: list[tuple[dict[str, Any], UsageError]] = []
+    alive: set[tuple[str, str]] = set()  # an option and a value of it that some combination allows
+    for values in _products(grid):
+        try:
+            explainer, _ = make_component("explainer", method, {**options, **values}, preset=preset, seed=seed)
+        except UsageError as error:
+            refused.append((values, error))
+            continue
+        alive |= _pairs(values)
+        typed = {name: options_json(explainer)[name] for name in values}
+        if typed not in allowed:
+            allowed.append(typed)
+    for values, reason in refused:
+        if not alive >= _pairs(values):
+            raise reason
+        log.warning("left out: %s: %s", label_of(values), reason)
+    return allowed
+
+
+def _products(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    for values in itertools.product(*grid.values()):
+        yield dict(zip(grid, values, strict=True))
+
+
+def _pairs(values: Mapping[str, Any]) -> set[tuple[str, str]]:
+    return {(name, repr(value)) for name, value in values.items()}

@@ -65,7 +65,7 @@ def demo(
     out = Path(out)
     places = {name: out / name for name in ("phantom", "model", "fitted", "maps", "population")}
     clock = _Clock()
-    given = {"seed": seed, "device": device}
+    given: dict[str, Any] = {"seed": seed, "device": device}
     with clock("phantom", f"{chosen.subjects} subjects at {chosen.voxel_size:g} mm"):
         write_phantom(places["phantom"], subjects=chosen.subjects, voxel_size=chosen.voxel_size, seed=seed)
     with clock("train", "a narrow 3D ResNet-18 learns to tell the age"):

@@ -96,7 +96,7 @@ def compare(
 ) -> dict[str, Any]:  # fmt: skip
     """Cross-validate both on one cohort."""
     settings, network, recipe = settings or SETTINGS, network or NETWORK, recipe or RECIPE
-    subjects = [subject for subject in read_cohort(cohort).subjects if subject.age is not None]
+    subjects = [subject for subject in read_cohort(cohort.resolve()).subjects if subject.age is not None]
     ages = np.array([subject.age for subject in subjects], dtype=float)
     fold = folds_of(subjects, folds, seed)
     guesses = {name: np.empty(len(ages)) for name in ("network", "ridge", "mean")}

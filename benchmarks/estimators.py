@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
 import json
 import logging
 import math
@@ -38,6 +39,7 @@ from interpbench_unoise.unet import UNet
 
 RESULTS = Path(__file__).parent / "results" / "estimators.json"
 ESTIMATORS = ("paper", "paper,clip=1", "antithetic", "recalibrated")
+
 
 def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark; returns what the result file holds."""
@@ -79,11 +81,12 @@ def _run_seed(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         start = settle(UNet(explainer.channels, explainer.blocks), device)
+    digest = hashlib.sha256(json.dumps(settings["method"], sort_keys=True).encode()).hexdigest()[:12]
     pretraining: list[dict[str, Any]] = []
     if explainer.pretrain_epochs:
         pretraining = pretrain(
             start, case.training, case.validation, schedule_of(explainer, explainer.pretrain_epochs),
-            device=device, precision=explainer.precision, checkpoint=folder / "pretraining.pt",
+            device=device, precision=explainer.precision, checkpoint=folder / f"pretraining-{digest}.pt",
         )  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -23,6 +23,7 @@ from interpbench.volume import write_map
 
 RECORD = "population.json"
 SHOWN = 0.10  # of the brain, the paper's share
+RIM = 0.10  # of the largest value
 
 
 def aggregate(
@@ -100,10 +101,14 @@ def _sidecars(maps: Path) -> dict[Path, dict[str, Any]]:
 
 
 def paint_above(map: Tensor, brain: Tensor) -> float:
-    """Above what a picture is painted: a map that is not thresholded itself shows its top 10 % of brain voxels."""
+    """Above what a picture is painted.
+
+    A map that is not thresholded itself shows its top 10 % of brain voxels; one that is shows all but the faint rim
+    that smoothing leaves around what was kept.
+    """
     inside = map[brain] if bool(brain.any()) else map.flatten()
     if float((inside > 0).double().mean()) <= 0.5:
-        return 0.0
+        return RIM * max(float(inside.max()), 0.0)
     return float(np.quantile(inside.numpy(), 1 - SHOWN))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from interpbench import __version__, store
 from interpbench.model import load_predictor
+from interpbench.pipeline.aggregating import paint_above
 from interpbench.pipeline.fitting import read_fitted
 from interpbench.report.curves import Chart, Curve
 from interpbench.report.page import Figure, write_page
@@ -18,7 +19,8 @@ from interpbench.report.view import View
 from interpbench.volume import read_volume
 
 PICTURE = "population_and_truth.png"
-PACKAGES = ("torch", "monai", "nibabel", "nilearn", "numpy", "scipy", "captum")
+SLICES_MM = (-24, -16, -8, 4, 16, 28)  # through hippocampi and ventricles
+PACKAGES = ("torch", "monai", "nibabel", "nilearn", "numpy", "scipy")
 ABOUT = (
     "A 3D ResNet-18 was trained to tell the age of synthetic brains. U-noise then learned how much noise each voxel"
     " tolerates before the prediction suffers; voxels that tolerate little are important. The map below is the mean"
@@ -41,11 +43,14 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
     difference = read_volume(places["phantom"] / "truth_difference.nii.gz").data[0]
     truth = recipe.prepare(any_image).to_network_grid(difference)
     picture = folder / PICTURE
+    painted = paint_above(top.data[0], read_volume(folder / "population_brain.nii.gz").data[0] > 0)
+    slices = [round(float((z - top.affine[2, 3]) / top.affine[2, 2])) for z in SLICES_MM]
     six_slices(
         top.data[0].numpy(), background, top.affine, picture,
         title="Importance by U-noise: mean over subjects, top 10 % of the brain, smoothed", unit="1 - B (no unit)",
         n=summary["n"], truth=truth.numpy(), truth_title="The truth: where age changes the average brain",
-        truth_unit="intensity", truth_threshold=0.1 * float(truth.max()),
+        truth_unit="intensity", truth_threshold=0.1 * float(truth.max()), threshold=painted,
+        positions=slices,
     )  # fmt: skip
     write_page(
         path,
@@ -54,7 +59,7 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
         figures=figures_of_demo(record),
         pictures=[("Population importance map, and the truth at the same slices", picture)],
         charts=_charts(record, places),
-        view=View(top.data[0].numpy(), background, top.affine, "Population importance map", "1 - B"),
+        view=View(top.data[0].numpy(), background, top.affine, "Population importance map", "1 - B", painted),
         warnings=record["warnings"],
         commands=commands,
         versions={"interpbench": __version__, **{name: version(name) for name in PACKAGES}},

@@ -118,7 +118,7 @@ def _explainer(name: str, asked: argparse.Namespace, seed: int = 0) -> UNoise:
     """`paper,clip=1` with the settings that all estimators share."""
     estimator, *words = name.split(",")
     method = [f"{key}={value}" for key, value in DemoSettings().method.items()]
-    shared = [*method, f"epochs={asked.epochs}", *asked.option]
+    shared = [*method, f"epochs={asked.epochs}", "patience=0", *asked.option]
     return UNoise(**parse_options(UNoise, [*shared, *words, f"estimator={estimator}", f"seed={seed}"]))
 
 

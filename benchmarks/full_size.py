@@ -10,6 +10,7 @@ step has ended. The first step also pays for what is set up once.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -22,6 +23,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 STEPS = ("pretraining", "noise")
+PASSED_ON = ("device", "batch_size", "blocks", "channels", "width", "first_stride", "steps", "estimator", "threads")
 
 
 def main(words: Sequence[str] | None = None) -> dict[str, Any]:
@@ -94,7 +96,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
             train_noise_model(network, predictor, samples, samples[:1], explainer.objective, schedule, **settings)
     finally:
         hook.remove()
-    seconds = [round(end - start, 3) for start, end in zip(ends, ends[1:], strict=False)]
+    seconds = [round(end - start, 3) for start, end in itertools.pairwise(ends)]
     sizes = {"unet_parameters": sum(weights.numel() for weights in network.parameters())}
     if predictor is not None:
         sizes["predictor_parameters"] = sum(weights.numel() for weights in predictor.module.parameters())
@@ -153,7 +155,7 @@ def _memory(device: Any, peak: bool = False) -> float | None:
 def _in_own_process(asked: argparse.Namespace, step: str, precision: str) -> dict[str, Any]:
     command = [sys.executable, __file__, "--only", step, "--precision", precision,
                "--shape", "x".join(map(str, asked.shape))]  # fmt: skip
-    for name in ("device", "batch_size", "blocks", "channels", "width", "first_stride", "steps", "estimator", "threads"):
+    for name in PASSED_ON:
         command += [f"--{name.replace('_', '-')}", str(getattr(asked, name))]
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TQDM_DISABLE": "1"})
     if ended.returncode:

@@ -21,6 +21,7 @@ from interpbench_unoise.training import mask_logits, noisy_predictions, train_no
 from interpbench_unoise.unet import UNet
 
 PROBE_STEPS = 4  # of an epoch, to tell how long one takes
+SHARED = ("batch_size", "learning_rate", "milestones_every", "patience", "seed", "clip")  # of explainer and schedule
 
 log = logging.getLogger("interpbench")
 
@@ -141,8 +142,9 @@ class AfterEpoch(logging.Handler):
 
 
 def schedule_of(explainer: UNoise, epochs: int) -> Schedule:
-    """The explainer's training, for this many epochs and never stopped early."""
+    """The explainer's training, for this many epochs."""
     return Schedule(
-        epochs=epochs, batch_size=explainer.batch_size, learning_rate=explainer.learning_rate, kind=explainer.schedule,
-        milestones_every=explainer.milestones_every, patience=0, seed=explainer.seed, clip=explainer.clip,
-    )  # fmt: skip
+        epochs=epochs,
+        kind=explainer.schedule,
+        **{name: getattr(explainer, name) for name in SHARED},
+    )

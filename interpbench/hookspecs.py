@@ -1,4 +1,4 @@
-"""The whole plugin contract: one entry-point group, four hooks, one record.
+"""The whole plugin contract: one entry-point group, three hooks, one record.
 
 A plugin is a module named by an entry point in the group `interpbench`. Built-ins use the same door::
 

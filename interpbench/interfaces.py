@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
@@ -99,6 +101,7 @@ class Explainer(ABC):
     signed: ClassVar[bool] = False
     learned: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name -> option values, for `--preset`
+    _record = MappingProxyType[str, Any]({})  # no annotation: it is no option of a dataclass
 
     @abstractmethod
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
@@ -129,8 +132,19 @@ class Explainer(ABC):
 
     @property
     def record(self) -> dict[str, Any]:
-        """What the fit measured, JSON-ready: curves, diagnostics, `warnings` (a list of sentences)."""
-        return {}
+        """What the fit measured, JSON-ready: curves, diagnostics, `warnings` (a list of sentences).
+
+        `search` chooses among fits that have a `selection`: `error` and `clean_error` of the predictor on the
+        validation split, with what is unimportant hidden and without, in `unit`; `amount`, how much was hidden, on a
+        scale that all options share; `amount_name`, what that is.
+        """
+        return dict(self._record)
+
+    def with_record(self, record: Mapping[str, Any]) -> Self:
+        """A copy with what its fit measured, as `fit` itself or the stored fit has it."""
+        recorded = copy.copy(self)
+        object.__setattr__(recorded, "_record", dict(record))
+        return recorded
 
 
 class Aggregator(ABC):

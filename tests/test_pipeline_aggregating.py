@@ -98,7 +98,7 @@ def test_the_record_and_the_picture_are_there(maps: Path, tmp_path: Path) -> Non
     summary = aggregate(maps, tmp_path / "out", aggregator="mean")
     assert (tmp_path / "out" / "population.png").read_bytes()[:4] == b"\x89PNG"
     assert json.loads((tmp_path / "out" / "population.json").read_text()) == summary
-    assert (summary["n"], summary["unit"], summary["pictured"]) == (6, "years", "mean")
+    assert (summary["n"], summary["predictor_unit"], summary["pictured"]) == (6, "years", "mean")
     assert len(summary["maps"]) == 6
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 
@@ -36,6 +37,17 @@ def test_values_that_cannot_be_drawn_are_left_out(values: list[float], log: bool
 
 def test_a_chart_without_curves_says_so_and_does_not_fail() -> None:
     assert chart_png(Chart("Loss", "epoch", "loss", [])).startswith(b"\x89PNG")
+
+
+def test_a_ring_lies_around_the_point_to_look_at() -> None:
+    chart = Chart("Search", "amount", "error", [Curve("r", EPOCHS, [3, 2, 1])])
+    plain, ringed = (
+        imread(io.BytesIO(chart_png(one))) for one in (chart, dataclasses.replace(chart, ring=("chosen", 2.0, 2.0)))
+    )
+    rows, columns = (abs(plain - ringed).sum(-1)[:, : plain.shape[1] // 2 + 60] > 0.5).nonzero()
+    middle = (plain.shape[0] // 2, plain.shape[1] // 2)
+    assert abs(rows.mean() - middle[0]) < 60
+    assert abs(columns.mean() - middle[1]) < 60
 
 
 def test_words_are_never_formulae() -> None:

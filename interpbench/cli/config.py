@@ -6,7 +6,7 @@
     method = "unoise"
 
     [explain.options]           # as -o name=value
-    penalty = 0.5
+    r = 0.5
 """
 
 from __future__ import annotations

@@ -42,11 +42,15 @@ def in_words(record: Mapping[str, Any]) -> str:
         f" n = {after['n']} validation subjects",
         f"mask B in the brain: mean {after['mask_mean']:.3f}, SD {after['mask_sd']:.3f},"
         f" {after['share_below_0.01']:.1%} below 0.01, {after['share_above_0.99']:.1%} above 0.99;"
-        f" maps of two subjects correlate {after['map_correlation']:.2f}",
+        f" correlation of two subjects' maps {_number(after['map_correlation'])}",
         f"AUC of the truth in the brain: {found['subject_auc']:.3f}{_interval(found['subject_auc_interval'])}"
         f" a subject, {found['population_auc']:.3f} for the population's mean, n = {found['n']} test subjects",
     ]
     return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.2f}"
 
 
 def _interval(bounds: Sequence[float] | None) -> str:

@@ -15,7 +15,7 @@ from interpbench.cli.voice import say
 @click.option("--subjects", type=click.IntRange(min=1), default=240, show_default=True, help="How many to make.")
 @click.option(
     "--voxel-size",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=1, max=10),
     default=4.0,
     show_default=True,
     metavar="MM",

@@ -40,4 +40,6 @@ def train(cohort: Path, out: Path, **settings: Any) -> None:
     from interpbench.pipeline.evaluation import describe_figures
 
     record = pipeline.train(cohort, out, **settings)
-    say(f"Predictor in {out}; test split: {describe_figures(record['metrics']['test'], record['unit'])}")
+    test = record["metrics"]["test"]
+    told = describe_figures(test, record["unit"]) if test else "nobody is in it, so there is no figure"
+    say(f"Predictor in {out}; test split: {told}")

@@ -134,7 +134,7 @@ def _write(
     summary = {
         **asked,
         "n": population.number,
-        "unit": manifest["unit"],
+        "predictor_unit": manifest["unit"],
         "signed": manifest["signed"],
         "files": {name: f"population_{name}.nii.gz" for name in named},
         "pictured": pictured,

@@ -139,10 +139,10 @@ def _chart(trials: Sequence[Trial], chosen: Trial, tolerance: float) -> Chart:
     for label, members in groups.items():
         ordered = sorted(members, key=lambda one: one.figure("amount"))
         curves.append(Curve(label, *([one.figure(name) for one in ordered] for name in ("amount", "error"))))
-    curves.append(Curve(f"chosen: {chosen.label}", [chosen.figure("amount")], [chosen.figure("error")]))
     clean = chosen.figure("clean_error")
     reach = [one.figure("amount") for one in trials if math.isfinite(one.figure("amount"))] or [math.nan]
     curves.append(Curve(f"clean + {tolerance:g}", [min(reach), max(reach)], [clean + tolerance] * 2))
     axis = f"error ({chosen.unit})" if chosen.unit else "error"
     level = (f"clean, {clean:.2f}", clean)
-    return Chart("Search, on the validation split", chosen.amount_name, axis, curves, level=level)
+    ring = (f"chosen: {chosen.label}", chosen.figure("amount"), chosen.figure("error"))
+    return Chart("Search, on the validation split", chosen.amount_name, axis, curves, level=level, ring=ring)

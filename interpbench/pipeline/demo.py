@@ -16,7 +16,6 @@ from interpbench.metrics.localisation import auc
 from interpbench.model import load_predictor
 from interpbench.phantom import write_phantom
 from interpbench.pipeline.aggregating import aggregate
-from interpbench.pipeline.demo_page import write_demo_page
 from interpbench.pipeline.evaluation import interval
 from interpbench.pipeline.explaining import explain
 from interpbench.pipeline.fitting import fit, read_fitted
@@ -61,6 +60,8 @@ def demo(
     Returns:
         The content of `demo.json`.
     """
+    from interpbench.pipeline.demo_page import write_demo_page  # it needs nilearn and matplotlib
+
     chosen = settings or DemoSettings()
     out = Path(out)
     places = {name: out / name for name in ("phantom", "model", "fitted", "maps", "population")}

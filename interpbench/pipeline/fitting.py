@@ -127,7 +127,7 @@ def load_fitted(folder: str | Path, predictor: Predictor, *, method: str | None 
         raise InputError(f"{state}: missing, or its SHA-256 is not the one in {RECORD}: fit again.")
     explainer, _ = make_component("explainer", str(record["method"]), record["options"])
     fitted: Explainer = explainer.with_state(read_weights(state))
-    return fitted
+    return fitted.with_record(record.get("record", {}))
 
 
 def read_fitted(folder: str | Path) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Chart:
     curves: Sequence[Curve]
     log: bool = False  # of the vertical axis
     level: tuple[str, float] | None = None  # a line to compare with, such as the error of predicting the mean
+    ring: tuple[str, float, float] | None = None  # a point to look at: its name, step and value
 
 
 def chart_png(chart: Chart) -> bytes:
@@ -67,6 +68,9 @@ def chart_png(chart: Chart) -> bytes:
     if chart.level is not None:
         label, value = chart.level
         axes.axhline(value, color="0.45", linewidth=1, linestyle=(0, (1, 2)), label=_plain(label))
+    if chart.ring is not None:
+        label, step, value = chart.ring
+        axes.plot([step], [value], "o", color="black", fillstyle="none", markersize=11, label=_plain(label))
     if chart.log and drawn:
         axes.set_yscale("log")
     if not drawn:

@@ -29,23 +29,27 @@ COLLAPSED = 0.999  # correlation between subjects' maps from which on everybody 
 def noise_floor(
     predictor: Predictor, samples: Sequence[Sample], aim: Objective, *, device: torch.device, batch_size: int
 ) -> dict[str, float]:
-    """Mean absolute error of the clean prediction, and at B = 0 and B = 1 everywhere, in the predictor's unit.
+    """Mean absolute error of the clean prediction, at B = 0 and B = 1 everywhere, and of predicting the mean.
 
     At B = 0 every voxel has the least noise there can be. Where that ruins the prediction already, no mask can
     save it, and none is learned.
     """
     errors: dict[str, list[float]] = {"clean_mae": [], "mae_at_0": [], "mae_at_1": []}
+    all_goals: list[float] = []
     generator = torch.Generator().manual_seed(VALIDATION_SEED)
     for batch in in_order(samples, batch_size, device):
         goal, where = goals(predictor, batch, aim.target), aim.where(batch.brains)
         epsilon = standard_normal(batch.volumes, generator)
+        all_goals += goal.tolist()
         inputs = [batch.volumes]
         for mask in (0.0, 1.0):
             sigma = aim.noise.sigma(torch.full_like(where, mask))
             inputs.append(batch.volumes + where * (aim.noise.shift + sigma * epsilon))
         for name, volumes in zip(errors, inputs, strict=True):
             errors[name] += (predictor.predict(volumes) - goal).abs().tolist()
-    return {name: float(np.mean(values)) for name, values in errors.items()} | {"n": len(samples)}
+    spread = float(np.abs(np.array(all_goals) - np.mean(all_goals)).mean())
+    found = {name: float(np.mean(values)) for name, values in errors.items()}
+    return {**found, "mean_predictor_mae": spread, "n": len(samples)}
 
 
 @torch.no_grad()
@@ -73,7 +77,8 @@ def diagnose(
     line = noisy_predictions(network, predictor, some, aim, **settings)
     noisy, goal, penalty = noisy_predictions(network, predictor, validation, aim, **settings)
     straightened = recalibrated(line[0], line[1], noisy)
-    values, maps = [], []
+    values: list[list[float]] = []
+    maps: list[tuple[torch.Tensor, torch.Tensor]] = []
     for batch in in_order(validation, batch_size, device):
         masks = torch.sigmoid(mask_logits(network, batch.volumes, precision)).cpu()
         inside = batch.brains.cpu() > 0
@@ -83,7 +88,7 @@ def diagnose(
             shares = [(seen < 0.01).double().mean(), (seen > 0.99).double().mean()]
             values.append([float(one) for one in (seen.mean(), seen.var(), *shares, sigma.log10().mean())])
             if len(maps) < COMPARED:
-                maps.append((mask * brain).flatten().double())
+                maps.append((mask, brain))
     mean, variance, low, high, log_sigma = np.mean(np.array(values, dtype=float), axis=0)
     return {
         "mask_mean": float(mean),
@@ -100,16 +105,15 @@ def diagnose(
     }
 
 
-def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, spread: float, unit: str) -> list[str]:
+def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, unit: str) -> list[str]:
     """What a user must know before believing the maps, in sentences; none where all is well.
 
     Args:
         floor: from `noise_floor`.
         after: from `diagnose`; None before training.
-        spread: mean absolute deviation of the target, the error of a predictor that knows nothing.
     """
     found = []
-    clean = floor["clean_mae"]
+    clean, spread = floor["clean_mae"], floor["mean_predictor_mae"]
     if clean > 0.9 * spread:
         found.append(
             f"The predictor's own error, {clean:.2f} {unit}, is no better than predicting the mean"
@@ -138,7 +142,7 @@ def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, spread: f
             f"With the learned noise the error is {after['recalibrated_mae']:.2f} {unit} even after recalibration,"
             f" {clean:.2f} {unit} without noise: the noise drowned what the predictor reads. Lower r."
         )
-    if after["map_correlation"] > COLLAPSED:
+    if after["map_correlation"] is not None and after["map_correlation"] > COLLAPSED:
         found.append(
             f"Every subject has the same map (mean correlation {after['map_correlation']:.4f}): it shows the"
             " population, not the person."
@@ -146,10 +150,15 @@ def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, spread: f
     return found
 
 
-def _correlation(maps: Sequence[torch.Tensor]) -> float:
-    if len(maps) < 2:
-        return math.nan
-    together = np.corrcoef(torch.stack(list(maps)).numpy())
+def _correlation(maps: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> float | None:
+    """Mean over pairs of subjects, where all have brain; None where that says nothing."""
+    common = torch.stack([brain for _, brain in maps]).all(dim=0)
+    if len(maps) < 2 or int(common.sum()) < 2:
+        return None
+    values = torch.stack([mask[common] for mask, _ in maps]).double().numpy()
+    if bool((np.ptp(values, axis=1) == 0).any()):
+        return None
+    together = np.corrcoef(values)
     return float(together[np.triu_indices(len(maps), 1)].mean())
 
 

@@ -12,10 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,7 +74,6 @@ class UNoise(Explainer):
     seed: int = option(0, "of weights, batches and noise")
 
     _network = None  # the U-Net, once fitted
-    _record = MappingProxyType[str, Any]({})
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -109,9 +106,8 @@ class UNoise(Explainer):
         if not training:
             raise InputError("No training subject has an age: use target=prediction, which needs none.")
         held_out = validation or training
-        spread = _deviation(held_out)
         floor = noise_floor(predictor, held_out, aim, device=device, batch_size=self.batch_size)
-        log_floor(floor, warnings_of(floor, None, spread, predictor.unit), predictor.unit)
+        log_floor(floor, warnings_of(floor, None, predictor.unit), predictor.unit)
 
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
@@ -146,7 +142,7 @@ class UNoise(Explainer):
                 "amount_name": "mean log10 sigma over brain voxels",
                 "validation_loss": min(row["validation_loss"] for row in curves["noise_model"]),
             },
-            "warnings": warnings_of(floor, after, spread, predictor.unit),
+            "warnings": warnings_of(floor, after, predictor.unit),
         }
         return self._fitted(network, record)
 
@@ -169,10 +165,6 @@ class UNoise(Explainer):
         network.load_state_dict(dict(state))
         return self._fitted(settle(network, torch.device("cpu")), self._record)
 
-    @property
-    def record(self) -> dict[str, Any]:
-        return dict(self._record)
-
     def _fitted(self, network: torch.nn.Module, record: Mapping[str, Any]) -> Self:
         fitted = copy.copy(self)
         object.__setattr__(fitted, "_network", network.eval().requires_grad_(False))
@@ -189,9 +181,3 @@ class UNoise(Explainer):
         if self.target == "prediction":
             return samples
         return [sample for sample in samples if not math.isnan(sample.target)]
-
-
-def _deviation(samples: Sequence[Sample]) -> float:
-    """Mean absolute deviation of the targets: the error of predicting their mean."""
-    targets = np.array([sample.target for sample in samples])
-    return float(np.abs(targets - np.nanmean(targets)).mean()) if np.isfinite(targets).any() else math.nan

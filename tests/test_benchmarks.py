@@ -1,0 +1,165 @@
+"""The benchmarks run, on a toy, and say what they should."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+TOY = ("--subjects", "24", "--voxel-size", "10", "--seeds", "0", "--epochs", "2", "--samples", "2",
+       "--network-option", "width=2", "--network-option", "first_stride=2", "--train-option", "epochs=1",
+       "-o", "channels=2", "-o", "blocks=2", "-o", "pretrain_epochs=1", "-o", "precision=float32")  # fmt: skip
+SMALL = ("--shape", "12x14x10", "--blocks", "2", "--channels", "2", "--width", "2")
+
+
+@pytest.fixture(scope="module")
+def benchmarks() -> Iterator[SimpleNamespace]:
+    """The modules of the folder `benchmarks`, which is no package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        names = ("case", "estimators", "estimators_page", "estimators_picture", "floors", "full_size", "machine",
+                 "noise_run")  # fmt: skip
+        yield SimpleNamespace(**{name: import_module(name) for name in names})
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("benchmark")
+
+
+@pytest.fixture(scope="module")
+def compare(benchmarks: SimpleNamespace, place: Path):
+    """A function that compares estimators on the toy phantom."""
+
+    def compare(*words: str, out: str = "result.json", estimators=("paper,clip=1", "recalibrated")) -> dict[str, Any]:
+        where = ("--work", str(place / "work"), "--out", str(place / out), "--estimators", *estimators)
+        return benchmarks.estimators.main([*TOY, *where, *words])
+
+    return compare
+
+
+@pytest.fixture(scope="module")
+def results(compare, place: Path) -> dict[str, Any]:
+    compare()
+    return json.loads((place / "result.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def case(results: dict[str, Any], benchmarks: SimpleNamespace, place: Path) -> Any:
+    """The case of the comparison, read again."""
+    settings = results["settings"]
+    return benchmarks.case.make_case(
+        place / "work" / "seed-0", subjects=24, voxel_size=10.0, seed=0, network=settings["network"],
+        training=settings["training"], device="cpu",
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_every_epoch_of_every_estimator_is_measured(results: dict[str, Any]) -> None:
+    assert [run["estimator"] for run in results["runs"]] == ["paper,clip=1", "recalibrated"]
+    assert [run["options"]["clip"] for run in results["runs"]] == [1.0, 0.0]
+    for run in results["runs"]:
+        assert [row["epoch"] for row in run["curve"]] == [1, 2]
+        assert 0 < run["curve"][0]["seconds"] < run["curve"][1]["seconds"] == run["seconds"]
+        for row in run["curve"]:
+            low, high = row["subject_auc_interval"]
+            assert 0 <= low <= row["subject_auc"] <= high <= 1
+            figures = ("population_auc", "loss", "recalibrated_loss", "noisy_mae", "recalibrated_mae", "mask_mean")
+            assert all(isinstance(row[name], float) for name in figures)
+
+
+@pytest.mark.slow
+def test_what_is_kept_is_the_epoch_of_the_lowest_validation_loss(results: dict[str, Any]) -> None:
+    for run in results["runs"]:
+        best = min(run["curve"], key=lambda row: row["validation_loss"])
+        assert run["kept_epoch"] == best["epoch"]
+        assert run["kept"]["loss"] == best["loss"]
+        assert run["kept"]["subject_auc"] == best["subject_auc"]
+
+
+@pytest.mark.slow
+def test_it_goes_on_where_it_was_interrupted_and_comes_to_the_same(results, compare, place: Path) -> None:
+    whole, file = json.dumps(results), place / "result.json"
+    stamp = file.stat().st_mtime_ns
+    assert json.dumps(compare()) == whole
+    assert file.stat().st_mtime_ns == stamp
+    file.write_text(json.dumps({**results, "floors": []}))
+    again = {row["method"]: row["subject_auc"] for row in compare()["floors"]}
+    assert again == {row["method"]: row["subject_auc"] for row in results["floors"]}
+    file.write_text(whole)
+
+
+@pytest.mark.slow
+def test_with_a_budget_an_estimator_trains_for_as_long_as_it_lasts(results, compare) -> None:
+    (run,) = compare("--budget", "1e-6", out="budget.json", estimators=("recalibrated",))["runs"]
+    assert (run["epochs"], len(run["curve"])) == (1, 1)
+
+
+@pytest.mark.slow
+def test_without_noise_every_gradient_floor_is_the_gradient(case: Any, benchmarks: SimpleNamespace) -> None:
+    found = benchmarks.floors.floors(
+        case, [0.0] * len(case.test), samples=1, blur=1.0, device=torch.device("cpu")
+    )
+    plain, noisy, squared = (row for row in found if "smoothed" not in row["method"])
+    assert plain["subject_aucs"] == noisy["subject_aucs"] == pytest.approx(squared["subject_aucs"], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_the_truth_as_a_map_is_localised_at_one(case: Any) -> None:
+    found = case.localise([case.truth.float()] * len(case.test))
+    assert (found["subject_auc"], found["population_auc"], found["n"]) == (1.0, 1.0, len(case.test))
+    assert 0 < float(case.truth[case.brain].double().mean()) < 0.5
+
+
+@pytest.mark.slow
+def test_the_page_shows_every_estimator_and_floor(results, benchmarks: SimpleNamespace, place: Path) -> None:
+    benchmarks.estimators_page.main(["--results", str(place / "result.json"), "--out", str(place / "page.md")])
+    text = (place / "page.md").read_text()
+    for run in results["runs"]:
+        figure = f"| {run['estimator']} | 2 | {run['seconds']:.0f} | {run['kept']['subject_auc']:.3f} ("
+        assert figure in text
+    for row in results["floors"]:
+        assert f"| {row['method']} | {row['subject_auc']:.3f} (" in text
+    assert "![Localisation and validation loss against training time](page.png)" in text
+    assert (place / "page.png").read_bytes().startswith(b"\x89PNG")
+    assert all(line.count("|") == text.splitlines()[number - 1].count("|")
+               for number, line in enumerate(text.splitlines()) if line.startswith("| ---"))  # fmt: skip
+
+
+@pytest.mark.parametrize("step", ["pretraining", "noise"])
+def test_a_step_of_a_training_is_timed_and_its_memory_taken(benchmarks: SimpleNamespace, step: str) -> None:
+    asked = benchmarks.full_size._parser().parse_args([*SMALL, "--steps", "3", "--only", step])
+    found = benchmarks.full_size.measure(asked)
+    assert len(found["seconds"]) == 3
+    assert found["median_seconds"] == sorted(found["seconds"])[1]
+    assert 0 < found["memory_before_gib"] <= found["peak_memory_gib"]
+    assert ("predictor_parameters" in found) == (step == "noise")
+
+
+def test_random_brains_are_normalised_and_lie_on_an_even_background(benchmarks: SimpleNamespace) -> None:
+    first, second = benchmarks.full_size._random_brains(2, (12, 14, 10))
+    inside = first.volume[0][first.brain]
+    assert float(inside.mean()) == pytest.approx(0, abs=1e-5)
+    assert float(inside.std()) == pytest.approx(1, abs=1e-5)
+    assert not bool(first.volume[0][~first.brain].any())
+    assert not torch.equal(first.volume, second.volume)
+
+
+@pytest.mark.slow
+def test_each_step_is_a_process_of_its_own_and_one_that_fails_is_told(benchmarks: SimpleNamespace, tmp_path) -> None:
+    found = benchmarks.full_size.main([*SMALL, "--out", str(tmp_path / "steps.json")])
+    assert [row["step"] for row in found["steps"]] == ["pretraining", "noise"]
+    assert json.loads((tmp_path / "steps.json").read_text())["machine"]["device"] == "cpu"
+    asked = benchmarks.full_size._parser().parse_args([*SMALL, "--estimator", "none"])
+    failed = benchmarks.full_size._in_own_process(asked, "noise", "float32")
+    assert failed == {"failure": "failed (exit code 1)"}

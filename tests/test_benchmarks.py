@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,8 +26,8 @@ def benchmarks() -> Iterator[SimpleNamespace]:
     """The modules of the folder `benchmarks`, which is no package."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "benchmarks"))
-        names = ("case", "estimators", "estimators_page", "estimators_picture", "floors", "full_size", "machine",
-                 "noise_run")  # fmt: skip
+        names = ("case", "cross_validation", "estimators", "estimators_page", "estimators_picture", "floors",
+                 "full_size", "machine", "noise_run")  # fmt: skip
         yield SimpleNamespace(**{name: import_module(name) for name in names})
         for name in names:
             sys.modules.pop(name, None)
@@ -163,3 +164,35 @@ def test_each_step_is_a_process_of_its_own_and_one_that_fails_is_told(benchmarks
     asked = benchmarks.full_size._parser().parse_args([*SMALL, "--estimator", "none"])
     failed = benchmarks.full_size._in_own_process(asked, "noise", "float32")
     assert failed == {"failure": "failed (exit code 1)"}
+
+
+@pytest.mark.slow
+def test_network_and_ridge_are_tested_on_every_subject_once(benchmarks: SimpleNamespace, toy_cohort: Path) -> None:
+    small = {"settings": {"epochs": 2}, "network": {"width": 2, "first_stride": 2}, "recipe": {"shape": (10, 12, 8)}}
+    found = benchmarks.cross_validation.compare(toy_cohort, folds=2, **small)
+    groups = found["groups"]
+    assert {name: one["n"] for name, one in groups["all"].items()} == {"network": 40, "ridge": 40, "mean": 40}
+    # A bright cube tells the age: the linear model must find it, and nobody knows the age from nothing.
+    assert groups["all"]["ridge"]["mae"] < 0.5 * groups["all"]["mean"]["mae"]
+    difference = groups["all"]["network"]["mae"] - groups["all"]["ridge"]["mae"]
+    assert found["network_minus_ridge"]["mean"] == pytest.approx(difference)
+
+
+def test_neighbours_in_age_go_to_different_folds(benchmarks: SimpleNamespace) -> None:
+    subjects = [SimpleNamespace(age=float(age)) for age in (9, 3, 7, 1, 5, 8, 2, 6, 4, 0)]
+    fold = benchmarks.cross_validation.folds_of(subjects, 5, seed=0)
+    by_age = [fold[number] for _, number in sorted((one.age, number) for number, one in enumerate(subjects))]
+    assert set(by_age[:5]) == set(by_age[5:]) == {0, 1, 2, 3, 4}
+
+
+def test_ridge_regression_in_its_dual_form_is_scikit_learn_s(benchmarks: SimpleNamespace) -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    random = np.random.default_rng(0)
+    features, test = random.standard_normal((30, 50)), np.arange(30) < 10
+    ages = features[:, :3].sum(1) + 50 + 0.1 * random.standard_normal(30)
+    guess = benchmarks.cross_validation.ridge_predictions(features, ages, test)
+    alternatives = [
+        linear_model.Ridge(alpha=penalty).fit(features[~test], ages[~test]).predict(features[test])
+        for penalty in benchmarks.cross_validation.PENALTIES
+    ]
+    assert min(np.abs(guess - other).max() for other in alternatives) < 1e-6

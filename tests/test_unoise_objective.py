@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from interpbench.testing import ToyPredictor, cube_predictor, linear_predictor, toy_brains
+from interpbench.testing import ToyPredictor, cube_predictor, linear_predictor, toy_brains, toy_samples
 from interpbench_unoise.noise import Noise, standard_normal
 from interpbench_unoise.objective import Step, objective, response
 from interpbench_unoise.recalibration import Recalibration, recalibrated
+from interpbench_unoise.training import Objective, noise_variance
+from interpbench_unoise.unet import UNet
 
 SHAPE = (6, 7, 8)
 
@@ -117,3 +119,14 @@ def test_a_line_through_too_little_is_the_identity_s_slope() -> None:
     assert line.slope == 1.0
     line.update(torch.tensor([60.0]), torch.tensor([50.0]))
     assert line.slope == 1.0 and line.intercept == pytest.approx(-10.0)
+
+
+def test_the_variance_of_held_out_subjects_is_the_closed_form_of_a_linear_predictor() -> None:
+    weights = 0.3 * torch.randn(SHAPE, generator=torch.Generator().manual_seed(2))
+    predictor = linear_predictor(weights)
+    aim = Objective(noise=Noise(0.5, 1.5), r=1.0, penalty_over="volume", target="label", estimator="recalibrated")
+    network = UNet(2, 2)
+    torch.nn.init.zeros_(network.last.weight)
+    torch.nn.init.zeros_(network.last.bias)  # B = 1/2, sigma = 1 everywhere
+    found = noise_variance(network, predictor, toy_samples(predictor, 256), aim, device=torch.device("cpu"))
+    assert found == pytest.approx(float(weights.square().sum()), rel=4 * (2 / 256) ** 0.5)

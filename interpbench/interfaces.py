@@ -156,7 +156,15 @@ class Aggregator(ABC):
     - `merge` takes in what another aggregator of the same class and options has seen.
     - `result` returns named maps `(I, J, K)`; it does not depend on the order of `add`, nor on how the
       subjects were divided, beyond float64 rounding.
+    - `pictured` names the result that is drawn, the first where it is None; `caption` says in words what it shows.
     """
+
+    pictured: ClassVar[str | None] = None
+
+    @property
+    def caption(self) -> str | None:
+        """What the pictured map shows, for its title; None leaves it to the result's name."""
+        return None
 
     @abstractmethod
     def add(self, map: Tensor) -> None:

@@ -76,7 +76,7 @@ def aggregate(
             failures.append(failure(record["participant_id"], path, error))
     if not population.number:
         raise InputError(f"{maps}: none of {len(failures)} maps can be used. The first: {failures[0]['message']}")
-    summary = _write(run.path, population, manifest, asked, getattr(component, "pictured", None))
+    summary = _write(run.path, population, manifest, asked)
     run.write_failures(failures)
     finish(failures, run.path / "failures.tsv", population.number)
     return summary
@@ -113,7 +113,7 @@ def paint_above(map: Tensor, brain: Tensor) -> float:
 
 
 def _write(
-    folder: Path, population: Population, manifest: Mapping[str, Any], asked: Mapping[str, Any], pictured: str | None
+    folder: Path, population: Population, manifest: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> dict[str, Any]:
     from interpbench.report.pictures import six_slices
 
@@ -122,10 +122,12 @@ def _write(
     except Exception as error:
         raise trouble(error, f"aggregator {population.name!r}", population.background[None, None]) from error
     named = checked_population(results, population.recipe.shape, population.name)
+    pictured = population.aggregator.pictured
     pictured = pictured if pictured in named else next(iter(named))
+    caption = population.aggregator.caption or f"population map {pictured!r}"
     for name, values in {**named, "background": population.background, "brain": population.brain}.items():
         write_map(folder / f"population_{name}.nii.gz", values, affine=population.affine)
-    title = f"Importance by {manifest['method']}: population map {pictured!r}"
+    title = f"Importance by {manifest['method']}: {caption}"
     six_slices(
         named[pictured].numpy(), population.background.numpy(), population.affine, folder / "population.png",
         title=title, unit="importance (no unit)", n=population.number,

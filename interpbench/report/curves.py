@@ -67,7 +67,7 @@ def chart_png(chart: Chart) -> bytes:
         )
     if chart.level is not None:
         label, value = chart.level
-        axes.axhline(value, color="0.45", linewidth=1, linestyle=(0, (1, 2)), label=_plain(label))
+        axes.axhline(value, color="0.3", linewidth=1.2, linestyle=(0, (4, 2)), label=_plain(label))
     if chart.ring is not None:
         label, step, value = chart.ring
         axes.plot([step], [value], "o", color="black", fillstyle="none", markersize=11, label=_plain(label))

@@ -19,7 +19,7 @@ from interpbench import Aggregator, check_options, option
 class Population(Aggregator):
     """Mean, standard deviation and n of the maps, and the thresholded, smoothed mean that the paper shows."""
 
-    pictured: ClassVar[str] = "top"
+    pictured: ClassVar[str | None] = "top"
 
     top: float = option(0.10, "share of brain voxels with the highest mean that is kept", above=0, maximum=1)
     sigma: float = option(1.0, "standard deviation of the Gaussian smoothing, in voxels", minimum=0)
@@ -31,6 +31,10 @@ class Population(Aggregator):
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    @property
+    def caption(self) -> str:
+        return f"mean over subjects, top {100 * self.top:g} % of the brain, smoothed by {self.sigma:g} voxel"
 
     def add(self, map: Tensor) -> None:
         values = torch.as_tensor(map).double().cpu()

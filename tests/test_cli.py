@@ -37,6 +37,7 @@ def calls(monkeypatch):
 
     for name in ("train", "adopt", "predict", "fit", "explain", "aggregate", "demo"):
         monkeypatch.setattr(pipeline, name, step(name), raising=False)
+    monkeypatch.setattr("interpbench.cli.demo.in_words", lambda record: "the figures")
     monkeypatch.setitem(sys.modules, "interpbench.phantom", SimpleNamespace(write_phantom=step("write_phantom")))
     return made
 
@@ -170,8 +171,8 @@ def test_aggregate_has_the_population_aggregator_as_default(run, calls):
 
 def test_demo_passes_folder_and_seed(run, calls):
     code, out, _ = run("demo", "out", "--seed", "7")
-    assert (code, calls) == (0, [("demo", (Path("out"),), {"seed": 7})])
-    assert "index.html" in out
+    assert (code, calls) == (0, [("demo", (Path("out"),), {"seed": 7, "device": "auto"})])
+    assert "the figures" in out and "index.html" in out
 
 
 def test_quiet_says_nothing(run, calls):
@@ -183,10 +184,17 @@ def test_verbosity_decides_what_of_the_log_is_shown(run, calls, monkeypatch, wor
     def step(*args, **kwargs):
         log = logging.getLogger("interpbench.anything")
         log.debug("D"), log.info("I"), log.warning("W")
+        return ANSWERS["aggregate"]
 
-    monkeypatch.setattr(pipeline, "demo", step)
-    _, _, err = run("demo", "out", *words)
+    monkeypatch.setattr(pipeline, "aggregate", step)
+    _, _, err = run("aggregate", "maps", "--out", "out", *words)
     assert "".join(line.split(": ")[1] for line in err.splitlines()) == shown
+
+
+def test_the_demo_tells_its_steps_without_being_asked(run, calls, monkeypatch):
+    monkeypatch.setattr(pipeline, "demo", lambda *args, **kwargs: logging.getLogger("interpbench").info("step 1"))
+    _, _, err = run("demo", "out")
+    assert err == "INFO: step 1\n"
 
 
 def test_progress_bars_are_off_with_quiet(run, calls, monkeypatch):

@@ -14,7 +14,7 @@ class TestUNoise(ExplainerContract):
     @pytest.fixture
     def explainer(self) -> UNoise:
         return UNoise(
-            channels=4, blocks=2, pretrain_epochs=2, epochs=30, batch_size=8, learning_rate=1e-2, r=2.0, patience=0
+            channels=4, blocks=2, pretrain_epochs=2, epochs=60, batch_size=4, learning_rate=1e-2, r=2.0, patience=0
         )
 
 

@@ -96,8 +96,9 @@ def test_the_estimators_with_cross_terms_end_at_the_same_mask(noise: Noise, esti
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("v_min", [0.0, 1.0])
-def test_the_u_net_ranks_voxels_as_the_closed_form_on_held_out_inputs(v_min: float) -> None:
+@pytest.mark.parametrize(("v_min", "r"), [(0.0, 1.0), (1.0, 2.0)])
+def test_the_u_net_ranks_voxels_as_the_closed_form_on_held_out_inputs(v_min: float, r: float) -> None:
+    # r is small enough for few voxels to end at B = 1, where the closed form has ties that no ranking can meet
     weights = random_weights(3)
     predictor = linear_predictor(weights)
     brain = toy_brain(SHAPE)
@@ -110,12 +111,13 @@ def test_the_u_net_ranks_voxels_as_the_closed_form_on_held_out_inputs(v_min: flo
         for number, volume in enumerate(volumes)
     ]
     explainer = UNoise(
-        v_min=v_min, v_max=v_min + 1, r=20.0, blocks=2, channels=16, epochs=60, pretrain_epochs=2, patience=0,
+        v_min=v_min, v_max=v_min + 1, r=r, blocks=2, channels=16, epochs=60, pretrain_epochs=2, patience=0,
         learning_rate=1e-2, batch_size=8,
     )  # fmt: skip
     fitted = explainer.fit(predictor, samples[:56], samples[56:64])
     maps = fitted.explain(predictor, torch.stack(volumes[64:])[:, None])
-    expected = 1 - closed_form_mask(weights[brain], Noise(v_min, v_min + 1), r=20.0)
+    expected = 1 - closed_form_mask(weights[brain], Noise(v_min, v_min + 1), r)
+    assert float((expected == 0).double().mean()) < 0.25
     for map in maps:
         assert spearmanr(map[brain].numpy(), expected.numpy()).statistic >= 0.95
 

@@ -157,7 +157,10 @@ class UNoise(Explainer):
         return importance[:, 0] * brain_of(volumes)
 
     def state(self) -> dict[str, Tensor]:
-        return {} if self._network is None else dict(self._network.state_dict())
+        if self._network is None:
+            return {}
+        # contiguous: the network keeps its weights in the layout that is fast, which safetensors does not store
+        return {name: values.detach().contiguous() for name, values in self._network.state_dict().items()}
 
     def with_state(self, state: Mapping[str, Tensor]) -> Self:
         with torch.random.fork_rng():

@@ -44,6 +44,8 @@ def page(results: Row, picture: str) -> str:
     lines = [
         "# Estimators of U-noise's gradient, compared",
         "",
+        *reading(results),
+        "",
         f"On {len(seeds)} phantoms of {settings['subjects']} subjects at {settings['voxel_size_mm']:g} mm (seeds"
         f" {', '.join(str(row['seed']) for row in seeds)}), each with its own predictor and one pretrained U-Net from"
         f" which every estimator starts, with the same settings and {effort}. Figures are of the epoch that is kept,"
@@ -68,6 +70,35 @@ def page(results: Row, picture: str) -> str:
         " `benchmarks/README.md` has the commands.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def reading(results: Row) -> list[str]:
+    """What the tables show, in sentences that their figures decide."""
+    runs = _by_estimator(results)
+    auc = {name: float(np.mean(_pooled([run["kept"] for run in some]))) for name, some in runs.items()}
+    loss = {name: float(np.mean([run["kept"]["loss"] for run in some])) for name, some in runs.items()}
+    best, cheapest = max(auc, key=lambda name: auc[name]), min(loss, key=lambda name: loss[name])
+    told = [
+        f"**`{best}` finds the truth best** of the estimators after this much training: AUC a subject {auc[best]:.3f};"
+        f" the others {', '.join(f'`{name}` {value:.3f}' for name, value in auc.items() if name != best)}."
+    ]
+    if cheapest != best:
+        told.append(
+            f"The lowest validation loss by Eq. 2 is that of `{cheapest}`: {loss[cheapest]:.2f} years²,"
+            f" {loss[best]:.2f} for `{best}`. So the estimator that points best is not the one that lowers the"
+            " paper's loss most."
+        )
+    floor_auc: dict[str, list[float]] = {}
+    for row in results["floors"]:
+        floor_auc.setdefault(row["method"], []).append(row["subject_auc"])
+    floor = {name: float(np.mean(values)) for name, values in floor_auc.items()}
+    above = [f"{name} ({value:.3f})" for name, value in floor.items() if value > auc[best]]
+    below = [f"{name} ({value:.3f})" for name, value in floor.items() if value <= auc[best]]
+    if below:
+        told.append(f"It lies above {', '.join(below)}.")
+    if above:
+        told.append(f"**It loses to {', '.join(above)}**, which need no training.")
+    return [" ".join(told)]
 
 
 def localisation(results: Row) -> list[str]:

@@ -83,3 +83,18 @@ def toy_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
     point = EntryPoint("toy", module.__name__, "interpbench")
     monkeypatch.setattr("interpbench.registry.entry_points", lambda group: [*entry_points(group=group), point])
     yield module
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """A function that runs the command line and gives exit code, output and error output."""
+
+    from interpbench.cli import main
+
+    def run(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return run

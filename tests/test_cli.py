@@ -12,7 +12,7 @@ import click
 import pytest
 
 from interpbench import pipeline
-from interpbench.cli import line_and_code, main
+from interpbench.cli import line_and_code
 from interpbench.cli.group import COMMANDS
 from interpbench.cli.group import interpbench as group
 from interpbench.errors import ConflictError, InputError, PluginError, ResourceError, SubjectsFailed, UsageError
@@ -40,19 +40,6 @@ def calls(monkeypatch):
     monkeypatch.setattr("interpbench.cli.demo.in_words", lambda record: "the figures")
     monkeypatch.setitem(sys.modules, "interpbench.phantom", SimpleNamespace(write_phantom=step("write_phantom")))
     return made
-
-
-@pytest.fixture
-def run(capsys):
-    """A function that runs the command line and gives exit code, output and error output."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def raising(error):

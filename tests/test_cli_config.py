@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from interpbench import pipeline
-from interpbench.cli import main
 
 
 @pytest.fixture
@@ -20,19 +19,6 @@ def calls(monkeypatch):
     for name in ("adopt", "fit", "explain", "aggregate", "demo"):
         monkeypatch.setattr(pipeline, name, step(name), raising=False)
     return made
-
-
-@pytest.fixture
-def run(capsys):
-    """A function that runs the command line and gives exit code, output and error output."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def test_a_configuration_file_gives_what_the_command_line_does_not(run, calls, tmp_path):

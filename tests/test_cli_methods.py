@@ -10,20 +10,6 @@ import sys
 import pytest
 
 import interpbench
-from interpbench.cli import main
-
-
-@pytest.fixture
-def run(capsys):
-    """A function that runs the command line and gives exit code, output and error output."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def test_methods_lists_the_built_ins_with_their_distribution(run):

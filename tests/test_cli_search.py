@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from interpbench import pipeline
-from interpbench.cli import main
 
 CHOICE = {
     "chosen": {"folder": "2", "options": {"v_max": 1.0, "r": 0.5}, "error": 2.614, "clean_error": 2.43},
@@ -23,19 +22,6 @@ def calls(monkeypatch):
     made = []
     monkeypatch.setattr(pipeline, "search", lambda *args, **kwargs: made.append((args, kwargs)) or CHOICE)
     return made
-
-
-@pytest.fixture
-def run(capsys):
-    """A function that runs the command line and gives exit code, output and error output."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def test_each_grid_word_is_an_option_and_its_values(run, calls):

@@ -7,7 +7,7 @@ import torch
 
 from interpbench.testing import ToyPredictor, cube_predictor, linear_predictor, toy_brains, toy_samples
 from interpbench_unoise.noise import Noise, standard_normal
-from interpbench_unoise.objective import Step, objective, response
+from interpbench_unoise.objective import objective, response
 from interpbench_unoise.recalibration import Recalibration, recalibrated
 from interpbench_unoise.training import Objective, noise_variance
 from interpbench_unoise.unet import UNet
@@ -22,7 +22,7 @@ def evaluate(
     targets: torch.Tensor,
     seed: int,
     **changes: object,
-) -> Step:
+) -> torch.Tensor:
     settings = {
         "noise": Noise(0.2, 1.2), "r": 0.5, "estimator": "paper", "recalibration": Recalibration(),
         "epsilon": standard_normal(volumes, torch.Generator().manual_seed(seed)), **changes,
@@ -30,8 +30,8 @@ def evaluate(
     return objective(predictor, volumes, targets, logits, torch.ones_like(volumes), **settings)  # type: ignore[arg-type]
 
 
-def gradient(step: Step, logits: torch.Tensor) -> torch.Tensor:
-    return torch.autograd.grad(step.surrogate, logits)[0]
+def gradient(surrogate: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    return torch.autograd.grad(surrogate, logits)[0]
 
 
 @pytest.fixture

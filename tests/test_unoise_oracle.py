@@ -37,13 +37,13 @@ def free_mask(noise: Noise, weights: torch.Tensor, r: float, estimator: str, ste
     for _ in range(steps):
         # subjects far apart: the recalibration's slope is then that of the noiseless prediction, 1
         volumes = 30 * torch.randn((batch, 1, *SHAPE), generator=generator)
-        evaluated = objective(
+        surrogate = objective(
             predictor, volumes, predictor.predict(volumes), logits.expand(batch, -1, -1, -1, -1),
             torch.ones_like(volumes), noise=noise, r=r, epsilon=standard_normal(volumes, generator),
             estimator=estimator, recalibration=recalibration,
         )  # fmt: skip
         optimiser.zero_grad()
-        evaluated.surrogate.backward()
+        surrogate.backward()
         optimiser.step()
         schedule.step()
     return torch.sigmoid(logits.detach())[0, 0].double()

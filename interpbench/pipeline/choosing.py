@@ -13,12 +13,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interpbench import store
 from interpbench.errors import PluginError, UsageError
 from interpbench.pipeline.selection import log
-from interpbench.report.curves import Chart, Curve, chart_png
+
+if TYPE_CHECKING:
+    from interpbench.report.curves import Chart
 
 TABLE, CHOICE, PICTURE = "search.tsv", "search.json", "search.png"
 FIGURES = ("error", "clean_error", "amount")  # of `record["selection"]`, beside `unit` and `amount_name`
@@ -89,6 +91,8 @@ def write_choice(folder: Path, trials: Sequence[Trial], tolerance: float) -> dic
     Raises:
         PluginError: no combination could be fitted.
     """
+    from interpbench.report.curves import chart_png  # it needs matplotlib
+
     chosen, within = choose_trial(trials, tolerance)
     rows = [
         {"folder": one.folder, **one.values, "chosen": one is chosen, **one.figures, "failure": one.failure}
@@ -129,6 +133,8 @@ def label_of(values: Mapping[str, Any]) -> str:
 
 def _chart(trials: Sequence[Trial], chosen: Trial, tolerance: float) -> Chart:
     """Error against amount: a curve along the option that varies fastest, for each setting of the others."""
+    from interpbench.report.curves import Chart, Curve
+
     fastest = list(chosen.values)[-1]
     groups: dict[str, list[Trial]] = {}
     for trial in trials:

@@ -17,8 +17,6 @@ number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -28,15 +26,6 @@ from interpbench_unoise.noise import Noise
 from interpbench_unoise.recalibration import Recalibration
 
 ESTIMATORS = ("recalibrated", "antithetic", "paper")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One evaluation of the objective on a batch."""
-
-    surrogate: Tensor  # scalar whose gradient by the logits is the estimator's; its value means nothing
-    predictions: Tensor  # (B,) noisy predictions, in the predictor's unit
-    penalty: Tensor  # (B,) mean of -log B over the penalised voxels
 
 
 def objective(
@@ -52,8 +41,8 @@ def objective(
     estimator: str,
     recalibration: Recalibration,
     precision: str = "float32",
-) -> Step:
-    """Evaluate the objective, to be differentiated by the logits of the mask.
+) -> Tensor:
+    """A scalar whose gradient by the logits is the estimator's; its value means nothing.
 
     Args:
         predictor: frozen.
@@ -83,7 +72,7 @@ def objective(
         by_sigma = 2 * recalibration.slope**2 * fixed * slope_plus.square()
     penalty = -(F.logsigmoid(logits) * where).flatten(1).sum(1) / where.flatten(1).sum(1)
     prediction_term = (sigma * by_sigma).flatten(1).sum(1)
-    return Step((prediction_term + r * penalty).mean(), plus, penalty.detach())
+    return (prediction_term + r * penalty).mean()
 
 
 def response(predictor: Predictor, volumes: Tensor, precision: str = "float32") -> tuple[Tensor, Tensor]:

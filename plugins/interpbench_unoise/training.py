@@ -77,12 +77,11 @@ def train_noise_model(
     def step(batch: Batch, generator: torch.Generator) -> Tensor:
         logits = mask_logits(network, batch.volumes, precision)
         epsilon = standard_normal(batch.volumes, generator)
-        evaluated = objective(
+        return objective(
             predictor, batch.volumes, goals(predictor, batch, aim.target), logits, aim.where(batch.brains),
             noise=aim.noise, r=aim.r, epsilon=epsilon, estimator=aim.estimator,
             recalibration=recalibration, precision=precision,
         )  # fmt: skip
-        return evaluated.surrogate
 
     def validate() -> dict[str, float]:
         noisy, goal, penalty = noisy_predictions(

@@ -15,7 +15,9 @@ if TYPE_CHECKING:  # the same names for type checkers
     from interpbench.cohort import read_cohort as read_cohort
     from interpbench.errors import InputError as InputError
     from interpbench.errors import InterpbenchError as InterpbenchError
+    from interpbench.errors import NotApplicable as NotApplicable
     from interpbench.errors import UsageError as UsageError
+    from interpbench.inference import forward_only as forward_only
     from interpbench.interfaces import Aggregator as Aggregator
     from interpbench.interfaces import Explainer as Explainer
     from interpbench.interfaces import Predictor as Predictor
@@ -23,6 +25,9 @@ if TYPE_CHECKING:  # the same names for type checkers
     from interpbench.interfaces import brain_of as brain_of
     from interpbench.layout import layout_for as layout_for
     from interpbench.layout import settle as settle
+    from interpbench.metric import Case as Case
+    from interpbench.metric import Measure as Measure
+    from interpbench.metric import Metric as Metric
     from interpbench.model import load_predictor as load_predictor
     from interpbench.model import save_predictor as save_predictor
     from interpbench.network import NetworkPredictor as NetworkPredictor
@@ -53,6 +58,9 @@ _LAZY = {
     "Explainer": "interfaces",
     "NetworkPredictor": "network",
     "Predictor": "interfaces",
+    "Case": "metric",
+    "Measure": "metric",
+    "Metric": "metric",
     "Sample": "interfaces",
     "brain_of": "interfaces",
     "Recipe": "recipe",
@@ -76,11 +84,13 @@ _LAZY = {
     "track": "progress",
     "InterpbenchError": "errors",
     "InputError": "errors",
+    "NotApplicable": "errors",
     "UsageError": "errors",
     "atomic_path": "atomic",
     "arithmetic": "precision",
     "PRECISIONS": "precision",
     "learning_rate_schedule": "schedule",
+    "forward_only": "inference",
     "settle": "layout",
     "layout_for": "layout",
     "write_phantom": "phantom",

@@ -39,6 +39,12 @@ class PluginError(InterpbenchError):
     exit_code = 5
 
 
+class NotApplicable(InterpbenchError):
+    """A method has nothing to say about this network, or a measure about this map; others go on without it."""
+
+    exit_code = 5
+
+
 class ResourceError(InterpbenchError):
     """Disk or memory ran out."""
 

@@ -1,4 +1,4 @@
-"""The whole plugin contract: one entry-point group, three hooks, one record.
+"""The whole plugin contract: one entry-point group, four hooks, one record.
 
 A plugin is a module named by an entry point in the group `interpbench`. Built-ins use the same door::
 
@@ -47,3 +47,8 @@ def interpbench_explainers() -> list[Component]:  # type: ignore[empty-body]
 @hookspec
 def interpbench_aggregators() -> list[Component]:  # type: ignore[empty-body]
     """Offer subclasses of `interpbench.Aggregator`."""
+
+
+@hookspec
+def interpbench_metrics() -> list[Component]:  # type: ignore[empty-body]
+    """Offer subclasses of `interpbench.Metric`."""

@@ -107,6 +107,17 @@ class Explainer(ABC):
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
         """Explain `predict(volumes)`: `(B, 1, I, J, K)` to `(B, I, J, K)`."""
 
+    def explain_with_extras(self, predictor: Predictor, volumes: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """What `explain` returns, and named maps `(B, I, J, K)` that are kept beside it, such as a signed effect.
+
+        Their names are letters and digits. Override it where such maps cost nothing more.
+        """
+        return self.explain(predictor, volumes), {}
+
+    def reference(self, volumes: Tensor) -> Tensor | None:
+        """The volumes `x'` for which the maps add up to `f(x) - f(x')`, where the method claims that; else None."""
+        return None
+
     def fit(
         self,
         predictor: Predictor,

@@ -22,8 +22,14 @@ from interpbench import hookspecs
 from interpbench.errors import InterpbenchError, PluginError, UsageError, did_you_mean
 from interpbench.hookspecs import ENTRY_POINT_GROUP, Component
 
-Kind = Literal["predictor", "explainer", "aggregator"]
-KINDS: tuple[Kind, ...] = ("predictor", "explainer", "aggregator")
+Kind = Literal["predictor", "explainer", "aggregator", "metric"]
+KINDS: tuple[Kind, ...] = ("predictor", "explainer", "aggregator", "metric")
+_INTERFACES: dict[Kind, str] = {
+    "predictor": "interpbench.interfaces:Predictor",
+    "explainer": "interpbench.interfaces:Explainer",
+    "aggregator": "interpbench.interfaces:Aggregator",
+    "metric": "interpbench.metric:Metric",
+}
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # names become part of file names
 _TARGET = re.compile(r"[\w.]+:\w+")
@@ -179,7 +185,8 @@ def _load_class(one: Installed) -> type[Any]:
         raise
     except BaseException as error:
         raise PluginError(f"{label} cannot be loaded: {one_line(error)}.") from error
-    interface = getattr(import_module("interpbench.interfaces"), one.kind.capitalize())
+    place, _, interface_name = _INTERFACES[one.kind].partition(":")
+    interface = getattr(import_module(place), interface_name)
     if not (isinstance(cls, type) and issubclass(cls, interface)):
         raise PluginError(f"{label} is refused: {one.component.target} is no subclass of {interface.__name__}.")
     if inspect.isabstract(cls):

@@ -33,7 +33,8 @@ def test_the_wheel_lists_every_plugin_folder_by_name():
 
 def test_every_plugin_folder_has_its_entry_point():
     declared = PROJECT["project"]["entry-points"]["interpbench"]
-    assert declared == {name.removeprefix("interpbench_"): f"{name}.plugin" for name in PLUGINS}
+    plugins = {name.removeprefix("interpbench_"): f"{name}.plugin" for name in PLUGINS}
+    assert declared == {**plugins, "metrics": "interpbench.metrics.plugin"}  # the core's own measures use the door too
 
 
 def test_the_installed_entry_points_are_those_declared():

@@ -1,0 +1,1 @@
+"""Gradient methods of Captum as explainers."""

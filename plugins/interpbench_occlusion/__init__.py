@@ -1,0 +1,1 @@
+"""Occlusion: hide a box, watch the prediction move."""

@@ -1,0 +1,10 @@
+"""What this plugin offers."""
+
+from __future__ import annotations
+
+from interpbench import Component, hookimpl
+
+
+@hookimpl
+def interpbench_explainers() -> list[Component]:
+    return []

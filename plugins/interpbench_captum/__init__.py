@@ -1,1 +1,1 @@
-"""Gradient methods of Captum as explainers."""
+"""Gradient methods of Captum, and its occlusion, as explainers."""

@@ -1,0 +1,75 @@
+"""Gradients on the straight way from a baseline x' to the volume x.
+
+- Integrated gradients (Sundararajan, Taly, Yan 2017, arXiv 1703.01365, Eq. 1):
+  R = (x - x') integral over a in [0, 1] of df/dx at x' + a (x - x'), by Gauss-Legendre quadrature.
+- GradientSHAP (Lundberg, Lee 2017, arXiv 1705.07874; its library's "expected gradients"): that integral by chance,
+  R = mean over samples of (x + e - x') df/dx at x' + a (x + e - x'), a uniform in [0, 1], e noise.
+
+Both claim completeness, sum R = f(x) - f(x'), to the error of the integral; GradientSHAP without noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from captum import attr
+from torch import Tensor
+
+from interpbench import Explainer, Predictor, check_options, option
+from interpbench_captum.baselines import BASELINES, baseline
+from interpbench_captum.forward import each, in_batches, seeded
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegratedGradients(Explainer):
+    """R = (x - x') times the mean gradient between x' and x."""
+
+    signed: ClassVar[bool] = True
+
+    n_steps: int = option(50, "points on the way, a forward and a backward pass each", minimum=1)
+    baseline: str = option("zero", "where the way starts", choices=BASELINES)
+    sigma: float = option(4.0, "of baseline=blur, in voxels", above=0)
+    batch_size: int = option(4, "points that go through the network at once", minimum=1)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
+        method = in_batches(attr.IntegratedGradients(predictor.predict), self.batch_size, "integrated gradients")
+        return each(volumes, lambda x: method.attribute(x, baselines=self.reference(x), n_steps=self.n_steps))
+
+    def reference(self, volumes: Tensor) -> Tensor:
+        return baseline(volumes, self.baseline, self.sigma)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientShap(Explainer):
+    """R = mean of (x - x') times the gradient at random places between x' and x; x' is one volume, no population."""
+
+    signed: ClassVar[bool] = True
+
+    samples: int = option(25, "random places on the way, a forward and a backward pass each", minimum=1)
+    noise_sd: float = option(0.0, "noise on top of the volume, in SDs of the normalised volume", minimum=0)
+    baseline: str = option("zero", "where the way starts", choices=BASELINES)
+    sigma: float = option(4.0, "of baseline=blur, in voxels", above=0)
+    batch_size: int = option(4, "samples that go through the network at once", minimum=1)
+    seed: int = option(0, "of places and noise")
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
+        method = in_batches(attr.GradientShap(predictor.predict), self.batch_size, "GradientSHAP")
+
+        def attribute(volume: Tensor) -> Tensor:
+            start = baseline(volume, self.baseline, self.sigma)
+            with seeded(self.seed, volume.device):
+                map: Tensor = method.attribute(volume, start, n_samples=self.samples, stdevs=float(self.noise_sd))
+            return map
+
+        return each(volumes, attribute)
+
+    def reference(self, volumes: Tensor) -> Tensor | None:
+        """x'; None with noise, because the maps then add up to f(x + noise) - f(x')."""
+        return None if self.noise_sd else baseline(volumes, self.baseline, self.sigma)

@@ -9,6 +9,8 @@ from interpbench.hookspecs import Component as Component
 from interpbench.hookspecs import hookimpl as hookimpl
 
 if TYPE_CHECKING:  # the same names for type checkers
+    from interpbench.atlas import read_atlas as read_atlas
+    from interpbench.atlas import read_population_map as read_population_map
     from interpbench.atomic import atomic_path as atomic_path
     from interpbench.cohort import Cohort as Cohort
     from interpbench.cohort import Subject as Subject
@@ -36,6 +38,7 @@ if TYPE_CHECKING:  # the same names for type checkers
     from interpbench.phantom import write_phantom as write_phantom
     from interpbench.pipeline import adopt as adopt
     from interpbench.pipeline import aggregate as aggregate
+    from interpbench.pipeline import benchmark as benchmark
     from interpbench.pipeline import explain as explain
     from interpbench.pipeline import fit as fit
     from interpbench.pipeline import predict as predict
@@ -64,6 +67,8 @@ _LAZY = {
     "Sample": "interfaces",
     "brain_of": "interfaces",
     "Recipe": "recipe",
+    "read_atlas": "atlas",
+    "read_population_map": "atlas",
     "Volume": "volume",
     "read_volume": "volume",
     "write_map": "volume",
@@ -79,6 +84,7 @@ _LAZY = {
     "search": "pipeline",
     "explain": "pipeline",
     "aggregate": "pipeline",
+    "benchmark": "pipeline",
     "option": "options",
     "check_options": "options",
     "track": "progress",

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from interpbench.interfaces import Predictor
+from interpbench.passes import add_forward
 from interpbench.untouched import untouched
 
 log = logging.getLogger("interpbench")
@@ -53,7 +54,9 @@ def forward_only(predictor: Predictor, example: Tensor) -> Forward:
     with untouched(predictor.module, example):
         try:
             frozen = _frozen(predictor, example)
-        except Exception as error:  # tracing runs code of the network's author, which may fail in any way
+        except Exception as error:  # ordinary code that meets a tracer may fail in any way
+            if type(error).__module__.split(".")[0] not in ("builtins", "torch"):
+                raise  # an error of a class of its own is what the predictor itself has to say
             log.debug("forward passes stay as they are: %s", error)
             return plain
         if not _agree(plain, frozen, example):
@@ -62,6 +65,7 @@ def forward_only(predictor: Predictor, example: Tensor) -> Forward:
 
     @torch.no_grad()
     def quick(volumes: Tensor) -> Tensor:
+        add_forward(predictor.module, volumes.shape[0])  # hooks on the module do not see the frozen network
         return frozen(volumes)
 
     return quick

@@ -60,10 +60,14 @@ class Predictor(ABC):
     - `module` is the torch module underneath, for methods that need layers. It is in eval mode, its
       parameters need no gradient, and nobody changes them.
     - `recipe` says how an image file becomes an input; `recipe.shape` is `(I, J, K)`.
+    - A classifier names its `classes`, and predicts the logit of one of them, `target_class`.
     """
 
     unit: str = "years"
     recipe: Recipe
+    target_column: str = "age"  # of the participants' table: what it predicts
+    classes: tuple[str, ...] = ()  # of a classifier, in the order of its outputs; words of `target_column`
+    target_class: str | None = None  # whose logit `predict` gives
 
     @abstractmethod
     def predict(self, volumes: Tensor) -> Tensor:
@@ -100,6 +104,7 @@ class Explainer(ABC):
 
     signed: ClassVar[bool] = False
     learned: ClassVar[bool] = False
+    floor: ClassVar[bool] = False  # whether it knows nothing of the predictor, and is a bar for those that do
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name -> option values, for `--preset`
     _record = MappingProxyType[str, Any]({})  # no annotation: it is no option of a dataclass
 
@@ -144,6 +149,8 @@ class Explainer(ABC):
     @property
     def record(self) -> dict[str, Any]:
         """What the fit measured, JSON-ready: curves, diagnostics, `warnings` (a list of sentences).
+
+        `training_seconds` is how long it took, over all interruptions; `benchmark` says from it when it pays.
 
         `search` chooses among fits that have a `selection`: `error` and `clean_error` of the predictor on the
         validation split, with what is unimportant hidden and without, in `unit`; `amount`, how much was hidden, on a

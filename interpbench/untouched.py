@@ -26,15 +26,27 @@ def untouched(module: nn.Module, *volumes: Tensor) -> Iterator[None]:
         module: the network, usually `predictor.module`.
         volumes: what goes into it, usually `(B, 1, I, J, K)`.
     """
-    tensors = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers(), *volumes)}
-    steps = [_random_state(), _grad_mode()]
-    steps += [_tensor(tensor) for tensor in tensors.values()]
-    steps += [_attributes(part) for part in module.modules()]
+    steps = [_random_state(), _grad_mode(), remembered(module, *volumes)]
     try:
         yield
     finally:
         for restore in reversed(steps):
             restore()
+
+
+def remembered(module: nn.Module, *volumes: Tensor) -> Restore:
+    """A function that puts network and volumes back to how they are now, as often as it is called.
+
+    Where the same network is lent out many times, it is copied once.
+    """
+    tensors = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers(), *volumes)}
+    steps = [*(_tensor(tensor) for tensor in tensors.values()), *(_attributes(part) for part in module.modules())]
+
+    def restore() -> None:
+        for step in reversed(steps):
+            step()
+
+    return restore
 
 
 def _attributes(part: nn.Module) -> Restore:

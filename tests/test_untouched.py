@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from interpbench.untouched import untouched
+from interpbench.untouched import remembered, untouched
 
 
 def network() -> nn.Sequential:
@@ -164,3 +164,16 @@ def test_an_unchanged_volume_is_not_written_to(module: nn.Sequential, volumes: T
     with untouched(module, volumes):
         module(volumes)
     assert volumes._version == version
+
+
+def test_what_is_remembered_can_be_put_back_again_and_again(module: nn.Sequential, volumes: Tensor) -> None:
+    weights, values = module[0].weight.clone(), volumes.clone()
+    put_back = remembered(module, volumes)
+    for factor in (2.0, 3.0):
+        module.train()
+        module[0].weight.data.mul_(factor)
+        volumes.mul_(factor)
+        module[2].register_forward_hook(print)
+        put_back()
+        assert torch.equal(module[0].weight, weights) and torch.equal(volumes, values)
+        assert not module.training and not module[2]._forward_hooks

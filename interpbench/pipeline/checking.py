@@ -12,6 +12,7 @@ from torch import Tensor
 from interpbench.errors import InterpbenchError, PluginError, ResourceError
 from interpbench.registry import one_line
 
+MAP = "importance"  # what a map's file is named after, so that no other's may be
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
@@ -28,7 +29,28 @@ def checked_maps(maps: object, volumes: Tensor, method: str) -> Tensor:
     Raises:
         PluginError: no tensor, or another shape, type, device, or not finite.
     """
+    return _checked(maps, volumes, f"method {method!r} must return")
+
+
+def checked_extras(extras: object, volumes: Tensor, method: str) -> dict[str, Tensor]:
+    """Refuse maps beside the map, of `explain_with_extras`, that a map would be refused for.
+
+    Returns:
+        The named maps `(B, I, J, K)`, free of any gradient.
+
+    Raises:
+        PluginError: no mapping, a name that is not letters and digits, or as `checked_maps`.
+    """
     who = f"method {method!r} must return"
+    if not isinstance(extras, Mapping):
+        raise PluginError(f"{who} extras by name, got {type(extras).__name__}.")
+    for name in extras:
+        if not re.fullmatch(r"[A-Za-z0-9]{1,50}", str(name)) or str(name).lower() == MAP:
+            raise PluginError(f"{who} extras named by letters and digits, and not {MAP!r}, got {name!r}.")
+    return {str(name): _checked(values, volumes, f"{who} as its extra {name!r}") for name, values in extras.items()}
+
+
+def _checked(maps: object, volumes: Tensor, who: str) -> Tensor:
     if not isinstance(maps, Tensor):
         raise PluginError(f"{who} a tensor, got {type(maps).__name__}.")
     wanted = (volumes.shape[0], *volumes.shape[2:])

@@ -14,10 +14,11 @@ from interpbench import store
 from interpbench.cohort import Subject
 from interpbench.errors import InputError, InterpbenchError, PluginError
 from interpbench.interfaces import Explainer, Predictor
-from interpbench.pipeline.checking import doubts_about
+from interpbench.pipeline.checking import MAP, doubts_about
 from interpbench.pipeline.components import has_seed
-from interpbench.pipeline.mapping import maps_of, subject_seed
+from interpbench.pipeline.mapping import Explained, explained, subject_seed
 from interpbench.pipeline.prediction import outside_training, predict_one
+from interpbench.pipeline.provenance import target_of_run
 from interpbench.pipeline.selection import log
 from interpbench.prepared import Prepared
 from interpbench.progress import track
@@ -37,10 +38,9 @@ class MapRun:
     seed: int
     device: torch.device
 
-    def product(self, subject: Subject) -> Path:
-        """Where a subject's map belongs; a BIDS label holds letters and digits only."""
-        label = self.method.replace("-", "").replace("_", "")
-        return self.run.product(subject.id, f"desc-{label}_importance.nii.gz")
+    def product(self, subject: Subject, name: str = MAP) -> Path:
+        """Where a subject's map belongs, or one of its extras."""
+        return self.run.product(subject.id, f"desc-{label_of(self.method)}_{name}.nii.gz")
 
     def explain(
         self, subjects: Sequence[Subject], batch_size: int
@@ -67,7 +67,9 @@ class MapRun:
         if not self.run.done(product):
             return False
         record = store.read_json(store.sidecar_of(product))
-        return all(record.get(name) == value for name, value in _hashes(subject).items())
+        if any(record.get(name) != value for name, value in hashes_of(subject).items()):
+            return False
+        return all(self.run.done(self.product(subject, name)) for name in record.get("extras", ()))
 
     def _explain_group(self, group: Sequence[Subject]) -> Iterator[tuple[Subject, InterpbenchError]]:
         """Write the maps of some subjects, and tell who failed."""
@@ -82,43 +84,62 @@ class MapRun:
             return
         volumes = torch.stack([prepared.volume for _, prepared, _ in ready]).to(self.device)
         labels = [subject.id for subject, _, _ in ready]
-        found = maps_of(self.explainer, self.predictor, volumes, labels, self.method, self.seed)
-        for (subject, prepared, prediction), map in zip(ready, found, strict=True):
-            if isinstance(map, Tensor):
-                self._write(subject, prepared, prediction, map.cpu())
+        found = explained(self.explainer, self.predictor, volumes, labels, self.method, self.seed)
+        for (subject, prepared, prediction), one in zip(ready, found, strict=True):
+            if isinstance(one, Explained):
+                self._write(subject, prepared, prediction, one)
             else:
-                yield subject, map
+                yield subject, one
 
-    def _write(self, subject: Subject, prepared: Prepared, prediction: float, map: Tensor) -> None:
-        product = self.product(subject)
-        store.sidecar_of(product).unlink(missing_ok=True)  # never an old sidecar beside a new map
-        write_map(product, prepared.to_source_grid(map), like=prepared.source)
-        unit = self.predictor.unit
+    def _write(self, subject: Subject, prepared: Prepared, prediction: float, found: Explained) -> None:
+        """Extras first: a map that is marked as done has all of them."""
+        map, unit = found.map.cpu(), self.predictor.unit
+        store.sidecar_of(self.product(subject)).unlink(missing_ok=True)
+        record = self._record(subject, prediction)
+        for name, values in found.extras.items():
+            self._write_one(self.product(subject, name), prepared, values.cpu(), {**record, "extra": name})
         doubts = [*prepared.warnings, *doubts_about(map), outside_training(prediction, self.trained, unit)]
+        whole = {
+            **record,
+            "signed": self.run.manifest["signed"],
+            "extras": list(found.extras),
+            "warnings": [doubt for doubt in doubts if doubt],
+        }
+        self._write_one(self.product(subject), prepared, map, whole)
+
+    def _write_one(self, product: Path, prepared: Prepared, values: Tensor, record: Mapping[str, Any]) -> None:
+        store.sidecar_of(product).unlink(missing_ok=True)  # never an old sidecar beside a new map
+        write_map(product, prepared.to_source_grid(values), like=prepared.source)
+        self.run.mark_done(product, record)
+
+    def _record(self, subject: Subject, prediction: float) -> dict[str, Any]:
+        """Where a map and its extras come from."""
         seeded = has_seed(type(self.explainer))
-        self.run.mark_done(
-            product,
-            {
-                "participant_id": f"sub-{subject.id}",
-                "method": self.method,
-                "distribution": self.distribution,
-                "options": self.run.manifest["options"],
-                "signed": self.run.manifest["signed"],
-                "seed": self.seed,
-                "subject_seed": subject_seed(self.seed, subject.id, self.method) if seeded else None,
-                "predictor_sha256": self.run.manifest["predictor_sha256"],
-                **_hashes(subject),
-                "image": str(subject.image.absolute()),
-                "mask": str(subject.mask.absolute()) if subject.mask else None,
-                "prediction": prediction,
-                "unit": unit,
-                "age": subject.age,
-                "warnings": [doubt for doubt in doubts if doubt],
-                "versions": self.run.manifest["versions"],
-            },
-        )
+        return {
+            "participant_id": f"sub-{subject.id}",
+            "method": self.method,
+            "distribution": self.distribution,
+            "options": self.run.manifest["options"],
+            "seed": self.seed,
+            "subject_seed": subject_seed(self.seed, subject.id, self.method) if seeded else None,
+            **target_of_run(self.predictor),
+            "predictor_sha256": self.run.manifest["predictor_sha256"],
+            **hashes_of(subject),
+            "image": str(subject.image.absolute()),
+            "mask": str(subject.mask.absolute()) if subject.mask else None,
+            "prediction": prediction,
+            "unit": self.predictor.unit,
+            "age": subject.age,
+            "versions": self.run.manifest["versions"],
+        }
 
 
-def _hashes(subject: Subject) -> dict[str, str | None]:
+def label_of(method: str) -> str:
+    """The method in a file's name: a BIDS label holds letters and digits only."""
+    return method.replace("-", "").replace("_", "")
+
+
+def hashes_of(subject: Subject) -> dict[str, str | None]:
+    """What a sidecar says of the files that a map was made from."""
     mask = store.sha256_of(subject.mask) if subject.mask else None
     return {"image_sha256": store.sha256_of(subject.image), "mask_sha256": mask}

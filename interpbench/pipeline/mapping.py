@@ -6,6 +6,7 @@ import copy
 import hashlib
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,9 +14,17 @@ from torch import Tensor
 
 from interpbench.errors import InterpbenchError, ResourceError
 from interpbench.interfaces import Explainer, Predictor
-from interpbench.pipeline.checking import checked_maps, trouble
+from interpbench.pipeline.checking import checked_extras, checked_maps, trouble
 from interpbench.pipeline.components import has_seed
 from interpbench.untouched import untouched
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """One subject's map `(I, J, K)`, and the named maps that the method keeps beside it."""
+
+    map: Tensor
+    extras: dict[str, Tensor] = field(default_factory=dict)
 
 
 def subject_seed(seed: int, subject: str, method: str) -> int:
@@ -27,6 +36,14 @@ def subject_seed(seed: int, subject: str, method: str) -> int:
 def maps_of(
     explainer: Explainer, predictor: Predictor, volumes: Tensor, subjects: Sequence[str], method: str, seed: int
 ) -> list[Tensor | InterpbenchError]:
+    """The maps alone of `explained`, which see."""
+    found = explained(explainer, predictor, volumes, subjects, method, seed)
+    return [one.map if isinstance(one, Explained) else one for one in found]
+
+
+def explained(
+    explainer: Explainer, predictor: Predictor, volumes: Tensor, subjects: Sequence[str], method: str, seed: int
+) -> list[Explained | InterpbenchError]:
     """Explain some subjects; one that fails does not take the others with it.
 
     An explainer with an option `seed` gets each subject alone, with the subject's own seed.
@@ -36,28 +53,28 @@ def maps_of(
         subjects: their labels.
 
     Returns:
-        For each subject its map `(I, J, K)`, or why there is none.
+        For each subject its map and extras, or why there is none.
 
     Raises:
         ResourceError: memory ran out with one subject.
     """
     if len(subjects) == 1 or not has_seed(type(explainer)):
         try:
-            return list(_explained(explainer, predictor, volumes, subjects[0], method, seed))
+            return _at_once(explainer, predictor, volumes, subjects[0], method, seed)
         except InterpbenchError as error:
             if len(subjects) == 1:
                 if isinstance(error, ResourceError):
                     raise
                 return [error]
-    found: list[Tensor | InterpbenchError] = []
+    found: list[Explained | InterpbenchError] = []
     for index, subject in enumerate(subjects):
-        found += maps_of(explainer, predictor, volumes[index : index + 1], [subject], method, seed)
+        found += explained(explainer, predictor, volumes[index : index + 1], [subject], method, seed)
     return found
 
 
-def _explained(
+def _at_once(
     explainer: Explainer, predictor: Predictor, volumes: Tensor, subject: str, method: str, seed: int
-) -> Tensor:
+) -> list[Explained | InterpbenchError]:
     own = subject_seed(seed, subject, method)
     if has_seed(type(explainer)):
         explainer = copy.copy(explainer)  # what it has learned goes with it
@@ -67,7 +84,9 @@ def _explained(
         np.random.seed(own)
         torch.manual_seed(own)
         try:
-            maps = explainer.explain(predictor, volumes)
+            maps, extras = explainer.explain_with_extras(predictor, volumes)
         except Exception as error:
             raise trouble(error, f"method {method!r}", volumes) from error
-    return checked_maps(maps, volumes, method)
+    maps, extras = checked_maps(maps, volumes, method), checked_extras(extras, volumes, method)
+    named = [{name: values[index] for name, values in extras.items()} for index in range(len(maps))]
+    return [Explained(map, beside) for map, beside in zip(maps, named, strict=True)]

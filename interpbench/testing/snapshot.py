@@ -19,9 +19,10 @@ class Snapshot:
     It is compared by another way than `interpbench.untouched` restores by, so that each can prove the other.
     """
 
-    def __init__(self, predictor: Predictor | None, *tensors: Tensor) -> None:
+    def __init__(self, predictor: Predictor | None, *tensors: Tensor, **named: Tensor) -> None:
         self.predictor = predictor
-        self.tensors = tensors
+        self.tensors = {f"input {index}": tensor for index, tensor in enumerate(tensors)}
+        self.tensors |= {repr(name): tensor for name, tensor in named.items()}
         self.found = self._look()
 
     def changes(self) -> list[str]:
@@ -36,8 +37,8 @@ class Snapshot:
             "random state of Python": random.getstate(),
             "whether torch records gradients": torch.is_grad_enabled(),
         }
-        for index, tensor in enumerate(self.tensors):
-            seen |= _look_at(f"input {index}", tensor)
+        for label, tensor in self.tensors.items():
+            seen |= _look_at(label, tensor)
         if self.predictor is None:
             return seen
         seen["fingerprint of the predictor"] = self.predictor.fingerprint

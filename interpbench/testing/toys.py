@@ -20,6 +20,7 @@ from interpbench.recipe import Recipe
 from interpbench.testing.brains import Shape, toy_brains, toy_cube
 
 MEAN, SPREAD = 60.0, 7.0  # of the predictions, years
+EFFECT = 10.0  # of a `weighted_cube` that is brighter by one, years
 
 
 class ToyFailure(Exception):
@@ -83,26 +84,36 @@ def cube_predictor(shape: Shape, *, nonlinear: bool = False) -> ToyPredictor:
     return _around_mean(_toy(cube.float(), _network(cube, (1.0, -1.0), readout, 0.0)))
 
 
+def weighted_cube_predictor(shape: Shape) -> ToyPredictor:
+    """f(x) = 60 + sum of w x over `toy_cube(shape)`; w rises threefold through the cube and adds up to 10 years."""
+    cube = toy_cube(shape)
+    weights = torch.zeros(shape)
+    weights[cube] = torch.linspace(0.5, 1.5, int(cube.sum())) * EFFECT / int(cube.sum())
+    return linear_predictor(weights)
+
+
 def failing(predictor: ToyPredictor, *, call: int = 1, stage: str = "forward") -> ToyPredictor:
     """The same predictor, of the same fingerprint, which raises `ToyFailure` once.
 
     Args:
-        call: in which call of its module, counted from 1.
+        call: in which call of its module, counted from 1; 0 for never.
         stage: "forward", or "backward" for the backward pass of that call.
     """
     network = copy.deepcopy(predictor.module.get_submodule("network"))
     broken = ToyPredictor(network, predictor.recipe.shape, predictor.truth)
+    broken.recipe = predictor.recipe
     broken.charge.call, broken.charge.stage = call, stage
     return broken
 
 
 @dataclass(eq=False)
 class Charge:
-    """When a predictor fails (call 0 is never), and whether it has. Copies of the network share it."""
+    """When a predictor fails (call 0 is never), whether it has, and how it was asked. Copies of a network share it."""
 
     call: int = 0
     stage: str = "forward"
     calls: int = 0
+    largest: int = 0  # volumes in one call
     blown: bool = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -121,6 +132,7 @@ class _Fuse(nn.Module):
 
     def forward(self, output: Tensor) -> Tensor:
         self.charge.calls += 1
+        self.charge.largest = max(self.charge.largest, output.shape[0])
         call = self.charge.calls
         self.charge.blow("forward", call)
         if output.requires_grad:

@@ -7,4 +7,6 @@ from interpbench import Component, hookimpl
 
 @hookimpl
 def interpbench_explainers() -> list[Component]:
-    return []
+    return [
+        Component("occlusion", "interpbench_occlusion.explainer:Occlusion", "Hide a box, watch the prediction move")
+    ]

@@ -1,0 +1,36 @@
+"""A floor that knows the population and not the subject: one map given to everybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from interpbench import Explainer, Predictor, UsageError, check_options, option, read_population_map
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template(Explainer):
+    """|map| of a file that `interpbench aggregate` wrote, whoever the subject is.
+
+    What a method says of a subject beyond this map is what it says of that subject.
+    """
+
+    floor: ClassVar[bool] = True
+
+    file: str | None = option(None, "the map: population_NAME.nii.gz of `interpbench aggregate`")
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if not self.file:
+            raise UsageError("template needs a map: file=POPULATION/population_mean.nii.gz of `interpbench aggregate`.")
+
+    def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
+        """The same map for every volume.
+
+        Raises:
+            InputError: the file is refused, or lies on another grid than the predictor's.
+        """
+        map = read_population_map(str(self.file), predictor.recipe).abs().to(volumes.device)
+        return map.expand(volumes.shape[0], -1, -1, -1).clone()

@@ -1,0 +1,47 @@
+"""What is put in the place of what is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+Place = tuple[slice, slice, slice] | Tensor  # a box, or the voxels of a region `(I, J, K)` bool
+Fill = Callable[[Place], Tensor | float]  # what goes in there
+
+REPLACEMENTS = ("zero", "image_mean", "box_mean", "blur", "noise")
+
+
+def filling(replacement: str, image: Tensor, brain: Tensor, *, sigma: float, seed: int) -> Fill:
+    """What each place of one image is filled with.
+
+    Args:
+        replacement: `zero`; `image_mean`, of the brain's voxels; `box_mean`, of the hidden voxels themselves; `blur`,
+            the image after a Gaussian filter; `noise`, white, with mean and standard deviation of the brain's voxels.
+        image: `(I, J, K)`.
+        brain: `(I, J, K)` bool.
+        sigma: of the blur, in voxels.
+        seed: of the noise.
+    """
+    if replacement == "zero":
+        return lambda place: 0.0
+    if replacement == "image_mean":
+        mean = float(image[brain].double().mean())
+        return lambda place: mean
+    if replacement == "box_mean":
+        return lambda place: image[place].mean()
+    other = _blurred(image, sigma) if replacement == "blur" else _noise(image, brain, seed)
+    return lambda place: other[place]
+
+
+def _blurred(image: Tensor, sigma: float) -> Tensor:
+    return torch.from_numpy(gaussian_filter(image.cpu().numpy(), sigma, mode="nearest")).to(image)
+
+
+def _noise(image: Tensor, brain: Tensor, seed: int) -> Tensor:
+    """Drawn on the CPU, so that it is the same on every device."""
+    inside = image[brain].double()
+    white = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed)).to(image)
+    return float(inside.mean()) + float(inside.std(correction=0)) * white

@@ -46,6 +46,7 @@ class Case:
 
     subject: str  # label
     method: str  # name of the method, as the table has it
+    copy_of: str | None = None  # the method of whose map this one is a smoothed copy
     predictor: Predictor
     volume: Tensor  # (1, I, J, K) float32
     brain: Tensor  # (I, J, K) bool

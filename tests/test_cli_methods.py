@@ -11,19 +11,26 @@ import pytest
 
 import interpbench
 
+KINDS = (
+    ("predictor", "resnet18"),
+    ("explainer", "unoise"),
+    ("aggregator", "population"),
+    ("metric", "localisation"),
+)
+
 
 def test_methods_lists_the_built_ins_with_their_distribution(run):
     code, out, _ = run("methods")
     assert code == 0
     rows = [line.split() for line in out.splitlines()]
-    for kind, name in (("predictor", "resnet18"), ("explainer", "unoise"), ("aggregator", "population")):
+    for kind, name in KINDS:
         assert [kind, name, "interpbench", interpbench.__version__] in [row[:4] for row in rows]
 
 
 def test_methods_as_json_says_the_same(run):
     listing = json.loads(run("methods", "--json")[1])
     assert {plugin["status"] for plugin in listing["plugins"] if plugin["distribution"] == "interpbench"} == {"OK"}
-    assert {("predictor", "resnet18"), ("explainer", "unoise"), ("aggregator", "population")} <= {
+    assert {*KINDS} <= {
         (one["kind"], one["name"]) for one in listing["components"]
     }
 
@@ -36,6 +43,28 @@ def test_methods_with_a_name_shows_options_with_defaults_and_help(run):
     assert described[0]["options"][0]["name"] == "width"
 
 
+def test_methods_with_a_metric_shows_what_it_measures(run):
+    out = run("methods", "completeness")[1]
+    assert "metric completeness, from interpbench" in out
+    assert "Measures:\n  completeness_gap  " in out
+    assert "(the predictor's unit; lower is better)" in out
+    assert "(higher is better; chance gives 0.5)" in run("methods", "localisation")[1]
+    assert "(shown, not ranked by)" in run("methods", "complexity")[1]
+
+
+def test_methods_with_a_measure_shows_its_metric(run):
+    assert run("methods", "auc")[1] == run("methods", "localisation")[1]
+    described = json.loads(run("methods", "auc", "--json")[1])
+    assert [one["name"] for one in described] == ["localisation"]
+    assert described[0]["measures"][0]["direction"] == "higher"
+
+
+def test_methods_with_a_name_that_is_nearly_a_measure_suggests_it(run):
+    code, _, err = run("methods", "acu")
+    assert code == 2
+    assert "Nothing is called 'acu'. Did you mean 'auc'? Installed: " in err
+
+
 BROKEN = "import a_module_that_is_not_there"
 CLASHING = """
 from interpbench import Component, hookimpl
@@ -43,6 +72,22 @@ from interpbench import Component, hookimpl
 @hookimpl
 def interpbench_predictors():
     return [Component("resnet18", "nowhere:Nothing", "an impostor")]
+"""
+
+UNRULY = """
+from interpbench import Component, Measure, Metric, hookimpl
+
+@hookimpl
+def interpbench_metrics():
+    return [Component("unruly", f"{__name__}:Unruly", "cannot say what it measures")]
+
+class Unruly(Metric):
+    @property
+    def measures(self):
+        raise RuntimeError("not today")
+
+    def measure(self, case):
+        return {}
 """
 
 
@@ -92,3 +137,14 @@ def test_a_clash_of_names_is_an_error_that_names_both_when_used(methods_with):
     assert ended.returncode == 5
     assert "plugin 'networks' of interpbench" in ended.stderr
     assert "plugin 'more' of one-more 4.5" in ended.stderr
+
+
+def test_a_metric_that_cannot_say_what_it_measures_hurts_no_other(methods_with):
+    ended = methods_with(UNRULY, "auc")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_metric_that_cannot_say_what_it_measures_is_an_error_in_one_line(methods_with):
+    ended = methods_with(UNRULY, "unruly")
+    assert ended.returncode == 5
+    assert ended.stderr == "Error: metric 'unruly' cannot say what it measures: RuntimeError: not today.\n"

@@ -22,7 +22,7 @@ def interpbench_explainers():
     return [Component("{name}", "{target}", "does nothing")]
 """
 CLASSES = """
-from interpbench import Explainer
+from interpbench import Explainer, Metric
 
 class Good(Explainer):
     def explain(self, predictor, volumes):
@@ -33,6 +33,16 @@ class Unfinished(Explainer):
 
 class Stranger:
     pass
+
+class Figure(Metric):
+    measures = ()
+
+    def measure(self, case):
+        return {}
+
+class Silent(Metric):
+    def measure(self, case):
+        return {}
 
 number = 3
 """
@@ -70,6 +80,10 @@ def found(tmp_path):
 
 def offer(name, target="nowhere:Nothing"):
     return OFFER.format(name=name, target=target)
+
+
+def offer_metric(name, target="nowhere:Nothing"):
+    return offer(name, target).replace("explainers", "metrics")
 
 
 def only(plugins):
@@ -211,3 +225,70 @@ def test_a_component_whose_module_exits_when_imported_is_an_ordinary_error(insta
 def test_a_distribution_without_metadata_is_listed_all_the_same(install, found):
     install(offer("calm"), metadata=False)
     assert only(found().plugins).status == "OK"
+
+
+# Metrics go through the same door
+
+
+def test_a_metric_is_found_and_loaded_by_its_name(install, found, tmp_path):
+    (tmp_path / "registry_test_classes.py").write_text(CLASSES)
+    install(offer_metric("weight", "registry_test_classes:Figure"))
+    registry = found()
+    assert [one.name for one in registry.components("metric")] == ["weight"]
+    assert registry.load("metric", "weight") is sys.modules["registry_test_classes"].Figure
+
+
+def test_one_name_may_serve_a_metric_and_an_explainer(install, found):
+    install(offer("calm"), entry="a")
+    install(offer_metric("calm"), distribution="second", entry="b")
+    registry = found()
+    assert not any(registry.clashes(one) for one in registry.installed)
+    assert registry.find("metric", "calm").plugin.distribution == "second"
+
+
+def test_an_unknown_metric_gets_the_nearest_and_all_that_there_are(install, found):
+    install(offer("deltion") + offer_metric("deletion"))
+    install(offer_metric("cost"), distribution="second")
+    expected = "There is no metric 'deltion'. Did you mean 'deletion'? Installed: cost, deletion."
+    with pytest.raises(UsageError, match=re.escape(expected)):
+        found().find("metric", "deltion")
+
+
+def test_two_metrics_of_one_name_are_an_error_that_names_both(install, found):
+    install(offer_metric("cost"), distribution="first", entry="a")
+    install(offer_metric("cost"), distribution="second", entry="b")
+    with pytest.raises(PluginError, match=r"called metric 'cost': by plugin 'a' of first 1\.0 and plugin 'b'"):
+        found().load("metric", "cost")
+
+
+METRIC_BREAKAGES = {
+    "misspelt hook": (offer("x").replace("explainers", "metric"), "unknown hook 'interpbench_metric'"),
+    "no component": (
+        offer_metric("x").replace('Component("x", "nowhere:Nothing", "does nothing")', "'x'"),
+        "interpbench_metrics must return a list of Component, got 'x'",
+    ),
+    "no target": (offer_metric("x", "nowhere"), "The target of metric 'x' must be 'module:Class', got 'nowhere'"),
+}
+
+
+@pytest.mark.parametrize(("source", "cause"), METRIC_BREAKAGES.values(), ids=METRIC_BREAKAGES)
+def test_a_plugin_whose_metrics_are_wrong_is_listed_as_broken(install, found, source, cause):
+    install(source)
+    plugin = only(found().plugins)
+    assert plugin.status == "BROKEN"
+    assert cause in plugin.cause
+
+
+REFUSED_METRICS = {
+    "Good": "is no subclass of Metric",
+    "Stranger": "is no subclass of Metric",
+    "Silent": "does not implement measures",
+}
+
+
+@pytest.mark.parametrize(("name", "reason"), REFUSED_METRICS.items(), ids=REFUSED_METRICS)
+def test_what_is_no_metric_is_refused_with_its_owner(install, found, tmp_path, name, reason):
+    (tmp_path / "registry_test_classes.py").write_text(CLASSES)
+    install(offer_metric("weight", f"registry_test_classes:{name}"), distribution="strange", version="3")
+    with pytest.raises(PluginError, match=rf"metric 'weight' \(plugin 'plugin' of strange 3\) is refused: .*{reason}"):
+        found().load("metric", "weight")

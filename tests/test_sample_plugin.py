@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 import os
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from interpbench.cli import main
-from interpbench.testing import AggregatorContract, ExplainerContract
+from interpbench.testing import AggregatorContract, ExplainerContract, MetricContract
 
 try:
     INSTALLED = version("interpbench-sample")
@@ -49,8 +50,15 @@ def test_the_installed_distribution_is_the_one_beside_the_tests():
 def test_methods_lists_it_with_its_own_distribution(capsys):
     run("methods", "--json")
     found = {(one["kind"], one["name"]): one for one in json.loads(capsys.readouterr().out)["components"]}
-    for key in (("explainer", "slope"), ("aggregator", "largest")):
+    for key in (("explainer", "slope"), ("aggregator", "largest"), ("metric", "centre")):
         assert (found[key]["distribution"], found[key]["version"]) == ("interpbench-sample", "1.2.3")
+
+
+def test_the_page_of_its_metric_says_what_it_measures(capsys):
+    run("methods", "centre_distance")
+    out = capsys.readouterr().out
+    assert "metric centre, from interpbench-sample 1.2.3" in out
+    assert "centre_distance  From the truth's centre to the map's (mm; lower is better)" in out
 
 
 def test_its_explainer_writes_a_map_a_subject_on_the_images_own_grid(maps, toy_cohort):
@@ -78,6 +86,25 @@ def test_its_aggregator_puts_the_maps_together(maps, tmp_path):
     assert largest.max() == pytest.approx(max(single), rel=1e-5)
 
 
+def test_its_method_and_its_measure_are_in_the_table_of_a_benchmark(toy_cohort, toy_model, tmp_path):
+    truth = np.zeros((12, 14, 10), np.float32)
+    truth[4:8, 5:9, 3:7] = 1  # the toy cohort's cube
+    affine = nibabel.load(next(toy_cohort.glob("*.nii.gz"))).affine
+    nibabel.save(nibabel.Nifti1Image(truth, affine), tmp_path / "truth.nii.gz")
+    out = tmp_path / "bench"
+    words = ["--methods", "slope,saliency", "--measures", "centre", "-o", "centre.power=1", "--no-floors", "--quiet"]
+    run("benchmark", toy_cohort, "--predictor", toy_model, "--truth", tmp_path / "truth.nii.gz", "--out", out, *words)
+    with (out / "measures.tsv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert {row["measure"] for row in rows} == {"centre_distance"}
+    slope, saliency = ([float(row["value"]) for row in rows if row["method"] == name] for name in ("slope", "saliency"))
+    assert len(slope) == 6
+    assert all(0 < distance < 40 for distance in slope)  # mm
+    np.testing.assert_allclose(slope, saliency, rtol=1e-3)  # both are |gradient|
+    measure = json.loads((out / "benchmark.json").read_text(encoding="utf-8"))["measures"][0]
+    assert (measure["name"], measure["unit"], measure["direction"]) == ("centre_distance", "mm", "lower")
+
+
 class TestSlope(ExplainerContract):
     @pytest.fixture
     def explainer(self):
@@ -92,3 +119,11 @@ class TestLargest(AggregatorContract):
         from interpbench_sample.aggregator import Largest
 
         return Largest()
+
+
+class TestCentreDistance(MetricContract):
+    @pytest.fixture
+    def metric(self):
+        from interpbench_sample.metric import CentreDistance
+
+        return CentreDistance(power=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def methods(name: str | None, as_json: bool) -> None:
     """List what is installed, from where, and what is broken.
 
-    With NAME: the options of that component.
+    With NAME: the options of that component, and what it measures; NAME may also be a measure.
     """
     from interpbench.registry import discover
 
@@ -68,11 +69,32 @@ def _table(registry: Registry) -> str:
 
 def _named(registry: Registry, name: str) -> list[Installed]:
     found = [registry.find(one.kind, name) for one in registry.installed if one.name == name]
-    if not found:
-        known = sorted({one.name for one in registry.installed})
-        hint = did_you_mean(name, known)
-        raise UsageError(f"Nothing is called {name!r}.{hint} Installed: {', '.join(known) or 'none'}.")
+    if found:
+        return found
+    measures = _measures(registry)
+    if name in measures:
+        return [measures[name]]
+    known = sorted({one.name for one in registry.installed})
+    hint = did_you_mean(name, [*known, *measures])
+    raise UsageError(f"Nothing is called {name!r}.{hint} Installed: {', '.join(known) or 'none'}.")
+
+
+def _measures(registry: Registry) -> dict[str, Installed]:
+    """The metric of each measure; those of a metric that cannot be made are left out."""
+    found: dict[str, Installed] = {}
+    for one in registry.components("metric"):
+        with contextlib.suppress(Exception):  # told when that metric itself is asked for
+            found |= {measure["name"]: one for measure in _measured(one)}
     return found
+
+
+def _measured(one: Installed) -> list[dict[str, Any]]:
+    """What a metric measures with its default options."""
+    from interpbench.pipeline.components import make_component
+    from interpbench.pipeline.measured import declared
+
+    metric, _ = make_component("metric", one.name)
+    return [dataclasses.asdict(measure) for _, measure in declared([(one.name, metric)])]
 
 
 def _description(registry: Registry, one: Installed) -> dict[str, Any]:
@@ -80,7 +102,8 @@ def _description(registry: Registry, one: Installed) -> dict[str, Any]:
 
     component = registry.load(one.kind, one.name)
     presets = {key: dict(values) for key, values in getattr(component, "presets", {}).items()}
-    return {**_entry(registry, one), "options": describe_options(component), "presets": presets}
+    described = {**_entry(registry, one), "options": describe_options(component), "presets": presets}
+    return {**described, "measures": _measured(one)} if one.kind == "metric" else described
 
 
 def _page(described: dict[str, Any]) -> str:
@@ -93,4 +116,19 @@ def _page(described: dict[str, Any]) -> str:
         lines[-1] = "It has no options."
     for name, values in described["presets"].items():
         lines.append(f"Preset {name}: {', '.join(f'{key}={value}' for key, value in values.items())}")
+    lines += _measure_lines(described["measures"]) if "measures" in described else []
     return "\n".join(lines)
+
+
+def _measure_lines(measures: list[dict[str, Any]]) -> list[str]:
+    lines = ["", "Measures:"]
+    for one in measures:
+        better = f"{one['direction']} is better" if one["direction"] else "shown, not ranked by"
+        facts = [
+            one["unit"].replace("{unit}", "the predictor's unit"),
+            better,
+            "" if one["chance"] is None else f"chance gives {one['chance']:g}",
+            f"a curve over {one['steps_name']}" if one["steps"] else "",
+        ]
+        lines.append(f"  {one['name']}  {one['help']} ({'; '.join(fact for fact in facts if fact)})")
+    return lines

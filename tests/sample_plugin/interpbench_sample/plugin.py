@@ -11,3 +11,8 @@ def interpbench_explainers():
 @hookimpl
 def interpbench_aggregators():
     return [Component("largest", "interpbench_sample.aggregator:Largest", "The largest importance of any subject")]
+
+
+@hookimpl
+def interpbench_metrics():
+    return [Component("centre", "interpbench_sample.metric:CentreDistance", "Is the map's centre at the truth's?")]

@@ -1,33 +1,44 @@
-"""How good a predictor is: mean absolute error with its interval, beside that of knowing only the mean."""
+"""How good a regressor is: mean absolute error with its interval, beside that of knowing only the mean."""
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from interpbench.comparison.statistics import interval as interval
+from interpbench.pipeline.classification import describe_classes
 
-def figures_of(rows: Sequence[Mapping[str, Any]], mean: float | None, *, seed: int = 0) -> dict[str, Any] | None:
-    """`evaluate` on the rows with an age; None where there is no such row.
+
+def figures_of(
+    rows: Sequence[Mapping[str, Any]], mean: float | None, *, seed: int = 0, truth: str = "age"
+) -> dict[str, Any] | None:
+    """`evaluate` on the rows whose truth is known; None where there is no such row.
 
     Args:
-        rows: each with `age` and `prediction`.
+        rows: each with the truth and `prediction`.
+        truth: where the truth stands in a row.
     """
-    known = [row for row in rows if row["age"] is not None]
+    known = [row for row in rows if row[truth] is not None]
     if not known:
         return None
-    return evaluate([row["age"] for row in known], [row["prediction"] for row in known], mean, seed=seed)
+    return evaluate([row[truth] for row in known], [row["prediction"] for row in known], mean, seed=seed)
 
 
-def describe_figures(figures: Mapping[str, Any], unit: str) -> str:
-    """One line for a reader: the error with its interval and n, beside that of predicting the mean."""
+def describe_figures(figures: Mapping[str, Any], unit: str, what: str = "age") -> str:
+    """One line for a reader: a regressor's error with its interval and n, beside that of predicting the mean.
+
+    Args:
+        figures: of a regressor, or of a classifier, which are told by `describe_classes`.
+        what: is predicted.
+    """
+    if "accuracy" in figures:
+        return describe_classes(figures)
     text = f"mean absolute error {_spread(figures, 'mae', 'mae_interval', unit)}, n = {figures['n']}"
     if figures["mean_predictor_mae"] is not None:
         floor = _spread(figures, "mean_predictor_mae", "mean_predictor_interval", unit)
-        text += f"; predicting the mean age of the training split: {floor}"
+        text += f"; predicting the mean {what} of the training split: {floor}"
     return text
 
 
@@ -63,24 +74,3 @@ def evaluate(
         "bias": float((guess - true).mean()),
         "correlation": float(np.corrcoef(true, guess)[0, 1]) if defined else None,
     }
-
-
-def interval(values: Sequence[float] | np.ndarray, *, seed: int = 0, resamples: int = 9999) -> list[float] | None:
-    """95 % interval of the mean over subjects, by the BCa bootstrap (Efron 1987); None for fewer than three subjects.
-
-    Args:
-        values: `(n,)`, one a subject.
-    """
-    from scipy.stats import bootstrap
-
-    numbers = np.asarray(values, np.float64)
-    if len(numbers) < 3 or np.ptp(numbers) == 0:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a degenerate sample is told by its NaN
-        found = bootstrap(
-            (numbers,), np.mean, n_resamples=resamples, batch=1000, method="BCa",
-            random_state=np.random.default_rng(seed),
-        ).confidence_interval
-    bounds = [float(found.low), float(found.high)]
-    return bounds if all(math.isfinite(bound) for bound in bounds) else None

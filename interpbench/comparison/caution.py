@@ -1,0 +1,98 @@
+"""What a reader of a benchmark must be warned of: too few subjects, missing values, methods without maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from interpbench.comparison.one_measure import least_p, powerless
+from interpbench.comparison.table import RANKED_FROM
+from interpbench.comparison.wording import counted, listed, number
+
+FEW = 20  # below, a bootstrap interval covers the mean less often than it says
+MOST = 8  # names in one sentence
+
+
+def warnings_of(benchmark: Mapping[str, Any]) -> list[str]:
+    """Sentences; none where all is well."""
+    return [
+        *_few_subjects(benchmark),
+        *_without_maps(benchmark),
+        *_gaps(benchmark),
+        *_on_some_subjects(benchmark),
+        *_say_nothing(benchmark),
+    ]
+
+
+def _few_subjects(benchmark: Mapping[str, Any]) -> list[str]:
+    count = benchmark["n"]
+    found = []
+    if count < FEW:
+        found.append(
+            f"Only {counted(count, 'subject')}: intervals of fewer than {FEW} are too narrow"
+            + (", and there is none of fewer than 3." if count < 3 else ".")
+        )
+    hopeless: dict[tuple[int, int], list[str]] = {}
+    for name, result in benchmark["results"].items():
+        pairs = result["pairs"]
+        if powerless(result):
+            hopeless.setdefault((result["n"], len(pairs)), []).append(name)
+    for (subjects, pairs), names in hopeless.items():
+        found.append(
+            f"{listed(names, MOST)}: of {counted(subjects, 'subject')} the signed-rank test gives no p below"
+            f" {number(least_p(subjects))}; for {counted(pairs, 'comparison')} at a time that is not enough to tell any"
+            " two methods apart, however different they are."
+        )
+    return found
+
+
+def _without_maps(benchmark: Mapping[str, Any]) -> list[str]:
+    noted = [one for one in benchmark["methods"] if one.get("note") and not one.get("blurred")]  # a copy lacks the same
+    return [f"{one['name']}: {one['note']}" for one in noted]
+
+
+def _gaps(benchmark: Mapping[str, Any]) -> list[str]:
+    """Methods that have a value for some of a measure's subjects only."""
+    gaps: dict[str, list[str]] = {}
+    unranked: dict[str, list[str]] = {}
+    for name, result in benchmark["results"].items():
+        for method, one in result["methods"].items():
+            if one["n"] < result["n"]:
+                gaps.setdefault(method, []).append(f"{name} ({one['n']} of {result['n']})")
+            if one["n"] < RANKED_FROM * result["n"]:
+                unranked.setdefault(method, []).append(name)
+    found = [
+        f"{method} has no value for some subjects: {listed(names, MOST)}. Two methods are compared on the subjects that"
+        " both have a value for; if a value is missing because the subject is hard, that favours the method."
+        for method, names in gaps.items()
+    ]
+    found += [
+        f"{method} lacks more than half of the subjects and is neither ranked nor called best: {listed(names, MOST)}."
+        for method, names in unranked.items()
+    ]
+    return found
+
+
+def _on_some_subjects(benchmark: Mapping[str, Any]) -> list[str]:
+    smaller: dict[int, list[str]] = {}
+    for name, result in benchmark["results"].items():
+        if 0 < result["n"] < benchmark["n"]:
+            smaller.setdefault(result["n"], []).append(name)
+    return [
+        f"On {count} of {counted(benchmark['n'], 'subject')} only: {listed(names, MOST)}."
+        for count, names in sorted(smaller.items())
+    ]
+
+
+def _say_nothing(benchmark: Mapping[str, Any]) -> list[str]:
+    """Measures without any value, and those by which all methods are the same."""
+    empty = [name for name, result in benchmark["results"].items() if not result["methods"]]
+    same = [
+        name
+        for name, result in benchmark["results"].items()
+        if len({one["mean"] for one in result["methods"].values()}) == 1
+        and len(result["methods"]) > 1
+        and all(not one["sd"] for one in result["methods"].values())
+    ]
+    found = [f"No method has a value by {listed(empty, MOST)}."] if empty else []
+    return found + ([f"All methods have one and the same value by {listed(same, MOST)}."] if same else [])

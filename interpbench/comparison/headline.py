@@ -1,0 +1,180 @@
+"""What one measure allows to say: who leads, by how much, over which floors, and whether smoothness explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from interpbench.comparison.one_measure import powerless, standing
+from interpbench.comparison.wording import amount, between, chance, counted, estimate, label, listed, number
+
+# Of a built-in metric the first of these that is there leads; of any other metric, its first few measures do.
+LEADING = {
+    "localisation": ("auc", "average_precision", "relevance_mass_ratio"),
+    "deletion": ("srg_mean", "srg_road", "srg_blur", "srg_noise", "srg_zero"),
+    "region_deletion": ("region_srg_mean", "region_srg_road", "region_srg_blur", "region_srg_noise", "region_srg_zero"),
+    "noise_tolerance": ("noise_tolerance",),
+    "infidelity": ("ninfd",),
+    "sensitivity": ("max_sensitivity",),
+    "repeatability": ("repeat_spearman", "repeat_icc"),
+}
+OTHERS = 3  # measures of a metric that is not built in, at most
+ASIDE = ("randomisation", "complexity", "completeness", "cost")  # told of elsewhere, or not to be won
+NAMED = 3  # methods whose distance from the best is spelled out
+
+
+def headlines(benchmark: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The measures that a verdict goes through, in the order of the table: those with a direction and values."""
+    able = [
+        one
+        for one in benchmark["measures"]
+        if one["direction"] and benchmark["results"].get(one["name"], {"best": []})["best"]
+    ]
+    found = []
+    for one in able:
+        siblings = [other["name"] for other in able if other["metric"] == one["metric"]]
+        leading = [name for name in LEADING.get(one["metric"], ()) if name in siblings] or siblings
+        most = 1 if one["metric"] in LEADING else OTHERS
+        if one["metric"] not in ASIDE and one["name"] in leading[:most]:
+            found.append(one)
+    return found
+
+
+def leader(measure: Mapping[str, Any], result: Mapping[str, Any], floors: Sequence[str]) -> list[str]:
+    """Who has the best mean, who cannot be told apart from it, and how far behind the next one is."""
+    first, *tied = result["best"]
+    figures, unit = result["methods"][first], measure["unit"]
+    title = f"{first}, a floor," if first in floors else first
+    if len(result["methods"]) == 1:
+        return [f"{label(measure)}: {first} has {estimate(figures, unit)}; there is nothing to compare it with."]
+    text = f"{label(measure)}: {title} has the best mean, {estimate(figures, unit)}."
+    if powerless(result):
+        return [f"{text} With so few subjects no two of {len(result['methods'])} methods can be told apart."]
+    behind = [name for name in result["methods"] if _told(result, measure, name, first) == "worse"]
+    if tied:
+        distances = [_distance(measure, result, first, name) for name in tied[:NAMED]]
+        rest = f", and {counted(len(tied) - NAMED, 'other')}" if len(tied) > NAMED else ""
+        text += f" Not told apart from it, with mean difference and 95 % interval: {'; '.join(distances)}{rest}."
+    if behind:
+        sign = -1 if measure["direction"] == "higher" else 1
+        nearest = min(behind, key=lambda name: sign * result["methods"][name]["mean"])
+        pair = _pair(result, first, nearest)
+        text += (
+            f" {'1 other is worse:' if len(behind) == 1 else f'{len(behind)} others are worse, the nearest of them'}"
+            f" {_distance(measure, result, first, nearest)} (Holm-corrected {chance(pair['p_holm'])}, rank-biserial"
+            f" effect {number(abs(pair['effect']))}, n = {pair['n']})."
+        )
+    elif not tied:
+        text += " No other method can be compared with it on the same subjects."
+    else:
+        text += " No method is found worse."
+    upset = [name for name in tied if _told(result, measure, name, first) == "better"]
+    if upset:
+        text += (
+            f" By the signed-rank test {listed(upset)} does better than {first}: its mean is led by a few"
+            " subjects, so there is no single best."
+        )
+    return [text]
+
+
+def against_floors(
+    measure: Mapping[str, Any], result: Mapping[str, Any], methods: Sequence[str], floors: Sequence[str]
+) -> list[str]:
+    """Which methods beat every floor, and which do not, with the floors that stand against them."""
+    floors = [name for name in floors if name in result["methods"]]
+    methods = [name for name in methods if name in result["methods"]]
+    if not floors or not methods or powerless(result):
+        return []
+    stopped = {name: unbeaten(measure, result, name, floors) for name in methods}
+    good = [name for name in methods if not stopped[name]]
+    text = f"{measure['name']}: better than every floor ({listed(floors)}): {listed(good, 20) or 'no method'}."
+    bad = [
+        f"{name} (than {'any' if stopped[name] == floors else listed(stopped[name])})"
+        for name in methods
+        if stopped[name]
+    ]
+    if bad:
+        text += (
+            f" Not shown to be better: {listed(bad, 20)}; this measure gives no reason to prefer"
+            f" {'its maps' if len(bad) == 1 else 'their maps'} to one that knows nothing of the network."
+        )
+    return [text]
+
+
+def unbeaten(measure: Mapping[str, Any], result: Mapping[str, Any], name: str, floors: Sequence[str]) -> list[str]:
+    """The floors that a method is not shown to be better than."""
+    return [floor for floor in floors if _told(result, measure, name, floor) != "better"]
+
+
+def smoothness(
+    measure: Mapping[str, Any], result: Mapping[str, Any], plain: Sequence[str], copies: Mapping[str, str]
+) -> list[str]:
+    """Where smoothing alone makes maps better, and whether the leader's lead is still there against smoothed copies.
+
+    Args:
+        plain: the methods as they are.
+        copies: method -> its blurred copy.
+    """
+    there = {name: copy for name, copy in copies.items() if {name, copy} <= set(result["methods"])}
+    if not there or powerless(result):
+        return []
+    helped = [name for name, copy in there.items() if _told(result, measure, copy, name) == "better"]
+    hurt = [name for name, copy in there.items() if _told(result, measure, copy, name) == "worse"]
+    parts = []
+    if helped:
+        parts.append(f"smoothing alone makes the maps of {listed(helped)} better")
+    if hurt:
+        parts.append(f"smoothing makes those of {listed(hurt)} worse")
+    text = f"{measure['name']}: {' and '.join(parts) or 'smoothing a map makes no difference that can be told'}."
+    first = result["best"][0]
+    originals = {copy: name for name, copy in there.items()}
+    if first in originals:
+        source = originals[first]
+        how = (
+            "better than" if source in helped else "by the test worse than" if source in hurt else "not told apart from"
+        )
+        text += f" The best mean is that of a smoothed copy, {how} its original. {_unsmoothed(measure, result, plain)}"
+    else:
+        led = [name for name in there if name != first and _told(result, measure, name, first) == "worse"]
+        caught = [name for name in led if _told(result, measure, there[name], first) != "worse"]
+        if caught:
+            text += (
+                f" The lead of {first} over {listed(caught)} can no longer be told once they are smoothed as well:"
+                " smoothness alone may explain it."
+            )
+        elif led:
+            text += f" The lead of {first} over {listed(led)} stays when they are smoothed as well."
+    return [text]
+
+
+def _unsmoothed(measure: Mapping[str, Any], result: Mapping[str, Any], plain: Sequence[str]) -> str:
+    """Who leads among the methods as they are; only those that are ranked at all."""
+    sign = -1 if measure["direction"] == "higher" else 1
+    ranked = [name for name in plain if name in result["methods"] and result["methods"][name]["mean_rank"] is not None]
+    if not ranked:
+        return ""
+    first, *others = sorted(ranked, key=lambda name: sign * result["methods"][name]["mean"])
+    tied = [name for name in others if _told(result, measure, name, first) != "worse"]
+    text = f"Among maps as they are, {first} has the best mean, {estimate(result['methods'][first], measure['unit'])}"
+    if tied:
+        return f"{text}; not told apart from it: {listed(tied, 20)}."
+    return f"{text}; the others are worse." if others else f"{text}."
+
+
+def _told(result: Mapping[str, Any], measure: Mapping[str, Any], one: str, other: str) -> str | None:
+    return standing(result["pairs"], measure["direction"], one, other)
+
+
+def _pair(result: Mapping[str, Any], one: str, other: str) -> Mapping[str, Any]:
+    return next(pair for pair in result["pairs"] if {pair["a"], pair["b"]} == {one, other})
+
+
+def _distance(measure: Mapping[str, Any], result: Mapping[str, Any], first: str, name: str) -> str:
+    """How far `name` is from `first`: `saliency -0.03 years (-0.05 to -0.01)`."""
+    found = [pair for pair in result["pairs"] if {pair["a"], pair["b"]} == {first, name}]
+    if not found:
+        return f"{name} (no subject in common)"
+    sign = 1 if found[0]["a"] == name else -1
+    bounds = found[0]["difference_interval"]
+    ends = sorted(sign * end for end in bounds) if bounds else None
+    return f"{name} {amount(sign * found[0]['difference'], measure['unit'])} ({between(ends)})"

@@ -1,0 +1,76 @@
+"""What a benchmark's numbers do not allow one to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from interpbench.comparison.one_measure import powerless
+from interpbench.comparison.statistics import ALPHA
+from interpbench.comparison.wording import amount, listed
+
+POWER = 0.8  # how often a difference should be found that is called one that would have been found
+
+
+def reach(benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which differences these subjects would have shown, by measure.
+
+    `(z(1 - alpha / 2m) + z(power)) * SE`, with m comparisons and the standard error SE of a paired mean difference,
+    as the width of its interval tells; the median over pairs.
+    """
+    from scipy.special import ndtri
+
+    shown = []
+    for measure in leading:
+        result = benchmark["results"][measure["name"]]
+        widths = [pair["difference_interval"] for pair in result["pairs"] if pair["difference_interval"]]
+        if widths and not powerless(result):
+            error = float(np.median(np.ptp(widths, axis=1))) / (2 * float(ndtri(1 - ALPHA / 2)))
+            times = float(ndtri(1 - ALPHA / (2 * len(result["pairs"]))) + ndtri(POWER))
+            shown.append(f"{measure['name']} {amount(times * error, measure['unit'])} (n = {result['n']})")
+    if not shown:
+        return []
+    return [
+        "Not told apart does not mean equal. A true difference of about this size between two methods would have been"
+        " found four times in five (for a pair of middling spread, at the strictest step of Holm's correction, by the"
+        f" normal approximation); a smaller one may well be there: {'; '.join(shown)}."
+    ]
+
+
+def limits(benchmark: Mapping[str, Any]) -> list[str]:
+    """What cannot be concluded, for each kind of measure that is there."""
+    metrics = {
+        one["metric"]
+        for one in benchmark["measures"]
+        if one["direction"] and benchmark["results"].get(one["name"], {"methods": {}})["methods"]
+    }
+    learned = [one["name"] for one in benchmark["methods"] if one.get("learned") and not one.get("blurred")]
+    found = []
+    if "localisation" in metrics:
+        found.append(
+            "Localisation compares maps with a truth about the images, not about the network: if the network reads only"
+            " a part of the truth, a map of that part is right and still loses points."
+        )
+    if metrics & {"deletion", "region_deletion"}:
+        found.append(
+            "Deletion shows the network images unlike those that it was trained on; a part of what it measures is how"
+            " the network takes those."
+        )
+    if "noise_tolerance" in metrics and learned:
+        found.append(
+            "noise_tolerance is close to what a noise mask is trained for. For a learned method of that kind"
+            f" ({listed(learned)} learned) a win there shows that training worked; it is no second witness."
+        )
+    if metrics:
+        found.append(
+            "Tests are corrected for all comparisons within one measure, not across measures: among many measures some"
+            " tell methods apart by chance. Intervals are for one figure at a time: a difference whose interval leaves"
+            " out 0 may still fail the corrected test."
+        )
+        found.append(
+            "Maps tell what this network uses. None of this says what ages a brain, or what matters to a person's"
+            " health."
+        )
+    return found

@@ -1,0 +1,67 @@
+"""Figures in words: numbers with unit, interval, p, and lists of names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# What the built-in measures ask, for those that lead a verdict; others are told by their help line.
+QUESTIONS = {
+    "auc": "pointing at the truth",
+    "srg": "deletion, voxel by voxel",
+    "region_srg": "deletion, region by region",
+    "noise_tolerance": "noise where the map says unimportant",
+    "ninfd": "foretelling what a perturbation does",
+    "max_sensitivity": "holding still when the image hardly changes",
+    "repeat_spearman": "the same map with another seed",
+}
+
+
+def label(measure: Mapping[str, Any]) -> str:
+    """A measure's name and what it asks: `auc (pointing at the truth; higher is better, chance 0.5)`."""
+    name = str(measure["name"])
+    known = [key for key in QUESTIONS if name == key or (key.endswith("srg") and name.startswith(f"{key}_"))]
+    asked = QUESTIONS[known[0]] if known else str(measure.get("help") or "").strip().rstrip(".")
+    better = f"{measure['direction']} is better"
+    if measure.get("chance") is not None:
+        better += f", chance {number(measure['chance'])}"
+    return f"{name} ({asked}; {better})" if asked else f"{name} ({better})"
+
+
+def number(value: float | None) -> str:
+    """Three digits, without powers of ten where those are not needed."""
+    if value is None or not math.isfinite(value):
+        return "n/a"
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
+
+
+def amount(value: float | None, unit: str) -> str:
+    return f"{number(value)} {unit}".rstrip()
+
+
+def between(bounds: Sequence[float] | None) -> str:
+    """An interval: `0.1 to 0.2`."""
+    return f"{number(bounds[0])} to {number(bounds[1])}" if bounds else "no interval"
+
+
+def estimate(figures: Mapping[str, Any], unit: str) -> str:
+    """A mean with all that it needs: `0.93 (95 % interval 0.92 to 0.94, n = 75)`."""
+    spread = f"95 % interval {between(figures['interval'])}" if figures["interval"] else "no interval"
+    return f"{amount(figures['mean'], unit)} ({spread}, n = {figures['n']})"
+
+
+def chance(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """`a, b and c`; of a long list the first few, and how many more."""
+    if len(names) > most + 1:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 method`, `2 methods`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

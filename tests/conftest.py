@@ -67,7 +67,7 @@ def toy_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
     from interpbench import Component, hookimpl
 
     module = types.ModuleType("interpbench_toy_plugin")
-    offered: dict[str, list[Component]] = {"explainer": [], "aggregator": [], "predictor": []}
+    offered: dict[str, list[Component]] = {"explainer": [], "aggregator": [], "predictor": [], "metric": []}
 
     def offer(kind: str, name: str, component: type) -> None:
         setattr(module, component.__name__, component)

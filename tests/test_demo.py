@@ -15,6 +15,9 @@ TINY = DemoSettings(
     train={"epochs": 2, "learning_rate": 1e-3},
     network={"width": 4, "first_stride": 2},
     method={"epochs": 1, "pretrain_epochs": 1, "channels": 4, "blocks": 3, "batch_size": 8},
+    rivals=("saliency", "occlusion"),
+    measures=("localisation", "complexity"),
+    benchmark={"subjects": 5},
 )
 
 
@@ -29,4 +32,5 @@ def test_the_demo_ends_with_figures_and_a_page_that_needs_no_network(tmp_path: P
     assert {"noisy_mae", "recalibrated_mae", "mask_mean"} <= set(record["diagnostics"])
     page = (tmp_path / "out" / "index.html").read_text()
     assert "U-noise" in page and "interpbench fit phantom" in page and f"{test['mae']:.2f}" in page
+    assert record["benchmark"]["n"] == 5 and (tmp_path / "out" / "benchmark" / "index.html").is_file()
     assert (tmp_path / "out" / "population" / "population_and_truth.png").stat().st_size > 10_000

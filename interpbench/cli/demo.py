@@ -26,7 +26,9 @@ def demo(out: Path, seed: int, device: str) -> None:
 
     record = pipeline.demo(out, seed=seed, device=device)
     say(in_words(record))
-    say(f"Open {out / 'index.html'}")
+    for sentence in record["benchmark"]["verdict"][:3]:
+        say(sentence)
+    say(f"Open {out / 'index.html'}, and {out / 'benchmark' / 'index.html'}")
 
 
 def in_words(record: Mapping[str, Any]) -> str:

@@ -12,7 +12,10 @@ from interpbench import __version__
 from interpbench.errors import UsageError, did_you_mean
 
 # In the order in which they are used. Each is a file of this folder that holds a command of the same name.
-COMMANDS = ("phantom", "check", "train", "adopt", "predict", "fit", "search", "explain", "aggregate", "methods", "demo")
+COMMANDS = (
+    "phantom", "check", "train", "adopt", "predict", "fit", "search", "explain", "aggregate", "benchmark", "methods",
+    "demo",
+)  # fmt: skip
 
 
 class LazyGroup(click.Group):

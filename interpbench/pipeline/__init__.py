@@ -1,9 +1,10 @@
-"""The steps as plain functions: train or adopt, predict, fit, search, explain, aggregate. Each writes a run folder."""
+"""The steps as plain functions, train or adopt, predict, fit, search, explain, aggregate, benchmark."""
 
 from __future__ import annotations
 
 from interpbench.pipeline.adopting import adopt
 from interpbench.pipeline.aggregating import aggregate
+from interpbench.pipeline.benchmarking import benchmark
 from interpbench.pipeline.demo import demo
 from interpbench.pipeline.explaining import explain
 from interpbench.pipeline.fitting import fit
@@ -11,4 +12,4 @@ from interpbench.pipeline.prediction import predict
 from interpbench.pipeline.searching import search
 from interpbench.pipeline.training import train
 
-__all__ = ["adopt", "aggregate", "demo", "explain", "fit", "predict", "search", "train"]
+__all__ = ["adopt", "aggregate", "benchmark", "demo", "explain", "fit", "predict", "search", "train"]

@@ -16,6 +16,7 @@ from interpbench.metrics.localisation import auc
 from interpbench.model import load_predictor
 from interpbench.phantom import write_phantom
 from interpbench.pipeline.aggregating import aggregate
+from interpbench.pipeline.benchmarking import benchmark
 from interpbench.pipeline.evaluation import interval
 from interpbench.pipeline.explaining import explain
 from interpbench.pipeline.fitting import fit, read_fitted
@@ -44,15 +45,21 @@ class DemoSettings:
         default_factory=lambda: {"v_min": 0.0, "v_max": 1.0, "r": 0.5, "pretrain_epochs": 1, "epochs": 2,
                                  "batch_size": 4, "learning_rate": 3e-3, "precision": "bfloat16"}
     )  # fmt: skip
+    rivals: tuple[str, ...] = ("occlusion", "saliency", "integratedgradients", "smoothgrad", "smoothgradsquared")
+    measures: tuple[str, ...] = ("localisation", "deletion", "noise_tolerance", "infidelity", "complexity")
+    benchmark: Mapping[str, Any] = field(
+        default_factory=lambda: {"subjects": 12, "options": {"deletion.imputers": "mean,road"}}
+    )
 
 
 def demo(
     out: str | Path, *, seed: int = 0, device: str = "auto", settings: DemoSettings | None = None
 ) -> dict[str, Any]:
-    """Phantom, train, fit U-noise, explain the test split, aggregate, compare with the truth, write the page.
+    """Phantom, train, fit U-noise, explain the test split, aggregate, compare with the truth and with other methods.
 
     Args:
-        out: `phantom/`, `model/`, `fitted/`, `maps/`, `population/`, `demo.json` (the figures), `index.html`.
+        out: `phantom/`, `model/`, `fitted/`, `maps/`, `population/`, `benchmark/`, `demo.json` (the figures),
+            `index.html`.
         seed: of the phantom and of everything after it.
         device: `auto`, `cpu` or `cuda`.
         settings: its size; the default takes minutes on two cores.
@@ -64,7 +71,7 @@ def demo(
 
     chosen = settings or DemoSettings()
     out = Path(out)
-    places = {name: out / name for name in ("phantom", "model", "fitted", "maps", "population")}
+    places = {name: out / name for name in ("phantom", "model", "fitted", "maps", "population", "benchmark")}
     clock = _Clock()
     given: dict[str, Any] = {"seed": seed, "device": device}
     with clock("phantom", f"{chosen.subjects} subjects at {chosen.voxel_size:g} mm"):
@@ -80,6 +87,11 @@ def demo(
         )
     with clock("aggregate", "the map of the population"):
         aggregate(places["maps"], places["population"])
+    with clock("benchmark", "U-noise beside other methods, and maps that know nothing"):
+        compared = benchmark(
+            places["phantom"], places["model"], places["benchmark"], methods=["unoise", *chosen.rivals],
+            measures=chosen.measures, fitted=[places["fitted"]], maps=[places["maps"]], **chosen.benchmark, **given,
+        )  # fmt: skip
     with clock("report", "the truth, the figures, the page"):
         fitted = read_fitted(places["fitted"])
         record: dict[str, Any] = {
@@ -89,9 +101,11 @@ def demo(
             "noise_floor": fitted["record"]["noise_floor"],
             "diagnostics": fitted["record"]["diagnostics"],
             "localisation": localise(places["phantom"], places["model"], maps, places["population"], seed=seed),
+            "benchmark": {"n": compared["n"], "verdict": compared["verdict"]},
             "warnings": fitted["record"]["warnings"],
             "settings": {"subjects": chosen.subjects, "voxel_size": chosen.voxel_size, "train": chosen.train,
-                         "network": chosen.network, "method": fitted["options"]},
+                         "network": chosen.network, "method": fitted["options"], "rivals": chosen.rivals,
+                         "measures": chosen.measures, "benchmark": chosen.benchmark},
         }  # fmt: skip
         commands = commands_of(chosen, seed)
         write_demo_page(out / PAGE, record, places, commands)
@@ -135,6 +149,7 @@ def commands_of(settings: DemoSettings, seed: int) -> list[str]:
 
     size = f"--subjects {settings.subjects} --voxel-size {settings.voxel_size:g}"
     trained, method = options({**settings.network, **settings.train}), options(settings.method)
+    compared = f"--subjects {settings.benchmark.get('subjects', 20)} {options(settings.benchmark.get('options', {}))}"
     same, using = f"--seed {seed}", "--predictor model --method unoise"
     return [
         f"interpbench demo OUT {same}",
@@ -144,6 +159,8 @@ def commands_of(settings: DemoSettings, seed: int) -> list[str]:
         f"interpbench fit phantom {using} --out fitted {same} {method}",
         f"interpbench explain phantom {using} --fitted fitted --out maps {same}",
         "interpbench aggregate maps --out population",
+        f"interpbench benchmark phantom --predictor model --methods unoise,{','.join(settings.rivals)}"
+        f" --measures {','.join(settings.measures)} --fitted fitted --maps maps --out benchmark {same} {compared}",
     ]
 
 

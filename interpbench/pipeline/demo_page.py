@@ -19,6 +19,7 @@ from interpbench.report.view import View
 from interpbench.volume import read_volume
 
 PICTURE = "population_and_truth.png"
+VERDICT = 4  # sentences of the benchmark that the demo's page repeats
 SLICES_MM = (-24, -16, -8, 4, 16, 28)  # through hippocampi and ventricles
 PACKAGES = ("torch", "monai", "nibabel", "nilearn", "numpy", "scipy")
 ABOUT = (
@@ -52,10 +53,12 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
         truth_unit="intensity", truth_threshold=0.1 * float(truth.max()), threshold=painted,
         positions=slices,
     )  # fmt: skip
+    compared = record["benchmark"]
     write_page(
         path,
         title="interpbench demo: U-noise on a phantom",
-        about=ABOUT,
+        about=(*ABOUT, f"Beside other methods, n = {compared['n']} test subjects (benchmark/index.html has it all):",
+               *compared["verdict"][:VERDICT]),
         figures=figures_of_demo(record),
         pictures=[("Population importance map, and the truth at the same slices", picture)],
         charts=_charts(record, places),

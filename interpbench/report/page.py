@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -60,17 +61,15 @@ def write_page(
     Raises:
         InputError: a picture cannot be read.
     """
-    environment = Environment(
-        loader=PackageLoader("interpbench.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {"figure": shown, "interval": shown_interval}
     document, width, height = view_html(view) if view else ("", 0, 0)
-    page = environment.get_template("page.html").render(
+    write_html(
+        path,
+        "page.html",
         title=title,
         about=about,
         figures=figures,
-        pictures=[(caption, _inlined(_read(Path(picture)))) for caption, picture in pictures],
-        charts=[(f"{chart.title}: {chart.y} over {chart.x}", _inlined(chart_png(chart))) for chart in charts],
+        pictures=inlined_pictures(pictures),
+        charts=[(f"{chart.title}: {chart.y} over {chart.x}", inlined(chart_png(chart))) for chart in charts],
         view=view,
         view_document=document,
         view_width=width,
@@ -79,6 +78,15 @@ def write_page(
         commands=commands,
         versions=versions or {},
     )
+
+
+def write_html(path: Path | str, template: str, **values: Any) -> None:
+    """Fill a template of this package and write it, whole or not at all. Every value is escaped: markup is text."""
+    environment = Environment(
+        loader=PackageLoader("interpbench.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"figure": shown, "interval": shown_interval}
+    page = environment.get_template(template).render(values)
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -102,12 +110,18 @@ def shown_interval(interval: tuple[float, float] | None) -> str:
     return NONE if interval is None else f"{shown(float(interval[0]))} to {shown(float(interval[1]))}"
 
 
+def inlined_pictures(pictures: Sequence[tuple[str, Path]]) -> list[tuple[str, str]]:
+    """Captions, and the files' bytes as addresses that a page can hold."""
+    return [(caption, inlined(_read(Path(picture)))) for caption, picture in pictures]
+
+
+def inlined(image: bytes) -> str:
+    """A PNG as an address that a page can hold."""
+    return f"data:image/png;base64,{b64encode(image).decode('ascii')}"
+
+
 def _read(picture: Path) -> bytes:
     try:
         return picture.read_bytes()
     except OSError as error:
         raise InputError(f"{picture}: this picture of the page cannot be read ({error.strerror}).") from error
-
-
-def _inlined(image: bytes) -> str:
-    return f"data:image/png;base64,{b64encode(image).decode('ascii')}"

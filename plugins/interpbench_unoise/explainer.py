@@ -104,7 +104,8 @@ class UNoise(Explainer):
         device = next(iter(predictor.module.parameters()), torch.empty(0)).device
         training, validation = self._usable(training), self._usable(validation)
         if not training:
-            raise InputError("No training subject has an age: use target=prediction, which needs none.")
+            known = "has an age" if not predictor.classes else "has a logit that it should get"
+            raise InputError(f"No training subject {known}: use target=prediction, which needs none.")
         held_out = validation or training
         floor = noise_floor(predictor, held_out, aim, device=device, batch_size=self.batch_size)
         log_floor(floor, warnings_of(floor, None, predictor.unit), predictor.unit)
@@ -132,6 +133,7 @@ class UNoise(Explainer):
         )
         record = {
             "curves": curves,
+            "training_seconds": sum(row["seconds"] for rows in curves.values() for row in rows),
             "noise_floor": floor,
             "diagnostics": after,
             "selection": {

@@ -1,0 +1,137 @@
+"""Contestants made ready: with their options, fitted where they must learn, and the template once there are maps."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from interpbench.errors import SubjectsFailed, UsageError, did_you_mean
+from interpbench.interfaces import Predictor
+from interpbench.options import options_json
+from interpbench.pipeline.benchmarking.contestants import Contestant, enter, wants_template
+from interpbench.pipeline.benchmarking.rounds import Found
+from interpbench.pipeline.fitting import RECORD, fit, load_fitted, read_fitted
+from interpbench.pipeline.selection import log
+from interpbench.registry import discover
+from interpbench.volume import write_map
+
+TEMPLATE = "template.nii.gz"
+Options = Mapping[str, Mapping[str, Any]]  # by the method's name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ground:
+    """Where learned methods find what they learned, or learn it."""
+
+    cohort: str | Path
+    predictor: str | Path
+    out: Path
+    seed: int
+    device: str
+    fitted: Mapping[str, Path]  # method -> a folder of `fit`
+    explained: Mapping[str, tuple[Path, Mapping[str, Any]]]  # method -> a folder of `explain`, its manifest
+
+    def ready(self, name: str, options: Mapping[str, Any], model: Predictor) -> Contestant:
+        """One method, fitted where it must learn.
+
+        Raises:
+            UsageError: options that differ from those of the maps that were given.
+        """
+        one = enter(name, options, self.seed)
+        if name in self.explained:
+            one = self._as_explained(one, options)
+        if not one.explainer.learned:
+            return one
+        folder = self._folder(name)
+        if folder is None:
+            folder = self.out / "fitted" / name
+            with contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
+                fit(
+                    self.cohort, self.predictor, folder, method=name, options=dict(options), seed=self.seed,
+                    device=self.device,
+                )  # fmt: skip
+        explainer = load_fitted(folder, model, method=name)
+        seconds = explainer.record.get("training_seconds", math.nan)
+        return dataclasses.replace(one, explainer=explainer, training_seconds=float(seconds))
+
+    def _as_explained(self, one: Contestant, options: Mapping[str, Any]) -> Contestant:
+        folder, manifest = self.explained[one.name]
+        there, here = dict(manifest["options"]), options_json(one.explainer)
+        for option in options:
+            if there.get(option) != here[option]:
+                raise UsageError(
+                    f"{folder} holds maps of {one.name} with {option}={there.get(option)}, not {here[option]}."
+                )
+        return enter(one.name, there, self.seed)
+
+    def _folder(self, name: str) -> Path | None:
+        """Where it was fitted: the folder given, else the one that its maps were made with."""
+        if name in self.fitted:
+            return self.fitted[name]
+        if name not in self.explained:
+            return None
+        folder, manifest = self.explained[name]
+        recorded = (manifest.get("command") or {}).get("fitted")
+        for place in (folder / "fitted", None if recorded is None else Path(recorded)):
+            if place is not None and (place / RECORD).is_file():
+                return place
+        raise UsageError(f"{folder}: these maps are of a learned method; give its folder of `fit` as fitted.")
+
+
+def fitted_folders(folders: Sequence[str | Path], names: Sequence[str]) -> dict[str, Path]:
+    """Folders of `fit` by method.
+
+    Raises:
+        UsageError: a method that takes no part, or two folders of one.
+        InputError: nothing fitted there.
+    """
+    found: dict[str, Path] = {}
+    for folder in map(Path, folders):
+        method = str(read_fitted(folder)["method"])
+        if method not in names:
+            raise UsageError(f"{folder} was fitted with {method!r}, which takes no part.{did_you_mean(method, names)}")
+        if method in found:
+            raise UsageError(f"Both {found[method]} and {folder} were fitted with {method!r}: give one of them.")
+        found[method] = folder
+    return found
+
+
+def divided(names: Sequence[str], options: Options) -> tuple[list[str], list[str]]:
+    """The methods that can make maps at once, and the floors that wait for the cohort's mean map."""
+    registry = discover()
+    waiting = []
+    for name in names:
+        found = registry.load("explainer", name)
+        if found.floor and wants_template(found) and "file" not in options.get(name, {}):
+            waiting.append(name)
+    return [name for name in names if name not in waiting], waiting
+
+
+def with_template(
+    base: Sequence[Contestant], waiting: Sequence[str], found: Found, out: Path, model: Predictor, chosen: str | None
+) -> list[Contestant]:
+    """The contestants, and the floors that give everybody the mean map of one of them, written to `template.nii.gz`.
+
+    Args:
+        waiting: the floors.
+        chosen: whose mean map it is; by default the first method's that has maps.
+
+    Raises:
+        UsageError: nobody of that name has maps.
+    """
+    if not waiting:
+        return list(base)
+    methods = [one.name for one in base if one.name in found.means and one.kind == "method"]
+    if chosen is not None and chosen not in found.means:
+        raise UsageError(f"template_of: {chosen!r} has no maps.{did_you_mean(chosen, methods)}")
+    of = chosen or next(iter(methods), None)
+    if of is None or model.recipe.centre is None:
+        why = "the images share no space" if of is not None else "no method has maps"
+        log.warning("left out: %s: %s", ", ".join(waiting), why)
+        return list(base)
+    write_map(out / TEMPLATE, found.means[of].float(), affine=found.affine)
+    return [*base, *(enter(name, {"file": str(out / TEMPLATE)}, 0) for name in waiting)]

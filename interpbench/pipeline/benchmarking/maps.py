@@ -1,0 +1,125 @@
+"""Maps on the network's grid: taken from folders of `explain` where they are there already, made and kept otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interpbench import store
+from interpbench.cohort import Subject
+from interpbench.errors import InputError, UsageError
+from interpbench.interfaces import Predictor
+from interpbench.pipeline.benchmarking.contestants import Contestant
+from interpbench.pipeline.map_run import hashes_of, label_of
+from interpbench.pipeline.mapping import maps_of
+from interpbench.prepared import Prepared
+from interpbench.volume import read_volume, write_map
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Maps:
+    """Where the maps of a benchmark come from."""
+
+    run: store.RunFolder
+    predictor: Predictor
+    device: torch.device
+    seed: int
+    folders: Mapping[str, Path]  # method -> a folder of `explain`
+
+    def of(self, contestant: Contestant, subject: Subject, prepared: Prepared) -> Tensor:
+        """One subject's map by one method, `(I, J, K)`, before any blurring.
+
+        Raises:
+            InterpbenchError: the method fails, or does not apply.
+        """
+        if contestant.explainer.floor:  # made in no time, not worth a file
+            return self.make(contestant, subject.id, prepared.volume.to(self.device))
+        product = self._product(contestant, subject)
+        if self.run.done(product):
+            record = store.read_json(store.sidecar_of(product))
+            if all(record.get(name) == value for name, value in hashes_of(subject).items()):
+                return read_volume(product, constant_ok=True).data[0].to(self.device)
+        found, source = self._taken(contestant, subject, prepared), self.folders.get(contestant.method)
+        if found is None:
+            found, source = self.make(contestant, subject.id, prepared.volume.to(self.device)), None
+        self._keep(product, found, contestant, subject, prepared, source)
+        return found
+
+    def make(
+        self,
+        contestant: Contestant,
+        subject: str,
+        volume: Tensor,
+        *,
+        predictor: Predictor | None = None,
+        seed: int | None = None,
+    ) -> Tensor:
+        """A map made now, of any volume `(1, I, J, K)` and by any predictor."""
+        model, start = predictor or self.predictor, self.seed if seed is None else seed
+        found = maps_of(contestant.explainer, model, volume[None], [subject], contestant.method, start)[0]
+        if isinstance(found, Tensor):
+            return found
+        raise found
+
+    def _taken(self, contestant: Contestant, subject: Subject, prepared: Prepared) -> Tensor | None:
+        """The map that `explain` made of this very image, on the network's grid."""
+        folder = self.folders.get(contestant.method)
+        if folder is None:
+            return None
+        name = f"sub-{subject.id}"
+        path = folder / name / f"{name}_desc-{label_of(contestant.method)}_importance.nii.gz"
+        sidecar = store.sidecar_of(path)
+        if not (path.is_file() and sidecar.is_file()):
+            return None
+        record = store.read_json(sidecar)
+        if any(record.get(key) != value for key, value in hashes_of(subject).items()):
+            return None
+        if record.get("sha256") != store.sha256_of(path):
+            raise InputError(f"{path}: its bytes are not those that its sidecar vouches for; explain again.")
+        return prepared.to_network_grid(read_volume(path, constant_ok=True).data[0]).to(self.device)
+
+    def _product(self, contestant: Contestant, subject: Subject) -> Path:
+        return self.run.product(subject.id, f"space-network_desc-{label_of(contestant.method)}_importance.nii.gz")
+
+    def _keep(
+        self, product: Path, map: Tensor, contestant: Contestant, subject: Subject, prepared: Prepared,
+        source: Path | None,
+    ) -> None:  # fmt: skip
+        store.sidecar_of(product).unlink(missing_ok=True)  # never an old sidecar beside a new map
+        write_map(product, map.cpu(), affine=prepared.affine)
+        record = {
+            "participant_id": f"sub-{subject.id}",
+            **contestant.describe(),
+            **hashes_of(subject),
+            "seed": self.seed,
+            "predictor_sha256": self.run.manifest["predictor_sha256"],
+            "taken_from": source,
+        }
+        self.run.mark_done(product, {**record, "training_seconds": None})  # a time is no part of what a map is
+
+
+def explained_before(folders: Sequence[str | Path], predictor: Predictor) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Folders of `explain` by method, with their manifests.
+
+    Raises:
+        UsageError: two folders of one method.
+        InputError: no such folder, or maps of another predictor.
+    """
+    found: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for folder in map(Path, folders):
+        place = folder / "manifest.json"
+        manifest = store.read_json(place) if place.is_file() else {}
+        if not isinstance(manifest, dict) or manifest.get("kind") != "explain":
+            raise InputError(f"{folder}: no folder of maps; `interpbench explain` writes one.")
+        if manifest["predictor_sha256"] != predictor.fingerprint:
+            raise InputError(f"{folder}: its maps explain another predictor than this one.")
+        method = str(manifest["method"])
+        if method in found:
+            raise UsageError(f"Both {found[method][0]} and {folder} hold maps of {method!r}: give one of them.")
+        found[method] = (folder, manifest)
+    return found

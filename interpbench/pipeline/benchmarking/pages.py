@@ -1,0 +1,86 @@
+"""The benchmark's page: the maps of one subject and of all beside the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from interpbench import __version__
+from interpbench.interfaces import Predictor
+from interpbench.pipeline.benchmarking.contestants import Contestant
+from interpbench.pipeline.benchmarking.maps import Maps
+from interpbench.pipeline.benchmarking.people import truth_of
+from interpbench.pipeline.benchmarking.rounds import Found, maps_of_subject
+from interpbench.report.benchmark_page import write_benchmark_page
+from interpbench.report.method_maps import method_maps
+from interpbench.volume import Volume
+
+PAGE = "index.html"
+PACKAGES = ("torch", "captum", "monai", "nibabel", "numpy", "scipy")
+
+
+def write_page(
+    folder: Path,
+    summary: Mapping[str, Any],
+    found: Found,
+    base: Sequence[Contestant],
+    maps: Maps,
+    predictor: Predictor,
+    truth: Volume | None,
+    command: str,
+) -> None:
+    """Draw the maps of the first subject, and their means where the images share a space, and write the page.
+
+    Args:
+        base: one contestant a method, not blurred.
+        truth: one for all.
+        command: what to type to get the same again.
+    """
+    pictures = [_of_one(folder, found, base, maps, predictor, truth)]
+    if predictor.recipe.centre is not None:
+        pictures.append(_of_all(folder, found, base, predictor, truth))
+    write_benchmark_page(
+        folder / PAGE,
+        summary,
+        pictures=[picture for picture in pictures if picture is not None],
+        commands=[command],
+        versions={"interpbench": __version__, **{name: version(name) for name in PACKAGES}},
+    )
+
+
+def _of_one(
+    folder: Path, found: Found, base: Sequence[Contestant], maps: Maps, predictor: Predictor, truth: Volume | None
+) -> tuple[str, Path] | None:
+    subject = found.subjects[0]
+    prepared = predictor.recipe.prepare(subject)
+    drawn = {name: map.cpu().numpy() for name, map in maps_of_subject(subject, prepared, base, maps, found)}
+    if not drawn:
+        return None
+    where, path = truth_of(subject, truth, prepared), folder / "maps_of_one_subject.png"
+    method_maps(
+        drawn, prepared.volume[0].numpy(), prepared.affine, path, title=f"Maps of sub-{subject.id}",
+        brain=prepared.brain.numpy(), truth=None if where is None else where.numpy(),
+    )  # fmt: skip
+    return f"Every method's map of one subject, sub-{subject.id}, the first of those that take part", path
+
+
+def _of_all(
+    folder: Path, found: Found, base: Sequence[Contestant], predictor: Predictor, truth: Volume | None
+) -> tuple[str, Path] | None:
+    names = [one.method for one in base if one.method in found.means]
+    if not names or found.brains is None or found.images is None:
+        return None
+    number, path = len(found.subjects), folder / "mean_maps.png"
+    prepared = predictor.recipe.prepare(found.subjects[0])
+    brain = (2 * found.brains >= number).numpy()
+    where = truth_of(found.subjects[0], truth, prepared)
+    image = np.where(brain, (found.images / number).numpy(), 0.0)
+    method_maps(
+        {name: found.means[name].numpy() for name in names}, image, found.affine, path,
+        title=f"Mean of |map| over {number} subjects", brain=brain, truth=None if where is None else where.numpy(),
+    )  # fmt: skip
+    return f"Every method's mean of |map| over {number} subjects", path

@@ -1,0 +1,177 @@
+"""What a benchmark knows of its subjects, and the case that each metric is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interpbench.cohort import Cohort, Subject
+from interpbench.grid import move
+from interpbench.interfaces import Predictor
+from interpbench.metric import Case
+from interpbench.pipeline.benchmarking.contestants import Contestant
+from interpbench.pipeline.benchmarking.maps import Maps
+from interpbench.pipeline.benchmarking.refits import Refits
+from interpbench.pipeline.components import has_seed
+from interpbench.pipeline.mapping import subject_seed
+from interpbench.prepared import Prepared
+from interpbench.samples import Samples
+from interpbench.volume import Volume, read_volume
+
+TRUTH = "truth.nii.gz"  # in a cohort's folder: one for all, in the template's space
+MEAN_OF = 100  # training subjects at most, for the mean volume
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Circumstances:
+    """What is the same for every subject of a benchmark."""
+
+    predictor: Predictor
+    device: torch.device
+    maps: Maps
+    refits: Refits
+    seed: int
+    batch_size: int
+    forward: Callable[[Tensor], Tensor]
+    truth: Volume | None  # one for all
+    regions: Tensor | None
+    mean_volume: Tensor | None
+
+    def cases(
+        self, subject: Subject, prepared: Prepared, found: Mapping[str, Tensor], contestants: Sequence[Contestant]
+    ) -> list[Case]:
+        """One case for each contestant with a map.
+
+        Args:
+            found: maps by method, not blurred.
+        """
+        volume, brain = prepared.volume.to(self.device), prepared.brain.to(self.device)
+        prediction = float(self.forward(volume[None])[0])
+        truth = truth_of(subject, self.truth, prepared)
+        common = {
+            "subject": subject.id,
+            "predictor": self.predictor,
+            "volume": volume,
+            "brain": brain,
+            "prediction": prediction,
+            "target": self._target(subject),
+            "seed": subject_seed(self.seed, subject.id, "measures"),
+            "run_seed": self.seed,
+            "voxel_size": self.predictor.recipe.voxel_size,
+            "truth": None if truth is None else truth.to(self.device),
+            "mean_volume": self.mean_volume,
+            "regions": self.regions,
+            "batch_size": self.batch_size,
+            "forward": self.forward,
+            "shared": {},
+        }
+        kept: dict[tuple[Any, ...], Tensor] = {}
+        return [
+            Case(
+                method=one.name,
+                copy_of=one.method if one.blur else None,
+                map=one.finished(found[one.method], brain),
+                signed=one.signed,
+                learned=one.explainer.learned,
+                reference=self._reference(one, volume),
+                training_seconds=one.training_seconds,
+                again=self._again(one, subject.id, volume, brain, found[one.method], kept),
+                **common,  # type: ignore[arg-type]
+            )
+            for one in contestants
+            if one.method in found
+        ]
+
+    def _target(self, subject: Subject) -> float:
+        """What the prediction should be; nobody knows a logit that should be."""
+        classifies = getattr(self.predictor, "classes", ())
+        return math.nan if classifies or subject.age is None else subject.age
+
+    def _reference(self, contestant: Contestant, volume: Tensor) -> Tensor | None:
+        if contestant.blur:
+            return None
+        reference = contestant.explainer.reference(volume[None])
+        return None if reference is None else reference[0]
+
+    def _again(
+        self, contestant: Contestant, subject: str, volume: Tensor, brain: Tensor, map: Tensor, kept: dict[Any, Tensor]
+    ) -> Callable[..., Tensor]:
+        """Explains the subject again; what a method gives in new circumstances is kept for its smoothed copy.
+
+        Args:
+            map: the first one, before any smoothing.
+            kept: maps of this subject by method and circumstances.
+        """
+
+        def again(
+            *, predictor: Predictor | None = None, volume: Tensor | None = None, seed: int | None = None
+        ) -> Tensor:
+            if (predictor, volume, seed) == (None, None, None):
+                return contestant.finished(self._made(contestant, subject, original), brain)
+            key = (contestant.method, None if predictor is None else predictor.fingerprint, _digest(volume), seed)
+            if key not in kept:
+                unchanged = predictor is None and volume is None and not has_seed(type(contestant.explainer))
+                seen = original if volume is None else volume
+                kept[key] = map if unchanged else self._made(contestant, subject, seen, predictor, seed)
+            return contestant.finished(kept[key], brain)
+
+        original = volume
+        return again
+
+    def _made(
+        self,
+        contestant: Contestant,
+        subject: str,
+        volume: Tensor,
+        predictor: Predictor | None = None,
+        seed: int | None = None,
+    ) -> Tensor:
+        # A predictor around the very same network is the same one, counted or timed say.
+        if predictor is not None and contestant.explainer.learned and predictor.module is not self.predictor.module:
+            fitted = self.refits.of(contestant.explainer, predictor, contestant.method)
+            contestant = dataclasses.replace(contestant, explainer=fitted)
+        return self.maps.make(contestant, subject, volume, predictor=predictor, seed=seed)
+
+
+def _digest(volume: Tensor | None) -> str | None:
+    return None if volume is None else hashlib.sha256(volume.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+
+
+def truth_of(subject: Subject, common: Volume | None, prepared: Prepared) -> Tensor | None:
+    """Where the importance must be, on the network's grid: the subject's own truth, else the one for all.
+
+    Returns:
+        `(I, J, K)` bool, or None where nobody knows.
+    """
+    truth = common if subject.truth is None else read_volume(subject.truth, constant_ok=True)
+    if truth is None:
+        return None
+    inside = (truth.data[0] != 0).float()
+    return move(inside, truth.affine, prepared.affine, tuple(prepared.brain.shape)) > 0.5
+
+
+def common_truth(people: Cohort, given: str | Path | None) -> Path | None:
+    """The file with one truth for all: the one given, else `truth.nii.gz` beside the table."""
+    if given is not None:
+        return Path(given)
+    beside = people.root / TRUTH
+    return beside if beside.is_file() else None
+
+
+def mean_of(samples: Samples) -> Tensor | None:
+    """The mean of up to `MEAN_OF` volumes `(1, I, J, K)`; None of none."""
+    some = samples[:MEAN_OF]
+    if not some:
+        return None
+    total = torch.zeros(some[0].volume.shape, dtype=torch.float64)
+    for sample in some:
+        total += sample.volume.double()
+    return (total / len(some)).float()

@@ -1,0 +1,60 @@
+"""Learned methods fitted again, to networks with other weights or to the same: once each, and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from interpbench import store
+from interpbench.interfaces import Explainer, Predictor, Sample
+from interpbench.options import options_json
+from interpbench.pipeline.components import accepts
+from interpbench.pipeline.selection import log
+from interpbench.untouched import untouched
+from interpbench.weights import read_weights
+
+STATE = "state.safetensors"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Refits:
+    """Fits a learned method to a predictor, on a part of the training split."""
+
+    folder: Path
+    training: Sequence[Sample]
+    validation: Sequence[Sample]
+    seed: int
+    _kept: dict[str, Explainer] = field(default_factory=dict)
+
+    def of(self, explainer: Explainer, predictor: Predictor, method: str) -> Explainer:
+        """The method, fitted to this predictor."""
+        told = [method, options_json(explainer), predictor.fingerprint, len(self.training), self.seed]
+        key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+        if key not in self._kept:
+            self._kept[key] = self._read(self.folder / key, explainer) or self._fit(key, explainer, predictor, method)
+        return self._kept[key]
+
+    def _read(self, folder: Path, explainer: Explainer) -> Explainer | None:
+        if not (folder / STATE).is_file():
+            return None
+        return explainer.with_state(read_weights(folder / STATE))
+
+    def _fit(self, key: str, explainer: Explainer, predictor: Predictor, method: str) -> Explainer:
+        log.info("fitting %s again, on %d subjects, for the check by randomised weights", method, len(self.training))
+        workspace = self.folder / key / "checkpoints"
+        given = {"workspace": workspace} if accepts(explainer.fit, "workspace") else {}
+        with untouched(predictor.module):
+            torch.manual_seed(self.seed)
+            fitted = explainer.fit(predictor, self.training, self.validation, **given)
+        state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in fitted.state().items()}
+        with store.atomic_path(self.folder / key / STATE) as path:
+            save_file(state, path)
+        shutil.rmtree(workspace, ignore_errors=True)
+        return fitted

@@ -1,0 +1,92 @@
+"""From rows to what a reader opens: tables, figures with intervals, and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from interpbench import store
+from interpbench.comparison.summary import summarise, summary_rows
+from interpbench.comparison.table import table_of
+from interpbench.interfaces import Predictor
+from interpbench.metric import Metric
+from interpbench.pipeline.benchmarking.contestants import Contestant
+from interpbench.pipeline.benchmarking.rounds import Found
+from interpbench.pipeline.benchmarking.tables import Row, describe_measure, write_tables
+from interpbench.pipeline.measured import declared
+from interpbench.pipeline.provenance import predictor_record
+
+RECORD = "benchmark.json"
+SETTINGS = ("blur", "template_of", "repeats", "refit_subjects", "regions_sha256", "truth_sha256", "measures")
+
+
+def write_results(
+    folder: Path,
+    rows: Sequence[Row],
+    found: Found,
+    contestants: Sequence[Contestant],
+    metrics: Sequence[tuple[str, Metric]],
+    predictor: Predictor,
+    source: str | Path,
+    manifest: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write `measures.tsv`, `curves.tsv`, `summary.tsv` and `benchmark.json`.
+
+    Returns:
+        The content of `benchmark.json`.
+    """
+    numbers, curves = write_tables(folder, rows)
+    methods = [{**one.describe(), "note": _note(one, found)} for one in contestants]
+    known = {one["name"] for one in methods}
+    methods += [
+        {"name": name, "method": name, "kind": "method", "blurred": False, "signed": False, "learned": False,
+         "options": {}, "training_seconds": 0.0, "note": why}
+        for name, why in found.excluded.items() if name not in known
+    ]  # fmt: skip
+    measures = [describe_measure(name, measure, predictor.unit) for name, measure in declared(metrics)]
+    store.write_json(folder / "measures.json", {"file": "measures.tsv", "measures": measures, "methods": methods})
+    table = table_of(numbers, [one["name"] for one in methods])
+    record = predictor_record(source)
+    summary = {
+        "predictor": {
+            "fingerprint": predictor.fingerprint,
+            "unit": predictor.unit,
+            "name": record.get("predictor"),
+            "test": (record.get("metrics") or {}).get("test"),
+        },
+        "settings": {name: manifest.get(name) for name in SETTINGS},
+        **summarise(table, measures, methods, curves, unit=predictor.unit, seed=int(manifest["seed"])),
+    }
+    summary["warnings"] = [*_doubts(found), *_broken(rows, metrics), *summary["warnings"]]
+    store.write_tsv(folder / "summary.tsv", summary_rows(summary))
+    store.write_json(folder / RECORD, summary)
+    return dict(store.read_json(folder / RECORD))
+
+
+def _note(contestant: Contestant, found: Found) -> str:
+    """Why a method has no maps, or not all; empty where it has."""
+    if contestant.method in found.excluded:
+        return found.excluded[contestant.method]
+    missing = [why for (_, method), why in found.missing.items() if method == contestant.method]
+    return f"no map of {len(missing)} of {len(found.subjects)} subjects, the first: {missing[0]}" if missing else ""
+
+
+def _doubts(found: Found) -> list[str]:
+    """What must be said before any figure."""
+    number = len(found.subjects)
+    flat = [
+        f"{method}: the map is the same everywhere for {count} of {number} subjects; it says nothing about them."
+        for method, count in found.flat.items() if count
+    ]  # fmt: skip
+    return flat
+
+
+def _broken(rows: Sequence[Row], metrics: Sequence[tuple[str, Metric]]) -> list[str]:
+    """How metrics failed first, on any map."""
+    told: dict[str, str] = {}
+    for row in rows:
+        for name, _ in metrics:
+            if row["note"] and row["note"].startswith(f"metric {name!r} "):
+                told.setdefault(name, f"{row['participant_id']}, {row['method']}: {row['note']}")
+    return list(told.values())

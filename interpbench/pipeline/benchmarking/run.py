@@ -1,0 +1,230 @@
+"""`benchmark`: the same predictor, the same subjects, every method, every measure, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from interpbench import store
+from interpbench.atlas import read_atlas
+from interpbench.cohort import Cohort, Subject
+from interpbench.errors import SubjectsFailed
+from interpbench.inference import forward_only
+from interpbench.interfaces import Predictor
+from interpbench.model import load_predictor
+from interpbench.options import options_json
+from interpbench.pipeline.benchmarking.contestants import (
+    ALL,
+    Contestant,
+    named_methods,
+    named_metrics,
+    options_by_name,
+)
+from interpbench.pipeline.benchmarking.entering import Ground, divided, fitted_folders, with_template
+from interpbench.pipeline.benchmarking.maps import Maps, explained_before
+from interpbench.pipeline.benchmarking.people import MEAN_OF, Circumstances, common_truth, mean_of
+from interpbench.pipeline.benchmarking.refits import Refits
+from interpbench.pipeline.benchmarking.results import write_results
+from interpbench.pipeline.benchmarking.rounds import Measuring, make_maps, say_nothing
+from interpbench.pipeline.components import make_component
+from interpbench.pipeline.device import resolve_device
+from interpbench.pipeline.measured import declared
+from interpbench.pipeline.reading import read_samples
+from interpbench.pipeline.selection import choose, finish, log, open_cohort, problem_rows, recorded_splits
+from interpbench.samples import Samples
+from interpbench.volume import read_volume
+
+REFIT_VALIDATION = 16  # validation subjects of a method that is fitted again
+
+
+def benchmark(
+    cohort: str | Path,
+    predictor: str | Path,
+    out: str | Path,
+    *,
+    methods: Sequence[str] = (ALL,),
+    measures: Sequence[str] = (ALL,),
+    options: Mapping[str, Any] | None = None,
+    fitted: Sequence[str | Path] = (),
+    maps: Sequence[str | Path] = (),
+    floors: bool = True,
+    blur: float = 1.0,
+    template_of: str | None = None,
+    regions: str | Path | None = None,
+    truth: str | Path | None = None,
+    split: str | None = "test",
+    participants: Sequence[str] | None = None,
+    subjects: int = 20,
+    repeats: int = 4,
+    refit_subjects: int = 64,
+    batch_size: int = 16,
+    seed: int = 0,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Compare methods on one predictor: maps of the same subjects, every measure, statistics, a page.
+
+    The same command again goes on where it was interrupted: maps are kept one by one, measures subject by subject.
+
+    Args:
+        cohort: a folder with `participants.tsv`, or a table.
+        predictor: a model folder, or the name of a predictor without weights.
+        out: `measures.tsv` (a row a subject, method and measure; `measures.json` has units and directions),
+            `curves.tsv`, `summary.tsv`, `benchmark.json`, `index.html`, `sub-X/` (maps on the network's grid).
+        methods: explainers by name; `all` for every one that is installed.
+        measures: metrics by name, or by that of one of their measures; `all` for every one that is installed.
+        options: `{"METHOD.OPTION": value}`, likewise for metrics.
+        fitted: folders of `fit`; a method that must learn and has none is fitted first, and kept in `out/fitted`.
+        maps: folders of `explain`, whose maps are taken instead of being made.
+        floors: whether the methods that know nothing of the network take part.
+        blur: SD (voxels) of the Gaussian that makes a smoothed copy of each method's maps; 0 for no such copies.
+        template_of: whose mean map is given to everybody, as the floor `template`; the first method by default.
+        regions: an atlas, for measures by region.
+        truth: one truth for all in the template's space, not 0 where the importance must be; by default
+            `truth.nii.gz` beside the cohort's table, where there is one. A column `truth` goes over it.
+        split: train, validation or test; None for everybody.
+        participants: labels; then `split` and `subjects` do not matter.
+        subjects: how many of the split take part, drawn by `seed`; 0 for all.
+        repeats: on how many of them methods are run again and again, for sensitivity, repeatability, randomised
+            weights and cost; 0 for all.
+        refit_subjects: training subjects of a learned method that is fitted again to randomised weights.
+        batch_size: volumes that go through the predictor at once.
+        seed: of the draw of subjects, of every method and every measure.
+        device: `auto`, `cpu` or `cuda`.
+
+    Returns:
+        The content of `benchmark.json`.
+
+    Raises:
+        UsageError, PluginError: a method or measure that is asked for by name does not exist or cannot be loaded.
+        SubjectsFailed: everything was written, but some subjects could not be read.
+    """
+    from interpbench.pipeline.benchmarking.pages import write_page  # it needs matplotlib
+
+    where = resolve_device(device)
+    model = load_predictor(predictor, str(where))
+    names, metric_names = named_methods(methods, floors=floors), named_metrics(measures)
+    given = options_by_name(options or {}, [*names, *metric_names])
+    metrics = [(name, make_component("metric", name, given.get(name, {}))[0]) for name in metric_names]
+    declared(metrics)  # refuses two metrics that measure under one name
+    taken = explained_before(maps, model)
+    people = open_cohort(cohort, need_age=False)
+    chosen, training, validation = _people(people, Path(predictor), split, participants, subjects, seed)
+    asked = {
+        "methods": {name: given.get(name, {}) for name in names},
+        "measures": {name: options_json(metric) for name, metric in metrics},
+        "maps": {name: folder.name for name, (folder, _) in taken.items()},
+        "participants": [subject.id for subject in chosen],
+        "blur": blur,
+        "template_of": template_of,
+        "regions_sha256": None if regions is None else store.sha256_of(regions),
+        "repeats": repeats,
+        "refit_subjects": refit_subjects,
+        "seed": seed,
+        "predictor_sha256": model.fingerprint,
+        "recipe": model.recipe.to_json(),
+        "unit": model.unit,
+    }
+    answer = common_truth(people, truth)
+    asked["truth_sha256"] = None if answer is None else store.sha256_of(answer)
+    command = {"cohort": people.table, "predictor": predictor, "split": split, "device": str(where),
+               "fitted": list(fitted), "regions": regions, "truth": answer}  # fmt: skip
+    run = store.RunFolder.open(out, "benchmark", {**asked, "command": command})
+    ground = Ground(
+        cohort=cohort, predictor=predictor, out=run.path, seed=seed, device=device,
+        fitted=fitted_folders(fitted, names), explained=taken,
+    )  # fmt: skip
+    at_once, waiting = divided(names, given)
+    entered = [ground.ready(name, given.get(name, {}), model) for name in at_once]
+    shelf = Maps(run=run, predictor=model, device=where, seed=seed,
+                 folders={name: folder for name, (folder, _) in taken.items()})  # fmt: skip
+    found = make_maps(chosen, entered, shelf, model)
+    if not found.subjects:
+        raise SubjectsFailed(f"None of {len(chosen)} subjects can be read: {found.failures[0]['message']}")
+    say_nothing(found.predictions, model.unit)
+    base = with_template(entered, waiting, found, run.path, model, template_of)
+    contestants = _with_copies(base, blur)
+    few = max(refit_subjects, MEAN_OF)
+    samples = read_samples(_drawn(training or found.subjects, few, seed), model.recipe, "reading training subjects")[0]
+    held_out = read_samples(_drawn(validation, REFIT_VALIDATION, seed), model.recipe, "reading validation subjects")[0]
+    example = model.recipe.prepare(found.subjects[0]).volume[None].to(where)
+    circumstances = Circumstances(
+        predictor=model,
+        device=where,
+        maps=shelf,
+        refits=Refits(
+            folder=run.path / "refits",
+            training=samples[:refit_subjects],
+            validation=held_out[:],
+            seed=seed,
+        ),
+        seed=seed,
+        batch_size=batch_size,
+        forward=forward_only(model, example),
+        truth=None if answer is None else read_volume(answer, constant_ok=True),
+        regions=None if regions is None else read_atlas(regions, model.recipe).to(where),
+        mean_volume=_mean_volume(samples, model, where),
+    )
+    work = Measuring(
+        run=run, circumstances=circumstances, maps=shelf, base=base, contestants=contestants, metrics=metrics,
+        repeats=repeats or len(found.subjects),
+    )  # fmt: skip
+    rows = work.measure(found)
+    summary = write_results(run.path, rows, found, contestants, metrics, model, predictor, run.manifest)
+    write_page(run.path, summary, found, base, shelf, model, circumstances.truth, _command(run.manifest))
+    failures = ([] if participants else problem_rows(people)) + found.failures
+    run.write_failures(failures)
+    finish(failures, run.path / "failures.tsv", len(found.subjects))
+    return summary
+
+
+def _command(manifest: Mapping[str, Any]) -> str:
+    """The command line that does the same."""
+    given = manifest["command"]
+    words = ["interpbench benchmark", str(given["cohort"])]
+    words += ["--predictor", str(given["predictor"]), "--methods", ",".join(manifest["methods"])]
+    words += ["--measures", ",".join(manifest["measures"]), "--out BENCH --no-floors"]
+    words += [f"--fitted {folder}" for folder in given["fitted"]]
+    words += [f"--{name} {given[name]}" for name in ("regions", "truth") if given[name]]
+    words += [f"--{name.replace('_', '-')} {manifest[name]}" for name in ("blur", "repeats", "refit_subjects", "seed")]
+    words += [f"--split {given['split'] or 'all'} --subjects {len(manifest['participants'])}"]
+    for name, some in manifest["methods"].items():
+        words += [f"-o {name}.{option}={value}" for option, value in some.items()]
+    return " ".join(words)
+
+
+def _people(
+    people: Cohort, predictor: Path, split: str | None, participants: Sequence[str] | None, number: int, seed: int
+) -> tuple[list[Subject], list[Subject], list[Subject]]:
+    """Who takes part, and who belongs to the training and the validation split."""
+    splits = recorded_splits(people, predictor)
+    chosen = choose(people, splits, split, participants)
+    if number and not participants and len(chosen) > number:
+        log.info("%d of %d subjects take part, drawn with seed %d; --subjects 0 takes all", number, len(chosen), seed)
+        chosen = _drawn(chosen, number, seed)
+    parts = splits or {}
+    training, validation = (
+        [one for one in people.subjects if parts.get(one.id) == part] for part in ("train", "validation")
+    )
+    return chosen, training, validation
+
+
+def _drawn(subjects: Sequence[Subject], number: int, seed: int) -> list[Subject]:
+    """So many of the subjects, drawn by the seed, in their own order."""
+    order = torch.randperm(len(subjects), generator=torch.Generator().manual_seed(seed)).tolist()
+    return [subjects[index] for index in sorted(order[:number])]
+
+
+def _mean_volume(samples: Samples, model: Predictor, device: torch.device) -> torch.Tensor | None:
+    """The mean of training volumes, where the images share a space."""
+    mean = mean_of(samples) if model.recipe.centre is not None else None
+    return None if mean is None else mean.to(device)
+
+
+def _with_copies(base: Sequence[Contestant], blur: float) -> list[Contestant]:
+    """The contestants, with a blurred copy of each method; floors have none, they are bars as they are."""
+    copies = [one.blurred(blur) for one in base if one.kind == "method"] if blur > 0 else []
+    methods = [one for one in base if one.kind == "method"]
+    return [*methods, *copies, *[one for one in base if one.kind == "floor"]]

@@ -1,0 +1,83 @@
+"""The results of one subject as a table, and those of all of them as two."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from interpbench import store
+from interpbench.metric import UNIT, Measure
+
+COLUMNS = ("participant_id", "method", "measure", "step", "value", "note")
+Row = dict[str, Any]
+
+
+def rows_of(
+    subject: str, method: str, measures: Sequence[Measure], found: Mapping[str, float | Sequence[float]], note: str
+) -> list[Row]:
+    """One metric's figures of one map: a row for a number, a row a step for a curve; NaN where nothing can be said."""
+    rows: list[Row] = []
+    for measure in measures:
+        value = found[measure.name]
+        steps: Sequence[Any] = measure.steps or (None,)
+        values = [value] if isinstance(value, int | float) else list(value)
+        for step, one in zip(steps, values, strict=True):
+            row = {"participant_id": f"sub-{subject}", "method": method, "measure": measure.name, "step": step}
+            rows.append({**row, "value": float(one), "note": (note or None) if math.isnan(one) else None})
+    return rows
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the results of one subject."""
+    store.write_tsv(path, rows, COLUMNS)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read back what `write_rows` wrote."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [_typed(row) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+
+
+def _typed(row: Mapping[str, str]) -> Row:
+    step, value, note = row["step"], row["value"], row["note"]
+    return {
+        **row,
+        "step": None if step == "n/a" else float(step),
+        "value": math.nan if value == "n/a" else float(value),
+        "note": "" if note == "n/a" else note,
+    }
+
+
+def write_tables(folder: Path, rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+    """Write `measures.tsv`, a row a subject, method and measure, and `curves.tsv`, a row a step.
+
+    Returns:
+        The rows of both.
+    """
+    numbers: list[Row] = []
+    curves: list[Row] = []
+    for row in rows:
+        (numbers if row["step"] is None else curves).append(row)
+    named = [{name: row[name] or None if name == "note" else row[name] for name in COLUMNS if name != "step"}
+             for row in numbers]  # fmt: skip
+    store.write_tsv(folder / "measures.tsv", named, [name for name in COLUMNS if name != "step"])
+    stepped = [{name: row[name] for name in COLUMNS if name != "note"} for row in curves]
+    store.write_tsv(folder / "curves.tsv", stepped, [name for name in COLUMNS if name != "note"])
+    return numbers, curves
+
+
+def describe_measure(metric: str, measure: Measure, unit: str) -> dict[str, Any]:
+    """What the sidecar says of a measure, with the predictor's unit put in."""
+    return {
+        "name": measure.name,
+        "metric": metric,
+        "unit": measure.unit.replace(UNIT, unit),
+        "direction": measure.direction,
+        "help": measure.help,
+        "chance": measure.chance,
+        "steps": list(measure.steps),
+        "steps_name": measure.steps_name,
+    }

@@ -1,0 +1,70 @@
+"""What the pictures of a benchmark share: how a kind of method looks, names that fit, and PNG from a canvas."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as Canvas
+
+from interpbench.report.curves import COLOURS
+
+INK, DIM, FAINT = "#1c1c1c", "#6b6b6b", "#e4e4e4"
+DPI = 100
+LONGEST = 26  # letters of a name in a picture
+LETTER = 0.078  # inches that a letter of a 9-point name takes at most, on average
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a method is drawn: its kind by colour, a blurred copy by a hollow marker and slanted letters."""
+
+    colour: str = COLOURS[0]
+    hollow: bool = False
+
+    @property
+    def fill(self) -> str:
+        return "white" if self.hollow else self.colour
+
+    @property
+    def slant(self) -> str:
+        return "italic" if self.hollow else "normal"
+
+
+METHOD, LEARNED, FLOOR = COLOURS[0], COLOURS[1], "#8a8a8a"
+LOOKS_IN_WORDS = (
+    "orange: methods that learn; blue: other methods; grey: floors, maps that ignore the network;"
+    " hollow and slanted: blurred copies"
+)
+
+
+def look_of(*, floor: bool, learned: bool, blurred: bool) -> Look:
+    """The look of a method of this kind."""
+    return Look(FLOOR if floor else LEARNED if learned else METHOD, blurred)
+
+
+def canvas_of(width: float, height: float, layout: Literal["constrained"] | None = None) -> Canvas:
+    """An empty canvas, in inches, that touches no setting of matplotlib's."""
+    canvas = Canvas(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(canvas)
+    return canvas
+
+
+def png_of(canvas: Canvas, dpi: int = DPI) -> bytes:
+    """The canvas as PNG."""
+    image = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of letters that the font does not have, in names that we did not choose
+        canvas.savefig(image, dpi=dpi, format="png", facecolor=canvas.get_facecolor())
+    return image.getvalue()
+
+
+def short(name: str, longest: int = LONGEST) -> str:
+    """A name that fits: the middle of a long one is left out, for its end tells copies apart."""
+    if len(name) <= longest:
+        return name
+    end = longest // 3
+    return f"{name[: longest - end - 1]}\N{HORIZONTAL ELLIPSIS}{name[-end:]}"

@@ -2,16 +2,18 @@
 
 The table is `participants.tsv` in a folder, or any `.tsv` or `.csv`: `participant_id`, `age` (years), and optionally
 `image`, `mask`, `sex`, `split`, `truth`. Paths in it are relative to its folder. Without an `image` column, images
-are found by BIDS name: `sub-X/**/anat/*T1w.nii.gz`.
+are found by BIDS name: `sub-X/**/anat/*T1w.nii.gz`. Other columns are kept as they are: a network may predict one.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import random
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from interpbench.cohort_table import Row, read_table
@@ -20,6 +22,7 @@ from interpbench.errors import InputError
 LABEL = re.compile(r"[0-9A-Za-z+]{1,100}")
 OLDEST = 120.0  # years
 SPLITS = ("train", "validation", "test")
+OWN_COLUMNS = ("participant_id", "age", "image", "mask", "sex", "split", "truth")
 _SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "test": "test"}
 
 
@@ -35,6 +38,18 @@ class Subject:
     split: str | None = None
     truth: Path | None = None
     line: int = 0
+    cells: Mapping[str, str] = field(default_factory=dict, hash=False)  # of further columns, names in lower case
+
+    def cell(self, column: str) -> str | None:
+        """A further column's text, or the sex; None where it is missing."""
+        return self.sex if column.lower() == "sex" else self.cells.get(column.lower())
+
+    def number(self, column: str) -> float:
+        """A further column's number, or the age; NaN where there is none."""
+        if column.lower() == "age":
+            return math.nan if self.age is None else self.age
+        found = number_in(self.cell(column) or "")
+        return math.nan if found is None else found
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,7 @@ class Cohort:
     subjects: tuple[Subject, ...]
     problems: tuple[Problem, ...] = ()
     dropped: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()  # of the table, as they are written
 
     def describe(self) -> str:
         """One line: how many subjects, how many dropped and who, how many problems."""
@@ -109,17 +125,26 @@ def read_cohort(path: Path | str, *, need_age: bool = True) -> Cohort:
             dropped.append(label)
         else:
             subjects.append(subject)
-    return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped))
+    return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped), names)
 
 
 def split_cohort(
-    subjects: Sequence[Subject], *, fractions: tuple[float, float, float] = (0.75, 0.10, 0.15), seed: int = 0
+    subjects: Sequence[Subject],
+    *,
+    fractions: tuple[float, float, float] = (0.75, 0.10, 0.15),
+    seed: int = 0,
+    column: str = "age",
+    classes: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Divide subjects into train, validation and test, alike in age.
+    """Divide subjects into train, validation and test, alike in age, or in what else is predicted.
 
     Subjects in order of age are cut into bins; each bin is dealt out at random, and after each bin the counts so
     far are the fractions' to within one. The result does not depend on the order of `subjects`. Who has a `split`
     in the table keeps it; only the others are dealt out.
+
+    Args:
+        column: by which they are to be alike.
+        classes: its words, where it holds words: then each class is cut into bins of its own, by age.
 
     Returns:
         `{id: "train" | "validation" | "test"}`, in the order of `subjects`.
@@ -129,12 +154,22 @@ def split_cohort(
     """
     if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
         raise InputError(f"the split's fractions must be three that add up to 1, got {fractions}.")
+
+    def group(subject: Subject) -> str:
+        return (subject.cell(column) or "") if classes else ""
+
+    def rank(subject: Subject) -> tuple[str, bool, float, str]:
+        number = subject.number("age" if classes else column)
+        return group(subject), math.isnan(number), 0.0 if math.isnan(number) else number, subject.id
+
     chosen = {subject.id: subject.split for subject in subjects if subject.split is not None}
-    free = [subject for subject in subjects if subject.split is None]
-    free.sort(key=lambda subject: (subject.age is None, subject.age or 0.0, subject.id))
+    free = sorted((subject for subject in subjects if subject.split is None), key=rank)
     draw = random.Random(seed)
-    bins = max(1, min(10, len(free) // 7))
-    ends = [round(len(free) * (number + 1) / bins) for number in range(bins)]
+    ends: list[int] = []
+    for _, members in itertools.groupby(free, key=group):
+        number, first = len(list(members)), ends[-1] if ends else 0
+        bins = max(1, min(10, number // 7))
+        ends += [first + round(number * (one + 1) / bins) for one in range(bins)]
     start, given = 0, [0, 0, 0]
     for end in ends:
         upto = _counts(end, fractions)
@@ -147,6 +182,16 @@ def split_cohort(
         chosen.update({subject.id: word for subject, word in zip(free[start:end], words, strict=True)})
         start, given = end, upto
     return {subject.id: str(chosen[subject.id]) for subject in subjects}
+
+
+def number_in(cell: str) -> float | None:
+    """The number that a cell holds, also with a decimal comma; None where it holds something else."""
+    text = cell.replace(",", ".") if cell.count(",") == 1 and "." not in cell else cell
+    try:
+        number = float(text if "_" not in text else "")  # Python reads 4_4 as 44
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _counts(number: int, fractions: tuple[float, float, float]) -> list[int]:
@@ -197,17 +242,16 @@ def _subject(root: Path, row: Row, label: str, *, find_image: bool) -> Subject:
         split=None if split is None else _SPLIT_WORDS[split.lower()],
         truth=_file(root, row, "truth"),
         line=row.line,
+        cells={name: cell for name, cell in row.cells.items() if cell is not None and name not in OWN_COLUMNS},
     )
 
 
 def _age(cell: str | None) -> float | None:
     if cell is None:
         return None
-    text = cell.replace(",", ".") if cell.count(",") == 1 and "." not in cell else cell
-    try:
-        age = float(text if "_" not in text else "")  # Python reads 4_4 as 44
-    except ValueError:
-        raise _BadRow(f"age {cell[:60]!r} is not a number of years") from None
+    age = number_in(cell)
+    if age is None:
+        raise _BadRow(f"age {cell[:60]!r} is not a number of years")
     if not 0 < age <= OLDEST:
         raise _BadRow(f"age must be above 0 and at most {OLDEST:g} years, got {cell}")
     return age

@@ -52,6 +52,7 @@ def save_predictor(
         "unit": predictor.unit,
         "scale": predictor.scale,
         "offset": predictor.offset,
+        **_task_of(predictor),
         **details,
         "fingerprint": predictor.fingerprint,
         "sha256": store.sha256_of(folder / WEIGHTS),
@@ -60,26 +61,28 @@ def save_predictor(
     return read_record(folder)
 
 
-def load_predictor(source: str | Path, device: str = "cpu") -> Predictor:
+def load_predictor(source: str | Path, device: str = "cpu", target: str | None = None) -> Predictor:
     """Load a model folder, or a registered predictor that needs no weights by its name.
 
     Args:
         source: the folder that `train` or `adopt` wrote, or a component's name.
         device: where its weights go: `"cpu"`, `"cuda"`, ...
+        target: of a classifier, the class whose logit it predicts; None for the one on record.
 
     Returns:
         The predictor, frozen, in eval mode.
 
     Raises:
         InputError: no model there, a file that is damaged or changed, weights of another architecture.
+        UsageError: it has no such class.
     """
     folder = Path(source)
     if not folder.is_dir():
-        return _by_name(str(source))
+        return _by_name(str(source), target)
     record = read_record(folder)
     predictor = _class_named(str(record["predictor"]), folder)
     options = typed_options(predictor, record["options"])
-    blank = predictor(**options)
+    blank = _aimed(predictor(**options), record, target, folder)
     recipe = Recipe.from_json(record["recipe"])
     weights = folder / WEIGHTS
     if not weights.is_file():
@@ -111,6 +114,26 @@ def read_record(folder: str | Path) -> dict[str, Any]:
     return dict(record)
 
 
+def _task_of(predictor: NetworkPredictor) -> dict[str, Any]:
+    """What a record says of what is predicted; nothing where that is age."""
+    if predictor.classes:
+        return {
+            "task": "classification",
+            "target": predictor.target_column,
+            "classes": list(predictor.classes),
+            "target_class": predictor.target_class,
+        }
+    return {} if predictor.target_column == "age" else {"task": "regression", "target": predictor.target_column}
+
+
+def _aimed(blank: NetworkPredictor, record: Mapping[str, Any], target: str | None, folder: Path) -> NetworkPredictor:
+    classes = [str(one) for one in record.get("classes", ())]
+    try:
+        return blank.aimed_at(str(record.get("target", "age")), classes, target or record.get("target_class"))
+    except UsageError as error:
+        raise UsageError(f"{folder}: {error}") from error
+
+
 def _class_named(name: str, source: str | Path) -> type[NetworkPredictor]:
     found = discover().load("predictor", name)
     if not issubclass(found, NetworkPredictor):
@@ -118,7 +141,7 @@ def _class_named(name: str, source: str | Path) -> type[NetworkPredictor]:
     return found
 
 
-def _by_name(name: str) -> Predictor:
+def _by_name(name: str, target: str | None) -> Predictor:
     if "/" in name or name.startswith("."):
         raise InputError(f"{name}: there is no such model folder.")
     registry = discover()
@@ -130,4 +153,6 @@ def _by_name(name: str) -> Predictor:
     if issubclass(found, NetworkPredictor):
         raise UsageError(f"Predictor {name!r} needs weights: give the model folder that `interpbench train` wrote.")
     predictor: Predictor = found()
+    if target not in (None, predictor.target_class):
+        raise UsageError(f"Predictor {name!r} predicts no class {target!r}: leave out the target class.")
     return predictor

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import overload
 
 from interpbench.cohort import Subject
-from interpbench.interfaces import Sample
+from interpbench.interfaces import Predictor, Sample
 from interpbench.recipe import Recipe
 
 CACHE_BYTES = 4 * 2**30
+
+
+def target_of(subject: Subject, predictor: Predictor) -> float:
+    """What a subject's prediction should be, in the predictor's unit; NaN where unknown.
+
+    A classifier predicts a logit, and nobody knows the logit that should be.
+    """
+    return math.nan if predictor.classes else subject.number(predictor.target_column)
+
+
+def age_of(subject: Subject) -> float:
+    """In years; NaN where unknown."""
+    return subject.number("age")
 
 
 class Samples(Sequence[Sample]):
@@ -22,12 +35,21 @@ class Samples(Sequence[Sample]):
     Args:
         subjects: whom to read.
         recipe: how a file becomes an input.
+        target: what a subject's prediction should be; NaN where unknown.
         cache_bytes: how much memory kept samples may take (5 bytes a voxel).
     """
 
-    def __init__(self, subjects: Sequence[Subject], recipe: Recipe, *, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        subjects: Sequence[Subject],
+        recipe: Recipe,
+        *,
+        target: Callable[[Subject], float] = age_of,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
         self.subjects = tuple(subjects)
         self.recipe = recipe
+        self.target = target
         self._room = cache_bytes
         self._kept: dict[int, Sample] = {}
 
@@ -56,5 +78,5 @@ class Samples(Sequence[Sample]):
     def _read(self, place: int) -> Sample:
         subject = self.subjects[place]
         prepared = self.recipe.prepare(subject)
-        target = math.nan if subject.age is None else subject.age
+        target = self.target(subject)
         return Sample(subject=subject.id, volume=prepared.volume, brain=prepared.brain, target=target)

@@ -60,6 +60,8 @@ def test_train_has_the_papers_settings_as_defaults(run, calls):
     assert (name, args) == ("train", (Path("cohort"), Path("model")))
     assert kwargs == {
         "predictor": "resnet18",
+        "target": "age",
+        "unit": None,
         "options": {},
         "recipe": {},
         "epochs": 40,
@@ -96,6 +98,9 @@ def test_adopt_passes_factory_weights_and_recipe(run, calls):
         "offset": 40.0,
         "unit": "years",
         "training_age_range": (44.0, 73.0),
+        "target": None,
+        "classes": (),
+        "target_class": None,
     }
 
 
@@ -105,7 +110,7 @@ def test_predict_takes_every_subject_unless_told_otherwise(run, calls):
     assert calls[0] == (
         "predict",
         (Path("cohort"), Path("model"), Path("ages.tsv")),
-        {"split": None, "participants": None, "seed": 0, "device": "auto"},
+        {"split": None, "participants": None, "target_class": None, "seed": 0, "device": "auto"},
     )
     assert (calls[1][2]["split"], calls[1][2]["device"]) == ("test", "cpu")
 
@@ -117,7 +122,14 @@ def test_fit_passes_method_preset_and_options(run, calls):
         (
             "fit",
             (Path("c"), Path("m"), Path("f")),
-            {"method": "unoise", "options": {"r": "2", "e": "3"}, "preset": "paper", "seed": 0, "device": "auto"},
+            {
+                "method": "unoise",
+                "options": {"r": "2", "e": "3"},
+                "preset": "paper",
+                "target_class": None,
+                "seed": 0,
+                "device": "auto",
+            },
         )
     ]
 
@@ -133,6 +145,7 @@ def test_explain_takes_the_test_split_unless_told_otherwise(run, calls):
                 "fitted": None,
                 "options": {},
                 "preset": None,
+                "target_class": None,
                 "split": "test",
                 "participants": None,
                 "batch_size": 1,

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from interpbench.cohort import Cohort, Problem, Subject, read_cohort, split_cohort
+from interpbench.cohort import SPLITS, Cohort, Problem, Subject, read_cohort, split_cohort
 from interpbench.errors import InputError
 
 HEADER = "participant_id\tage\timage\n"
@@ -197,6 +197,20 @@ def test_no_image_or_several_by_bids_name_is_a_problem(tmp_path):
     assert "2 T1w images" in cohort.problems[1].message and "b_T1w" in cohort.problems[1].message
 
 
+def test_further_columns_are_kept_by_their_names_in_any_case(tmp_path):
+    header = "participant_id\tage\tsex\tGroup\tBMI\timage\n"
+    rows = "01\t50\tF\tadult\t21,5\ta.nii.gz\n02\t60\tM\tn/a\thigh\tb.nii.gz\n"
+    cohort = read_cohort(written(tmp_path, header + rows))
+    first, second = cohort.subjects
+    assert cohort.columns == ("participant_id", "age", "sex", "Group", "BMI", "image")
+    assert (first.cells, second.cells) == ({"group": "adult", "bmi": "21,5"}, {"bmi": "high"})
+    assert [first.cell(name) for name in ("GROUP", "sex", "age")] == ["adult", "F", None]
+    assert second.cell("group") is None
+    assert (first.number("Bmi"), first.number("age")) == (21.5, 50.0)
+    assert np.isnan([second.number("bmi"), second.number("group"), second.number("nothing")]).all()
+    assert len({first, second}) == 2
+
+
 def people(number, seed=0):
     ages = np.random.default_rng(seed).uniform(44, 73, number)
     return [Subject(f"{one:04d}", os.devnull, float(age)) for one, age in enumerate(ages)]
@@ -232,6 +246,44 @@ def test_a_split_in_the_table_wins():
     mixed = [*subjects, *(Subject(f"x{one.id}", one.image, one.age) for one in people(20))]
     split = split_cohort(mixed)
     assert {split[one.id] for one in subjects} == {"test"} and Counter(split.values())["train"] == 15
+
+
+def grouped(children, adults):
+    words = ["child"] * children + ["adult"] * adults
+    return [
+        Subject(one.id, os.devnull, one.age, cells={"group": word, "bmi": str(100 - one.age)})
+        for one, word in zip(people(children + adults), words, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("children", "adults"), [(122, 33), (20, 20), (40, 5)])
+def test_a_split_by_class_has_the_fractions_asked_for_in_each_class(children, adults):
+    subjects = grouped(children, adults)
+    split = split_cohort(subjects, column="group", classes=("adult", "child"))
+    for name, number in (("child", children), ("adult", adults)):
+        counts = Counter(split[one.id] for one in subjects if one.cell("group") == name)
+        for word, share in (("train", 0.75), ("validation", 0.10), ("test", 0.15)):
+            assert abs(counts[word] - share * number) <= 1.5
+
+
+def test_within_a_class_a_split_is_alike_in_age():
+    subjects = grouped(300, 100)
+    split = split_cohort(subjects, column="group", classes=("adult", "child"))
+    for name in ("child", "adult"):
+        ages = {word: [s.age for s in subjects if split[s.id] == word and s.cell("group") == name] for word in SPLITS}
+        assert abs(np.median(ages["test"]) - np.median(ages["train"])) < 4
+
+
+def test_a_split_by_another_number_is_as_by_age():
+    subjects = grouped(60, 0)  # whose bmi falls as age rises
+    same = [Subject(one.id, os.devnull, 100 - one.age) for one in subjects]
+    assert split_cohort(subjects, column="bmi") == split_cohort(same)
+    assert split_cohort(subjects, column="bmi") != split_cohort(subjects)
+
+
+def test_who_has_no_class_is_dealt_out_too():
+    subjects = [*grouped(20, 20), *people(0), Subject("x", os.devnull, 50.0)]
+    assert split_cohort(subjects, column="group", classes=("adult", "child"))["x"] in SPLITS
 
 
 def test_fractions_that_do_not_add_up_are_refused():

@@ -190,3 +190,10 @@ def test_the_case_and_the_random_state_are_left_alone() -> None:
     Deletion().measure(case)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(*pair) for pair in zip(before, (case.map, case.volume, case.brain), strict=True))
+
+
+def test_a_smoothed_copy_is_measured_with_the_last_imputers_only() -> None:
+    metric, map = Deletion(imputers=("zero", "blur", "road")), random_map(4)
+    first, second = metric.measure(toy_case(map)), metric.measure(toy_case(map, copy_of="another"))
+    assert all(math.isfinite(first[f"srg_{name}"]) for name in ("zero", "blur", "road"))  # type: ignore[arg-type]
+    assert math.isnan(second["srg_zero"]) and second["srg_road"] == first["srg_road"]  # type: ignore[arg-type]

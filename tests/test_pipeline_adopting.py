@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from interpbench import Recipe, load_predictor
+from interpbench import Recipe, load_predictor, predict
 from interpbench.errors import InputError, UsageError
 from interpbench.pipeline import adopt
 
@@ -29,7 +30,8 @@ SOURCE = """
 
         def forward(self, x):
             x = self.last(self.first(x).relu().mean((2, 3, 4)))
-            return {"none": x, "log": x.log_softmax(1), "softmax": x.softmax(1)}[self.ending]
+            ends = {"none": x, "log": x.log_softmax(1), "softmax": x.softmax(1), "sigmoid": x.sigmoid()}
+            return ends[self.ending]
 """
 
 
@@ -105,3 +107,65 @@ def test_a_recipe_without_a_shape_is_told(own: Any, tmp_path: Path) -> None:
     saved(own, tmp_path / "w.pt")
     with pytest.raises(UsageError, match="shape"):
         adopt("own_network:Own", tmp_path / "w.pt", tmp_path / "out", recipe={"voxel_size": 4.0})
+
+
+@pytest.mark.parametrize(("classes", "sign"), [(("young", "old"), 1.0), (["old", " young"], -1.0)])
+@pytest.mark.parametrize("ending", ["none", "log"])
+def test_a_classifiers_classes_are_its_outputs_in_order(
+    own: Any, tmp_path: Path, classes: list[str], sign: float, ending: str
+) -> None:
+    network = saved(own, tmp_path / "w.pt", outputs=2, ending=ending)
+    record = adopt("own_network:Own", tmp_path / "w.pt", tmp_path / "out", recipe=RECIPE, classes=classes,
+                   arguments={"outputs": 2, "ending": ending}, target="Group", target_class="old")  # fmt: skip
+    volumes = torch.randn(2, 1, 8, 9, 10)
+    scores = network(volumes)
+    torch.testing.assert_close(load_predictor(tmp_path / "out").predict(volumes), sign * (scores[:, 1] - scores[:, 0]))
+    assert (record["unit"], record["target"], record["target_class"]) == ("logit", "group", "old")
+    assert record["classes"] == [name.strip() for name in classes]
+
+
+def test_an_adopted_classifier_is_judged_by_its_column(
+    own: Any, tmp_path: Path, make_toy_cohort: Callable[..., Path]
+) -> None:
+    saved(own, tmp_path / "w.pt")
+    asked = {"recipe": RECIPE, "classes": ["old", "young"], "target": "group"}
+    adopt("own_network:Own", tmp_path / "w.pt", tmp_path / "out", **asked)
+    (tmp_path / "cohort").mkdir()
+    cohort = make_toy_cohort(tmp_path / "cohort", 4, columns={"group": ["young", "young", "old", "n/a"]})
+    figures = predict(cohort, tmp_path / "out", tmp_path / "p.tsv", device="cpu")["figures"]["all"]
+    assert (figures["n"], figures["counts"]) == (3, {"old": 1, "young": 2})
+    assert figures["majority_class"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "message"),
+    [
+        ({"outputs": 2}, {"classes": ["old"]}, "two different words at least, one an output, got old"),
+        ({"outputs": 2}, {"classes": ["old", "old"]}, "two different words"),
+        ({"outputs": 2}, {"scale": 2.0}, "a classifier's prediction is a logit: leave out scale"),
+        ({"outputs": 2}, {"options": {"column": 1}}, "leave out column"),
+        ({"outputs": 2}, {"target_class": "odl"}, "Did you mean 'old'"),
+        ({"outputs": 3}, {}, "has 3 outputs, but there are 2 classes"),
+        ({"outputs": 2, "ending": "softmax"}, {}, "own_network:Own: its output ends in a softmax"),
+        ({"ending": "sigmoid"}, {}, "own_network:Own: its output ends in a sigmoid"),
+        ({"outputs": 2, "ending": "softmax"}, {"classes": (), "options": {"column": 1}}, "ends in a softmax"),
+        ({"ending": "sigmoid"}, {"classes": ()}, "ends in a sigmoid"),
+    ],
+)
+def test_what_is_squashed_or_no_classifier_is_not_adopted(
+    own: Any, tmp_path: Path, arguments: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    saved(own, tmp_path / "w.pt", **arguments)
+    asked = {"recipe": RECIPE, "classes": ["old", "young"], "arguments": arguments, **changes}
+    with pytest.raises((InputError, UsageError), match=message):
+        adopt("own_network:Own", tmp_path / "w.pt", tmp_path / "out", **asked)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sigmoid_with_a_scale_may_be_meant_and_is_told(
+    own: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    saved(own, tmp_path / "w.pt", ending="sigmoid")
+    adopt("own_network:Own", tmp_path / "w.pt", tmp_path / "out", recipe=RECIPE, arguments={"ending": "sigmoid"},
+          scale=40.0, offset=40.0)  # fmt: skip
+    assert "own_network:Own: its output ends in a sigmoid: where it saturates, maps are flat" in caplog.text

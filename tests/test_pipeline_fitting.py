@@ -16,7 +16,7 @@ from interpbench.pipeline.fitting import load_fitted, read_fitted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Template(Explainer):
+class Average(Explainer):
     """Learns the mean training volume; every map is that, times `gain`."""
 
     learned = True
@@ -39,19 +39,19 @@ class Template(Explainer):
         return {"mean": self.mean}
 
     def with_state(self, state):
-        copy = Template(gain=self.gain, seed=self.seed)
+        copy = Average(gain=self.gain, seed=self.seed)
         object.__setattr__(copy, "mean", state["mean"])
         return copy
 
     @property
     def record(self):
-        return {"curve": [1.0, 0.5], "warnings": ["it is only a template"]}
+        return {"curve": [1.0, 0.5], "warnings": ["it is only an average"]}
 
     def explain(self, predictor, volumes):
         return (self.gain * self.mean).abs().expand(volumes.shape[0], -1, -1, -1).contiguous()
 
 
-class NoNumbers(Template):
+class NoNumbers(Average):
     def state(self):
         return {"mean": torch.full((2,), float("nan"))}
 
@@ -63,20 +63,20 @@ class Fixed(Explainer):
 
 @pytest.fixture(autouse=True)
 def methods(toy_plugin: types.ModuleType) -> None:
-    for name, method in {"template": Template, "nonumbers": NoNumbers, "fixed": Fixed}.items():
+    for name, method in {"average": Average, "nonumbers": NoNumbers, "fixed": Fixed}.items():
         toy_plugin.offer("explainer", name, method)
 
 
 @pytest.fixture
 def fitted(toy_cohort: Path, toy_model: Path, tmp_path: Path) -> Path:
-    fit(toy_cohort, toy_model, tmp_path / "fitted", method="template", options={"gain": "2"}, device="cpu")
+    fit(toy_cohort, toy_model, tmp_path / "fitted", method="average", options={"gain": "2"}, device="cpu")
     return tmp_path / "fitted"
 
 
 def test_what_was_learned_is_found_again(fitted: Path, toy_model: Path) -> None:
     predictor = load_predictor(toy_model)
     found = load_fitted(fitted, predictor)
-    assert isinstance(found, Template)
+    assert isinstance(found, Average)
     assert found.gain == 2.0
     assert found.mean is not None
     assert found.mean.shape == predictor.recipe.shape
@@ -84,7 +84,7 @@ def test_what_was_learned_is_found_again(fitted: Path, toy_model: Path) -> None:
 
 def test_the_record_says_method_options_predictor_and_what_the_fit_measured(fitted: Path, toy_model: Path) -> None:
     record = read_fitted(fitted)
-    assert record["method"] == "template"
+    assert record["method"] == "average"
     assert record["options"]["gain"] == 2.0
     assert record["predictor_sha256"] == load_predictor(toy_model).fingerprint
     assert record["record"]["curve"] == [1.0, 0.5]
@@ -106,7 +106,7 @@ def test_another_predictor_is_refused(fitted: Path, toy_model: Path) -> None:
 
 
 def test_another_method_is_refused(fitted: Path, toy_model: Path) -> None:
-    with pytest.raises(UsageError, match="was fitted with method 'template', not 'unoise'"):
+    with pytest.raises(UsageError, match="was fitted with method 'average', not 'unoise'"):
         load_fitted(fitted, load_predictor(toy_model), method="unoise")
 
 
@@ -120,7 +120,7 @@ def test_a_changed_state_is_refused(fitted: Path, toy_model: Path) -> None:
 
 def test_the_same_seed_gives_the_same_bytes(fitted: Path, toy_cohort: Path, toy_model: Path, tmp_path: Path) -> None:
     before = torch.get_rng_state()
-    fit(toy_cohort, toy_model, tmp_path / "again", method="template", options={"gain": 2.0}, device="cpu")
+    fit(toy_cohort, toy_model, tmp_path / "again", method="average", options={"gain": 2.0}, device="cpu")
     assert torch.equal(torch.get_rng_state(), before)
     for name in ("state.safetensors", "fitted.json"):
         assert (tmp_path / "again" / name).read_bytes() == (fitted / name).read_bytes()
@@ -130,22 +130,22 @@ def test_the_same_command_again_does_nothing_and_another_is_refused(
     fitted: Path, toy_cohort: Path, toy_model: Path
 ) -> None:
     stamp = (fitted / "state.safetensors").stat().st_mtime_ns
-    fit(toy_cohort, toy_model, fitted, method="template", options={"gain": 2}, device="cpu")
+    fit(toy_cohort, toy_model, fitted, method="average", options={"gain": 2}, device="cpu")
     assert (fitted / "state.safetensors").stat().st_mtime_ns == stamp
     with pytest.raises(ConflictError, match=r"options\.gain is 2\.0 there and 3\.0 here"):
-        fit(toy_cohort, toy_model, fitted, method="template", options={"gain": 3}, device="cpu")
+        fit(toy_cohort, toy_model, fitted, method="average", options={"gain": 3}, device="cpu")
 
 
 def test_a_preset_sets_options_and_single_options_go_over_it(
     toy_cohort: Path, toy_model: Path, tmp_path: Path
 ) -> None:
-    loud = fit(toy_cohort, toy_model, tmp_path / "loud", method="template", preset="loud", seed=5, device="cpu")
+    loud = fit(toy_cohort, toy_model, tmp_path / "loud", method="average", preset="loud", seed=5, device="cpu")
     assert (loud.gain, loud.seed) == (10.0, 5)
-    both = fit(toy_cohort, toy_model, tmp_path / "both", method="template", preset="loud",
+    both = fit(toy_cohort, toy_model, tmp_path / "both", method="average", preset="loud",
                options={"gain": 4, "seed": 9}, seed=5, device="cpu")  # fmt: skip
     assert (both.gain, both.seed) == (4.0, 9)
     with pytest.raises(UsageError, match=r"no preset 'lowd'\. Did you mean 'loud'"):
-        fit(toy_cohort, toy_model, tmp_path / "none", method="template", preset="lowd")
+        fit(toy_cohort, toy_model, tmp_path / "none", method="average", preset="lowd")
 
 
 def test_a_method_that_has_nothing_to_learn_is_refused(toy_cohort: Path, toy_model: Path, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_method_that_has_nothing_to_learn_is_refused(toy_cohort: Path, toy_mod
 def test_a_state_that_is_no_numbers_is_refused_and_not_kept(
     toy_cohort: Path, toy_model: Path, tmp_path: Path, toy_plugin: types.ModuleType
 ) -> None:
-    class Broken(Template):
+    class Broken(Average):
         def fit(self, predictor, training, validation):
             return NoNumbers()
 
@@ -173,7 +173,7 @@ def test_a_predictor_without_a_split_has_the_cohort_divided(
     model.mkdir()
     for name in ("model.json", "model.safetensors"):
         (model / name).write_bytes((toy_model / name).read_bytes())
-    fit(toy_cohort, model, tmp_path / "fitted", method="template", device="cpu")
+    fit(toy_cohort, model, tmp_path / "fitted", method="average", device="cpu")
     words = [line.split("\t")[2] for line in (tmp_path / "fitted" / "split.tsv").read_text().splitlines()[1:]]
     assert [words.count(word) for word in ("train", "validation", "test")] == [30, 4, 6]
 
@@ -181,6 +181,6 @@ def test_a_predictor_without_a_split_has_the_cohort_divided(
 def test_a_folder_with_nothing_fitted_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"fitted\.json is missing"):
         read_fitted(tmp_path)
-    (tmp_path / "fitted.json").write_text(json.dumps({"method": "template"}))
+    (tmp_path / "fitted.json").write_text(json.dumps({"method": "average"}))
     with pytest.raises(InputError, match="no record of a fitted explainer"):
         read_fitted(tmp_path)

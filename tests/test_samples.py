@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import torch
 from interpbench.cohort import Subject
 from interpbench.interfaces import Sample
 from interpbench.recipe import Recipe
-from interpbench.samples import Samples
+from interpbench.samples import Samples, target_of
+from interpbench.testing import linear_predictor
 from interpbench.volume import write_map
 
 RECIPE = Recipe(shape=(6, 7, 8), voxel_size=2.0)
@@ -56,3 +58,17 @@ def test_what_fits_is_kept_and_the_rest_is_read_again(subjects):
     first = [samples[index] for index in range(3)]
     assert [samples[index] is first[index] for index in range(3)] == [True, True, False]
     assert torch.equal(samples[2].volume, first[2].volume)
+
+
+def test_the_target_is_another_column_where_one_is_asked_for(subjects):
+    assert Samples(subjects, RECIPE, target=lambda subject: subject.line + 0.5)[0].target == 0.5
+
+
+def test_a_regressors_target_is_its_column_and_a_classifiers_is_unknown():
+    subject = Subject("1", os.devnull, 50.0, cells={"bmi": "21.5", "group": "adult"})
+    predictor = linear_predictor(torch.ones(6, 7, 8))
+    assert target_of(subject, predictor) == 50.0
+    predictor.target_column = "bmi"
+    assert target_of(subject, predictor) == 21.5
+    predictor.target_column, predictor.classes, predictor.target_class = "group", ("adult", "child"), "child"
+    assert math.isnan(target_of(subject, predictor))

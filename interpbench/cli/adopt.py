@@ -11,6 +11,12 @@ from interpbench.cli import flags
 from interpbench.cli.voice import say
 
 
+def _words(context: click.Context, parameter: click.Parameter, value: Any) -> tuple[str, ...]:
+    """Words from `child,adult`, or from a list in a configuration file."""
+    words = value.split(",") if isinstance(value, str) else value or ()
+    return tuple(str(word).strip() for word in words)
+
+
 @click.command()
 @click.argument("factory")
 @click.argument("weights", type=flags.PATH)
@@ -28,6 +34,14 @@ from interpbench.cli.voice import say
     metavar="LOW HIGH",
     help="The range that it was trained on; predictions beyond are warned about.",
 )
+@click.option("--target", metavar="COLUMN", help="The column of participants.tsv that it predicts; age by default.")
+@click.option(
+    "--classes",
+    callback=_words,
+    metavar="A,B,...",
+    help="Of a classifier: the words of that column, in the order of the network's outputs.",
+)
+@flags.target_class
 @flags.spoken
 def adopt(factory: str, weights: Path, out: Path, **settings: Any) -> None:
     """Turn your own network into a predictor.

@@ -76,25 +76,26 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> li
 @click.option(
     "--subjects",
     type=click.IntRange(min=0),
-    default=20,
+    default=16,
     show_default=True,
     help="How many of the split take part, drawn by the seed; 0 for all.",
 )
 @click.option(
     "--repeats",
     type=click.IntRange(min=0),
-    default=4,
+    default=3,
     show_default=True,
     help="On how many of them methods are run again and again (sensitivity, other seeds, other weights); 0 for all.",
 )
 @click.option(
     "--refit-subjects",
     type=click.IntRange(min=1),
-    default=64,
+    default=32,
     show_default=True,
     help="Training subjects of a learned method that is fitted again to randomised weights.",
 )
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Volumes at once.")
+@flags.target_class
 @flags.seed
 @flags.device
 @flags.spoken

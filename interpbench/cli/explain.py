@@ -24,6 +24,7 @@ from interpbench.cli.voice import say
 )
 @flags.options_of("method")
 @flags.preset
+@flags.target_class
 @flags.split("test")
 @flags.labels
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Subjects at once.")

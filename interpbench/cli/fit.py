@@ -18,6 +18,7 @@ from interpbench.cli.voice import say
 @flags.out("FITTED", "Folder for what it learned.")
 @flags.options_of("method")
 @flags.preset
+@flags.target_class
 @flags.seed
 @flags.device
 @flags.spoken

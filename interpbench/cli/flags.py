@@ -89,6 +89,12 @@ model = click.option(
     metavar="MODEL",
     help="Folder of a predictor, from `interpbench train` or `interpbench adopt`.",
 )
+target_class = click.option(
+    "--target-class",
+    metavar="CLASS",
+    show_default="the model's",
+    help="Of a classifier: the class whose logit is the prediction.",
+)
 seed = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all that is random."
 )

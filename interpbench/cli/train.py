@@ -15,6 +15,14 @@ from interpbench.cli.voice import say
 @flags.cohort
 @flags.out("MODEL", "Folder for the trained predictor.")
 @click.option("--predictor", default="resnet18", show_default=True, metavar="NAME", help="Which network to train.")
+@click.option(
+    "--target",
+    default="age",
+    show_default=True,
+    metavar="COLUMN",
+    help="What to predict: numbers make a regressor, words a classifier.",
+)
+@click.option("--unit", metavar="UNIT", help="Of a number other than age.")
 @flags.options_of("network, or of the training (schedule, flip, ...)")
 @flags.recipe(required=False)
 @click.option("--epochs", type=click.IntRange(min=1), default=40, show_default=True)
@@ -32,14 +40,16 @@ from interpbench.cli.voice import say
 @flags.device
 @flags.spoken
 def train(cohort: Path, out: Path, **settings: Any) -> None:
-    """Train a predictor of age on a cohort.
+    """Train a predictor of age, or of another column, on a cohort.
 
-    COHORT is split 75/10/15, stratified by age, and the best epoch by validation error is kept.
+    COHORT is split 75/10/15, alike in what is predicted, and the best epoch by validation error is kept.
     """
     from interpbench import pipeline
     from interpbench.pipeline.evaluation import describe_figures
 
     record = pipeline.train(cohort, out, **settings)
     test = record["metrics"]["test"]
-    told = describe_figures(test, record["unit"]) if test else "nobody is in it, so there is no figure"
+    told = "nobody is in it, so there is no figure"
+    if test:
+        told = describe_figures(test, record["unit"], record.get("target", "age"))
     say(f"Predictor in {out}; test split: {told}")

@@ -81,6 +81,7 @@ class Deletion(Metric):
 
     imputers: tuple[str, ...] = option(IMPUTERS, f"how voxels are hidden, some of {','.join(IMPUTERS)}")
     steps: tuple[float, ...] = option(STEPS, "how much is hidden, percent of the brain's voxels, from 0 up")
+    copies: int = option(2, "imputers, the last ones, for a smoothed copy of another method's map", minimum=0)
     blur: float = option(12.0, "SD of the Gaussian of the imputer blur, mm", above=0)
 
     def __post_init__(self) -> None:
@@ -115,8 +116,11 @@ class Deletion(Metric):
         steps = sorted({*self.steps, HALF} - {0.0})
         hidden = hidden_voxels(places(importance, case.generator("ties")), case.brain, steps)
         figures: dict[str, float | Sequence[float]] = {}
+        asked = self.imputers[-self.copies :] if case.copy_of else self.imputers
         for name in self.imputers:
             try:
+                if name not in asked:
+                    raise NotApplicable(f"copies are measured with {', '.join(asked)} only")
                 clean, predictions = case.prediction, case.predict(impute(case, hidden, name, blur=self.blur)).tolist()
             except NotApplicable:
                 clean, predictions = math.nan, [math.nan] * len(hidden)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from interpbench.pipeline.components import make_component
 from interpbench.pipeline.prediction import predict_one
 from interpbench.pipeline.provenance import distribution_of
 from interpbench.pipeline.selection import log
+from interpbench.readout import check_readout
 from interpbench.recipe import Recipe
 from interpbench.registry import one_line
 from interpbench.weights import load_weights, read_weights, strip_prefix
 
 COMPONENT = "torch"  # the predictor for networks that are not built here
+NOT_NAMED = "class"  # the column that holds an adopted classifier's classes, where nobody says which
 
 
 def adopt(
@@ -39,12 +41,18 @@ def adopt(
     offset: float = 0.0,
     unit: str = "years",
     training_age_range: tuple[float, float] | None = None,
+    target: str | None = None,
+    classes: Sequence[str] = (),
+    target_class: str | None = None,
 ) -> dict[str, Any]:
     """Turn a network of your own into a model folder.
 
     The prediction is `read_out(network(volume)) * scale + offset`. The read-out is the network's one output, one
     column of several (`options={"column": 1}`), or the expectation over soft bins, as SFCN has. Whether the bins
     hold probabilities already, or scores that a softmax turns into them, is found out on one trial volume.
+
+    A classifier has `classes`, one for each output of its network in their order, or two for one output, which is then
+    the logit of the second. The prediction is the logit of `target_class`; see `interpbench.network`.
 
     Args:
         factory: `module:function` or `module:Class`; imported and called. It runs as you.
@@ -58,20 +66,27 @@ def adopt(
         scale, offset: from the read-out to the unit.
         unit: of the prediction.
         training_age_range: youngest and oldest that the network was trained on; predictions beyond are warned about.
+        target: the column of the participants' table that it predicts: age, where it is None and there are no classes.
+        classes: of a classifier, as that column has them.
+        target_class: whose logit is the prediction, where a step names no other; the last class where it is None.
 
     Returns:
         The content of `model.json`.
 
     Raises:
-        UsageError: the factory is not there, or cannot be called so.
-        InputError: the weights do not fit, are not finite, or cannot be read.
+        UsageError: the factory is not there, or cannot be called so; something of a regressor's given for classes.
+        InputError: the weights do not fit, are not finite, or cannot be read; the output is squashed.
     """
     asked: dict[str, Any] = {**(options or {}), "factory": factory}
     if arguments is not None:
         asked["arguments"] = json.dumps(dict(arguments))
     if bins is not None:
         asked |= {"bins_start": bins[0], "bins_stop": bins[1]}
+    classes = [word.strip() for word in classes]
+    _check_classes(classes, asked, scale=scale, offset=offset)
+    column = target or ("age" if not classes else NOT_NAMED)
     blank, installed = make_component("predictor", COMPONENT, asked)
+    blank = blank.aimed_at(column.lower(), classes, target_class)
     grid = recipe if isinstance(recipe, Recipe) else Recipe.from_json(recipe)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -87,23 +102,42 @@ def adopt(
     if asked.get("bins_start") is not None and "bins_hold" not in asked:
         asked["bins_hold"] = "probabilities" if _holds_probabilities(module, trial) else "scores"
         log.info("%s: its bins hold %s", factory, asked["bins_hold"])
-        blank, installed = make_component("predictor", COMPONENT, asked)
+        blank = make_component("predictor", COMPONENT, asked)[0].aimed_at(column.lower())
     predictor: NetworkPredictor = blank.loaded(module, grid, unit=unit, scale=scale, offset=offset)
     shape = "x".join(str(edge) for edge in grid.shape)
     try:
         value = predict_one(predictor, trial)
     except InterpbenchError as error:
         raise InputError(f"{factory} cannot predict a volume of {shape} voxels: {error}") from error
-    log.info("%s: takes %s voxels, answers %.2f %s to noise", factory, shape, value, unit)
+    log.info("%s: takes %s voxels, answers %.2f %s to noise", factory, shape, value, predictor.unit)
+    check_readout(predictor, trial, factory)
     asked_of = {
-        "options": options_json(predictor), "recipe": grid.to_json(), "unit": unit, "scale": scale, "offset": offset,
-        "weights_sha256": store.sha256_of(weights), "training_age_range": training_age_range,
+        "options": options_json(predictor), "recipe": grid.to_json(), "unit": predictor.unit, "scale": scale,
+        "offset": offset, "weights_sha256": store.sha256_of(weights), "training_age_range": training_age_range,
     }  # fmt: skip
+    if column != "age":
+        asked_of |= {"target": predictor.target_column, "classes": classes, "target_class": predictor.target_class}
     run = store.RunFolder.open(out, "adopt", {**asked_of, "command": {"weights": weights}})
     details: dict[str, Any] = {"distribution": distribution_of(installed)}
     if training_age_range is not None:
         details["training_age_range"] = list(training_age_range)
     return save_predictor(run.path, predictor, name=COMPONENT, details=details)
+
+
+def _check_classes(classes: Sequence[str], options: Mapping[str, Any], *, scale: float, offset: float) -> None:
+    """Refuse classes that cannot be, or what only a regressor has beside them.
+
+    Raises:
+        UsageError: naming it.
+    """
+    if not classes:
+        return
+    if len(classes) < 2 or len(set(classes)) < len(classes) or not all(classes):
+        raise UsageError(f"classes must be two different words at least, one an output, got {', '.join(classes)}.")
+    foreign = [name for name in ("bins_start", "bins_stop", "column") if name in options]
+    foreign += [name for name, value, usual in (("scale", scale, 1.0), ("offset", offset, 0.0)) if value != usual]
+    if foreign:
+        raise UsageError(f"a classifier's prediction is a logit: leave out {', '.join(foreign)}.")
 
 
 @torch.no_grad()

@@ -17,7 +17,8 @@ from interpbench.pipeline.components import make_component
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.fitting import fit, load_fitted, read_fitted
 from interpbench.pipeline.map_run import MapRun
-from interpbench.pipeline.provenance import cohort_sha256, distribution_of, predictor_record
+from interpbench.pipeline.provenance import cohort_sha256, distribution_of, predictor_record, target_of_run
+from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import (
     choose,
     failure,
@@ -27,6 +28,7 @@ from interpbench.pipeline.selection import (
     problem_rows,
     recorded_splits,
 )
+from interpbench.readout import check_readout
 
 FITTED = "fitted"  # below the output: where a method that had to learn is kept
 
@@ -40,6 +42,7 @@ def explain(
     fitted: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     preset: str | None = None,
+    target_class: str | None = None,
     split: str | None = "test",
     participants: Sequence[str] | None = None,
     batch_size: int = 1,
@@ -58,6 +61,7 @@ def explain(
         fitted: a folder of `fit`. Without one, a method that must learn is fitted on the training split, and kept
             in `out/fitted`.
         options, preset: of the method.
+        target_class: of a classifier, the class whose logit is explained; None for the one on record.
         split: train, validation or test; None for everybody. Who is new to the predictor counts as test.
         participants: labels, with or without `sub-`; then `split` does not matter.
         batch_size: how many subjects the method is given at once.
@@ -68,6 +72,7 @@ def explain(
         The maps' paths, by label.
 
     Raises:
+        InputError: the predictor's answer is squashed, or the same for everybody.
         SubjectsFailed: some subjects have no map; they are listed in `out/failures.tsv`.
         PluginError: no subject has one, for the method failed.
     """
@@ -75,19 +80,21 @@ def explain(
         raise UsageError(f"batch_size must be at least 1, got {batch_size}.")
     where = resolve_device(device)
     explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
-    model = load_predictor(predictor, str(where))
+    model = load_predictor(predictor, str(where), target_class)
     used = options_json(explainer)
     if fitted is not None:
         explainer, used = _fitted_before(Path(fitted), model, method, options, explainer)
     people = open_cohort(cohort, need_age=False)
     here = Path(out) / FITTED if fitted is None else Path(fitted)
     subjects, others = _chosen(people, split, participants, here, Path(predictor))
+    check_readout(model, first_volumes(subjects, model.recipe, where), str(predictor))
     asked = {
         "method": method,
         "distribution": distribution_of(installed),
         "options": used,
         "seed": seed,
         "signed": explainer.signed,
+        **target_of_run(model),
         "predictor_sha256": model.fingerprint,
         "recipe": model.recipe.to_json(),
         "unit": model.unit,
@@ -98,7 +105,10 @@ def explain(
     run = store.RunFolder.open(out, "explain", {**asked, "command": command})
     if explainer.learned and fitted is None:
         with contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
-            fit(cohort, predictor, here, method=method, options=options, preset=preset, seed=seed, device=device)
+            fit(
+                cohort, predictor, here, method=method, options=options, preset=preset, target_class=target_class,
+                seed=seed, device=device,
+            )  # fmt: skip
         explainer = load_fitted(here, model)
         subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
     work = MapRun(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +19,11 @@ from interpbench.model import load_predictor
 from interpbench.options import options_json
 from interpbench.pipeline.components import accepts, make_component
 from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.provenance import cohort_sha256, distribution_of
-from interpbench.pipeline.reading import read_samples
+from interpbench.pipeline.provenance import cohort_sha256, distribution_of, target_of_run
+from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import finish, log, open_cohort, problem_rows, recorded_splits, write_splits
+from interpbench.readout import check_readout
+from interpbench.samples import target_of
 from interpbench.untouched import untouched
 from interpbench.weights import read_weights
 
@@ -35,12 +38,14 @@ def fit(
     method: str,
     options: Mapping[str, Any] | None = None,
     preset: str | None = None,
+    target_class: str | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Explainer:
     """Fit a method to a predictor, on the training split that the predictor itself was trained on.
 
-    Where neither the predictor nor the table records a split, the cohort is divided 75/10/15, stratified by age.
+    Where neither the predictor nor the table records a split, the cohort is divided 75/10/15, stratified by age, or by
+    what else is predicted.
 
     Args:
         cohort: a folder with `participants.tsv`, or a table.
@@ -49,6 +54,7 @@ def fit(
             learns, `checkpoints/`; the same command goes on from them.
         method: an explainer that must learn.
         options, preset: of the method.
+        target_class: of a classifier, the class whose logit is explained; None for the one on record.
         seed: of its option `seed`, where it has one, and of the global random state.
         device: `auto`, `cpu` or `cuda`.
 
@@ -57,20 +63,26 @@ def fit(
 
     Raises:
         UsageError: the method has nothing to learn.
+        InputError: nobody to learn from; the predictor's answer is squashed, or the same for everybody.
         SubjectsFailed: it was fitted and written, but some subjects were left out.
     """
     explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
     if not explainer.learned:
         raise UsageError(f"Method {method!r} has nothing to learn: leave out `fit` and explain with it.")
     where = resolve_device(device)
-    loaded = load_predictor(predictor, str(where))
+    loaded = load_predictor(predictor, str(where), target_class)
     people = open_cohort(cohort, need_age=False)
-    splits = recorded_splits(people, Path(predictor)) or split_cohort(people.subjects, seed=seed)
+    splits = recorded_splits(people, Path(predictor)) or split_cohort(
+        people.subjects, seed=seed, column=loaded.target_column, classes=loaded.classes
+    )
+    learners = [subject for subject in people.subjects if splits[subject.id] == "train"]
+    check_readout(loaded, first_volumes(learners, loaded.recipe, where), str(predictor))
     identity = {
         "method": method,
         "distribution": distribution_of(installed),
         "options": options_json(explainer),
         "seed": seed,
+        **target_of_run(loaded),
         "predictor_sha256": loaded.fingerprint,
         "recipe": loaded.recipe.to_json(),
         "cohort_sha256": cohort_sha256(people),
@@ -84,8 +96,9 @@ def fit(
     parts = {split: [one for one in people.subjects if splits[one.id] == split] for split in SPLITS}
     if not parts["train"]:
         raise InputError(f"{people.table}: nobody is in the training split, so {method!r} cannot learn from it.")
-    training, failures = read_samples(parts["train"], loaded.recipe, "reading the training split")
-    validation, more = read_samples(parts["validation"], loaded.recipe, "reading the validation split")
+    target = functools.partial(target_of, predictor=loaded)
+    training, failures = read_samples(parts["train"], loaded.recipe, "reading the training split", target)
+    validation, more = read_samples(parts["validation"], loaded.recipe, "reading the validation split", target)
     log.info("fitting %s on %d subjects, %d for validation, on %s", method, len(training), len(validation), where)
     workspace = {"workspace": run.path / WORKSPACE} if accepts(explainer.fit, "workspace") else {}
     with untouched(loaded.module):
@@ -117,6 +130,11 @@ def load_fitted(folder: str | Path, predictor: Predictor, *, method: str | None 
     record = read_fitted(folder)
     if method is not None and method != record["method"]:
         raise UsageError(f"{folder} was fitted with method {record['method']!r}, not {method!r}.")
+    if record.get("target_class") != predictor.target_class:
+        there, here = _logit_of(record.get("target_class")), _logit_of(predictor.target_class)
+        raise InputError(
+            f"{folder} was fitted to {there}, not to {here}. Fit the method to this one, or ask for the other class."
+        )
     if record["predictor_sha256"] != predictor.fingerprint:
         raise InputError(
             f"{folder} was fitted to another predictor ({record['predictor_sha256'][:12]}) than this one"
@@ -128,6 +146,10 @@ def load_fitted(folder: str | Path, predictor: Predictor, *, method: str | None 
     explainer, _ = make_component("explainer", str(record["method"]), record["options"])
     fitted: Explainer = explainer.with_state(read_weights(state))
     return fitted.with_record(record.get("record", {}))
+
+
+def _logit_of(target_class: str | None) -> str:
+    return "a predictor without classes" if target_class is None else f"the logit of class {target_class!r}"
 
 
 def read_fitted(folder: str | Path) -> dict[str, Any]:

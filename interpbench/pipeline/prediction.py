@@ -14,14 +14,17 @@ from interpbench.cohort import Subject
 from interpbench.errors import InputError, PluginError
 from interpbench.interfaces import Predictor
 from interpbench.model import load_predictor
+from interpbench.network import NetworkPredictor
 from interpbench.pipeline.checking import trouble
+from interpbench.pipeline.classification import class_figures
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.evaluation import describe_figures, figures_of
 from interpbench.pipeline.provenance import predictor_record
+from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import choose, failure, finish, log, open_cohort, problem_rows, recorded_splits
 from interpbench.progress import track
-
-PREDICTION_COLUMNS = ("participant_id", "age", "prediction", "split")
+from interpbench.readout import check_readout
+from interpbench.samples import target_of
 
 
 def predict(
@@ -29,6 +32,7 @@ def predict(
     predictor: str | Path,
     out: str | Path,
     *,
+    target_class: str | None = None,
     split: str | None = None,
     participants: Sequence[str] | None = None,
     seed: int = 0,
@@ -39,46 +43,82 @@ def predict(
     Args:
         cohort: a folder with `participants.tsv`, or a table; ages are not needed.
         predictor: a model folder, or the name of a predictor without weights.
-        out: the table: `participant_id`, `age`, `prediction`, `split`; `n/a` where unknown.
+        out: the table, with the columns of `columns_of`; `n/a` where unknown.
+        target_class: of a classifier, the class whose logit and probability are told; None for the one on record.
         split: train, validation or test of the predictor's own division; None for everybody.
         participants: labels; then `split` does not matter.
         seed: of the bootstrap of the intervals.
 
     Returns:
-        What the `.json` holds: `predictor`, `unit`, `figures` (of each split, where ages are known), `warnings`.
+        What the `.json` holds: `predictor`, `unit`, `figures` (of each split, where the truth is known), `warnings`.
 
     Raises:
+        InputError: the predictor's answer is squashed, or the same for everybody.
         SubjectsFailed: the table was written, but some subjects could not be predicted; the `.json` lists them.
     """
     where = resolve_device(device)
     out = Path(out)
-    loaded = load_predictor(predictor, str(where))
+    loaded = load_predictor(predictor, str(where), target_class)
     record = predictor_record(predictor)
     people = open_cohort(cohort, need_age=False)
     splits = recorded_splits(people, Path(predictor)) or {}
     subjects = choose(people, splits or None, split, participants)
+    doubts = list(check_readout(loaded, first_volumes(subjects, loaded.recipe, where), str(predictor)))
     rows, failures = predict_subjects(loaded, subjects, splits, where, "predicting")
     failures = ([] if participants else problem_rows(people)) + failures
     parts: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         parts.setdefault(row["split"] or "all", []).append(row)
-    figures = {name: figures_of(some, record.get("training_mean"), seed=seed) for name, some in parts.items()}
+    figures = {name: figures_for(loaded, some, record, seed=seed) for name, some in parts.items()}
     for name, found in figures.items():
         if found:
-            log.info("%s: %s", name, describe_figures(found, loaded.unit))
-    doubts = {row["participant_id"]: outside_training(row["prediction"], record, loaded.unit) for row in rows}
+            log.info("%s: %s", name, describe_figures(found, loaded.unit, loaded.target_column))
+    if not loaded.classes:
+        outside = {row["participant_id"]: outside_training(row["prediction"], record, loaded.unit) for row in rows}
+        doubts += [f"{name}: {sentence}" for name, sentence in outside.items() if sentence]
     summary = {
         "predictor": loaded.fingerprint,
         "unit": loaded.unit,
+        **({} if loaded.target_column == "age" else {"target": loaded.target_column}),
+        **({"classes": list(loaded.classes), "target_class": loaded.target_class} if loaded.classes else {}),
         "n": len(rows),
         "figures": figures,
-        "warnings": [f"{name}: {sentence}" for name, sentence in doubts.items() if sentence],
+        "warnings": doubts,
         "failures": failures,
     }
-    store.write_tsv(out, rows, PREDICTION_COLUMNS)
+    store.write_tsv(out, rows, columns_of(loaded))
     store.write_json(store.sidecar_of(out), summary)
     finish(failures, store.sidecar_of(out), len(rows))
     return summary
+
+
+def columns_of(predictor: Predictor) -> tuple[str, ...]:
+    """The columns of a table of predictions.
+
+    A regressor's: `prediction` beside the age, and beside `target`, where another number is predicted. A classifier's:
+    `true_class`; `predicted_class`, the most probable one; `target_class`, with its `logit` and `probability`.
+    """
+    numbers: tuple[str, ...]
+    if predictor.classes:
+        numbers = ("true_class", "predicted_class", "target_class", "logit", "probability")
+    else:
+        numbers = ("prediction",) if predictor.target_column == "age" else ("target", "prediction")
+    return ("participant_id", "age", *numbers, "split")
+
+
+def figures_for(
+    predictor: Predictor, rows: Sequence[Mapping[str, Any]], record: Mapping[str, Any], *, seed: int = 0
+) -> dict[str, Any] | None:
+    """How good the predictor is on rows of `predict_subjects`; None where no truth is known.
+
+    Args:
+        record: of the predictor, as far as it has one: `training_mean`, `training_counts`.
+    """
+    if predictor.classes:
+        counts = record.get("training_counts")
+        return class_figures(rows, predictor.classes, max(counts, key=counts.get) if counts else None)
+    truth = "age" if predictor.target_column == "age" else "target"
+    return figures_of(rows, record.get("training_mean"), seed=seed, truth=truth)
 
 
 def predict_subjects(
@@ -100,16 +140,45 @@ def predict_subjects(
     for subject in track(subjects, what, unit="subject"):
         try:
             prepared = predictor.recipe.prepare(subject)
-            value = predict_one(predictor, prepared.volume[None].to(device))
+            numbers = _numbers(predictor, subject, prepared.volume[None].to(device))
         except (InputError, PluginError) as error:
             log.warning("left out: sub-%s: %s", subject.id, error)
             failures.append(failure(subject.id, subject.image, error))
             continue
         for warning in prepared.warnings:
             log.info("sub-%s: %s", subject.id, warning)
-        row = {"participant_id": f"sub-{subject.id}", "age": subject.age, "prediction": value}
+        row = {"participant_id": f"sub-{subject.id}", "age": subject.age, **numbers}
         rows.append({**row, "split": splits.get(subject.id)})
     return rows, failures
+
+
+def _numbers(predictor: Predictor, subject: Subject, volume: torch.Tensor) -> dict[str, Any]:
+    """What one row says of the prediction and the truth."""
+    value = predict_one(predictor, volume)
+    if predictor.classes:
+        true = subject.cell(predictor.target_column)
+        return {
+            "true_class": true if true in predictor.classes else None,
+            "predicted_class": _most_probable(predictor, volume, value),
+            "target_class": predictor.target_class,
+            "logit": value,
+            "probability": 1 / (1 + math.exp(-value)) if value > 0 else math.exp(value) / (1 + math.exp(value)),
+        }
+    if predictor.target_column == "age":
+        return {"prediction": value}
+    truth = target_of(subject, predictor)
+    return {"target": None if math.isnan(truth) else truth, "prediction": value}
+
+
+@torch.no_grad()
+def _most_probable(predictor: Predictor, volume: torch.Tensor, value: float) -> str | None:
+    """The class with the highest logit; of more than two, a predictor that is no network cannot say."""
+    classes, target = predictor.classes, str(predictor.target_class)
+    if len(classes) == 2:
+        return target if value > 0 else next(name for name in classes if name != target)
+    if isinstance(predictor, NetworkPredictor):
+        return classes[int(predictor.class_logits(volume)[0].argmax())]
+    return None
 
 
 @torch.no_grad()
@@ -130,8 +199,9 @@ def predict_one(predictor: Predictor, volume: torch.Tensor) -> float:
 
 
 def outside_training(prediction: float, record: Mapping[str, Any], unit: str) -> str | None:
-    """A sentence where a prediction leaves the range of ages that the predictor was trained on."""
-    youngest, oldest = record.get("training_age_range") or (-math.inf, math.inf)
-    if youngest <= prediction <= oldest:
+    """A sentence where a prediction leaves the range of ages, or other numbers, that the predictor was trained on."""
+    key, what = ("training_range", "range") if "training_range" in record else ("training_age_range", "ages")
+    lowest, highest = record.get(key) or (-math.inf, math.inf)
+    if lowest <= prediction <= highest:
         return None
-    return f"the prediction of {prediction:.1f} {unit} lies outside the training ages, {youngest:.1f} to {oldest:.1f}"
+    return f"the prediction of {prediction:.1f} {unit} lies outside the training {what}, {lowest:.1f} to {highest:.1f}"

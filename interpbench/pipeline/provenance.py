@@ -8,6 +8,7 @@ from typing import Any
 
 from interpbench import store
 from interpbench.cohort import Cohort
+from interpbench.interfaces import Predictor
 from interpbench.model import RECORD, read_record
 from interpbench.progress import track
 from interpbench.registry import Installed
@@ -30,3 +31,8 @@ def cohort_sha256(cohort: Cohort) -> str:
 def distribution_of(installed: Installed) -> str:
     """Name and version of the distribution that a component comes from."""
     return f"{installed.plugin.distribution} {installed.plugin.version}"
+
+
+def target_of_run(predictor: Predictor) -> dict[str, str]:
+    """What makes a run of a classifier itself: the class whose logit is explained; nothing of a regressor."""
+    return {} if predictor.target_class is None else {"target_class": predictor.target_class}

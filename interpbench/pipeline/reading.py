@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from interpbench.cohort import Subject
 from interpbench.errors import InputError
 from interpbench.pipeline.selection import failure, log
 from interpbench.progress import track
 from interpbench.recipe import Recipe
-from interpbench.samples import Samples
+from interpbench.samples import Samples, age_of
 
 
-def read_samples(subjects: Sequence[Subject], recipe: Recipe, what: str) -> tuple[Samples, list[dict[str, Any]]]:
+def read_samples(
+    subjects: Sequence[Subject], recipe: Recipe, what: str, target: Callable[[Subject], float] = age_of
+) -> tuple[Samples, list[dict[str, Any]]]:
     """Prepare every subject once.
 
     Args:
         what: what the progress bar says.
+        target: what a subject's prediction should be.
 
     Returns:
         The samples of those that can be read, and a failure for each of the others.
     """
-    samples, failures, good = Samples(subjects, recipe), [], []
+    samples, failures, good = Samples(subjects, recipe, target=target), [], []
     for index, subject in enumerate(track(subjects, what, unit="subject")):
         try:
             samples[index]
@@ -30,4 +36,20 @@ def read_samples(subjects: Sequence[Subject], recipe: Recipe, what: str) -> tupl
         except InputError as error:
             log.warning("left out: sub-%s: %s", subject.id, error)
             failures.append(failure(subject.id, subject.image, error))
-    return (Samples(good, recipe) if failures else samples), failures
+    return (Samples(good, recipe, target=target) if failures else samples), failures
+
+
+def first_volumes(subjects: Sequence[Subject], recipe: Recipe, device: torch.device, number: int = 2) -> Tensor:
+    """The first volumes that can be read, `(B, 1, I, J, K)`, `number` of them at most.
+
+    They are what a predictor is checked by before a long run begins; who cannot be read is told in the run itself.
+    """
+    found: list[Tensor] = []
+    for subject in subjects:
+        if len(found) == number:
+            break
+        try:
+            found.append(recipe.prepare(subject).volume)
+        except InputError:
+            continue
+    return torch.stack(found).to(device) if found else torch.empty(0, 1, *recipe.shape, device=device)

@@ -12,18 +12,24 @@ import torch
 from interpbench import store
 from interpbench.cohort import SPLITS, Cohort, split_cohort
 from interpbench.errors import InputError, UsageError, did_you_mean
+from interpbench.interfaces import Sample
+from interpbench.layout import settle
 from interpbench.model import RECORD, read_record, save_predictor
 from interpbench.network import NetworkPredictor
 from interpbench.options import option_fields, options_json, typed_options
 from interpbench.pipeline.augmentation import left_right_axis
 from interpbench.pipeline.components import make_component
+from interpbench.pipeline.cross_entropy import train_classifier
 from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.evaluation import describe_figures, figures_of
-from interpbench.pipeline.prediction import PREDICTION_COLUMNS, predict_subjects
+from interpbench.pipeline.epochs import Trained, TrainingSettings
+from interpbench.pipeline.evaluation import describe_figures
+from interpbench.pipeline.prediction import columns_of, figures_for, predict_one, predict_subjects
 from interpbench.pipeline.provenance import cohort_sha256, distribution_of
 from interpbench.pipeline.reading import read_samples
-from interpbench.pipeline.regression import TrainingSettings, train_network
-from interpbench.pipeline.selection import SPLIT_TABLE, finish, log, open_cohort, problem_rows, write_splits
+from interpbench.pipeline.regression import train_network
+from interpbench.pipeline.selection import SPLIT_TABLE, finish, log, problem_rows, write_splits
+from interpbench.pipeline.targets import Target, open_target
+from interpbench.readout import check_readout
 from interpbench.recipe import Recipe, recipe_for
 from interpbench.registry import discover
 
@@ -35,6 +41,8 @@ def train(
     out: str | Path,
     *,
     predictor: str = "resnet18",
+    target: str = "age",
+    unit: str | None = None,
     options: Mapping[str, Any] | None = None,
     recipe: Mapping[str, Any] | None = None,
     epochs: int = 40,
@@ -50,15 +58,18 @@ def train(
     seed: int = 0,
     device: str = "auto",
 ) -> dict[str, Any]:
-    """Train a network to predict age, and write it as a model folder.
+    """Train a network to predict age, or another column of the table, and write it as a model folder.
 
-    The loss is the mean squared error of the standardised age; Adam. The cohort is split 75/10/15, stratified by
-    age, and the epoch with the lowest validation error is kept. The defaults are the settings of Bintsi et al. 2021.
+    A number is learned by the mean squared error of the standardised number, classes by cross-entropy; Adam. The cohort
+    is split 75/10/15, stratified by what is predicted, and the epoch with the lowest validation error (of a number) or
+    loss (of classes) is kept. The defaults are the settings of Bintsi et al. 2021.
 
     Args:
         cohort: a folder with `participants.tsv`, or a table.
         out: `model.safetensors`, `model.json`, `training.tsv` (the curve), `split.tsv`, `predictions.tsv` (test split).
         predictor: the network's name.
+        target: the column to predict. Numbers make a regressor, words a classifier with a class for each word.
+        unit: of a number other than age.
         options: the network's options. Names that are none of the network's, but are arguments below
             (`schedule`, `flip`, ...), set those.
         recipe: what differs from the recipe that suits the cohort: `voxel_size`, `shape`, `normalise`, ...
@@ -68,10 +79,11 @@ def train(
         device: `auto`, `cpu` or `cuda`.
 
     Returns:
-        The content of `model.json`; `["metrics"]["test"]` has the mean absolute error in years with its interval.
+        The content of `model.json`; `["metrics"]["test"]` has the mean absolute error in the unit, or the accuracy,
+        with its interval.
 
     Raises:
-        InputError: the cohort cannot be trained on.
+        InputError: the cohort cannot be trained on, or the network's output is squashed or of another number.
         SubjectsFailed: the model was trained and written, but some subjects were left out.
     """
     given = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, milestones_every=milestones_every,
@@ -79,10 +91,12 @@ def train(
     options, settings = _divided(predictor, options or {}, given)
     blank, installed = make_component("predictor", predictor, options)
     where = resolve_device(device)
-    people = open_cohort(cohort, need_age=True)
+    people, aim = open_target(cohort, target, unit)
+    blank = blank.aimed_at(aim.column, aim.classes)
     grid = recipe_for(people.subjects, **(recipe or {}))
     asked = {
         "predictor": predictor,
+        **({} if aim == Target() else {"target": aim.column, "unit": aim.unit, "classes": list(aim.classes)}),
         "options": options_json(blank),
         "settings": {**options_json(settings), "seed": seed},
         "recipe": grid.to_json(),
@@ -94,7 +108,7 @@ def train(
         return read_record(run.path)
     with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
         torch.manual_seed(seed)  # the first weights and dropout draw from the global random state
-        trained, details, failures = _train(blank, people, grid, settings, run.path, seed, where)
+        trained, details, failures = _train(blank, people, aim, grid, settings, run.path, seed, where)
     details["distribution"] = distribution_of(installed)
     save_predictor(run.path, trained, name=predictor, details={**details, "training": run.manifest["settings"]})
     failures = problem_rows(people) + failures
@@ -124,6 +138,7 @@ def _divided(
 def _train(
     blank: NetworkPredictor,
     people: Cohort,
+    aim: Target,
     recipe: Recipe,
     settings: TrainingSettings,
     folder: Path,
@@ -131,43 +146,86 @@ def _train(
     device: torch.device,
 ) -> tuple[NetworkPredictor, dict[str, Any], list[dict[str, Any]]]:
     """The trained predictor, what its record says of it, and who failed; tables are written into the folder."""
-    splits = split_cohort(people.subjects, seed=seed)
+    splits = split_cohort(people.subjects, seed=seed, column=aim.column, classes=aim.classes)
     write_splits(folder, people.subjects, splits)
     parts = {split: [one for one in people.subjects if splits[one.id] == split] for split in SPLITS}
-    training, failures = read_samples(parts["train"], recipe, "reading the training split")
-    validation, more = read_samples(parts["validation"], recipe, "reading the validation split")
+    training, failures = read_samples(parts["train"], recipe, "reading the training split", aim.of)
+    validation, more = read_samples(parts["validation"], recipe, "reading the validation split", aim.of)
     failures += more
-    ages = [sample.target for sample in training]
-    if len(ages) < 2 or min(ages) == max(ages):
-        raise InputError(f"{people.table}: the training split needs two subjects of different age, it has {len(ages)}.")
+    targets = [aim.of(subject) for subject in training.subjects]
+    learned = _learned_from(targets, aim, people.table)
     if not validation:
         log.warning("There is no validation split: the last epoch is kept, not the best.")
-    mean, spread = statistics.fmean(ages), statistics.pstdev(ages)
-    scale, offset = (spread, mean) if blank.standardise else (1.0, 0.0)
+    mean, spread = statistics.fmean(targets), statistics.pstdev(targets)
+    scale, offset = (spread, mean) if blank.standardise and not aim.classes else (1.0, 0.0)
     module = blank.build(recipe.shape)
+    _check(blank, module, training[0], recipe, device)
     log.info(
         "training on %d subjects, %d for validation, %d parameters, on %s",
         len(training), len(validation), sum(weights.numel() for weights in module.parameters()), device,
     )
-    best = train_network(
-        blank, module, training, validation, settings,
-        scale=scale, offset=offset, left_right=left_right_axis(recipe.orientation), seed=seed, device=device,
-    )  # fmt: skip
+    common: dict[str, Any] = {"left_right": left_right_axis(recipe.orientation), "seed": seed, "device": device}
+    if aim.classes:
+        best = train_classifier(blank, module, training, validation, settings, **common)
+    else:
+        best = train_network(blank, module, training, validation, settings, scale=scale, offset=offset, **common)
     store.write_tsv(folder / CURVE, best.curve)
-    trained = blank.loaded(best.module, recipe, scale=scale, offset=offset)
+    trained = blank.loaded(best.module, recipe, unit=aim.unit, scale=scale, offset=offset)
+    first = torch.stack([sample.volume for sample in training[:2]]).to(device)
+    check_readout(trained, first, f"{type(blank).__name__}, trained")
     tested, more = predict_subjects(trained, parts["test"], splits, device, "testing")
     failures += more
-    store.write_tsv(folder / PREDICTIONS, tested, PREDICTION_COLUMNS)
-    score = best.curve[best.best_epoch - 1]["validation_mae"]
+    store.write_tsv(folder / PREDICTIONS, tested, columns_of(trained))
     metrics: dict[str, Any] = {
         "subjects": len(training) + len(validation) + len(tested),
         "training_subjects": len(training),
         "best_epoch": best.best_epoch,
-        "validation": {"n": len(validation), "mae": score if validation else None},
-        "test": figures_of(tested, mean, seed=seed),
+        "validation": {"n": len(validation), **_validation_of(best, bool(validation))},
+        "test": figures_for(trained, tested, learned, seed=seed),
     }
     if metrics["test"]:
-        log.info("test split: %s", describe_figures(metrics["test"], trained.unit))
-    details = {"training_age_range": [min(ages), max(ages)], "training_mean": mean, "metrics": metrics,
-               "split": SPLIT_TABLE}
-    return trained, details, failures
+        log.info("test split: %s", describe_figures(metrics["test"], trained.unit, aim.column))
+    return trained, {**learned, "metrics": metrics, "split": SPLIT_TABLE}, failures
+
+
+def _learned_from(targets: list[float], aim: Target, table: Path) -> dict[str, Any]:
+    """What the record says of the training split: the range and mean of a number, or how many there are of each class.
+
+    Raises:
+        InputError: there is nothing to learn in it.
+    """
+    if aim.classes:
+        counts = {name: targets.count(index) for index, name in enumerate(aim.classes)}
+        absent = [name for name, number in counts.items() if number == 0]
+        if absent:
+            raise InputError(f"{table}: the training split has nobody of class {absent[0]!r} of column {aim.column!r}.")
+        return {"training_counts": counts}
+    if len(targets) < 2 or min(targets) == max(targets):
+        raise InputError(
+            f"{table}: the training split needs two subjects of different {aim.column}, it has {len(targets)}."
+        )
+    key = "training_age_range" if aim.column == "age" else "training_range"
+    return {key: [min(targets), max(targets)], "training_mean": statistics.fmean(targets)}
+
+
+def _check(
+    blank: NetworkPredictor, module: torch.nn.Module, sample: Sample, recipe: Recipe, device: torch.device
+) -> None:
+    """Refuse a network that cannot learn what is asked, before the long work.
+
+    Raises:
+        InputError: another number of outputs than of classes, or an output with bounds.
+    """
+    untrained = blank.loaded(settle(module, device), recipe)
+    volume = sample.volume[None].to(device)
+    if blank.classes:
+        with torch.random.fork_rng(devices=[]):
+            predict_one(untrained, volume)
+    check_readout(untrained, volume, type(blank).__name__, strict=blank.standardise)
+
+
+def _validation_of(best: Trained, known: bool) -> dict[str, float | None]:
+    """The figures of the best epoch on the validation split."""
+    row = best.curve[best.best_epoch - 1]
+    names = [name for name in row if name.startswith("validation_")]
+    return {name.removeprefix("validation_"): row[name] if known else None for name in names}

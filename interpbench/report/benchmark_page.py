@@ -1,4 +1,4 @@
-"""The benchmark's page: what the numbers allow to say, the tables, the plots, the maps. One file, no network."""
+"""The page of a benchmark: what the numbers allow one to say first, then the numbers, pictures and commands."""
 
 from __future__ import annotations
 
@@ -7,163 +7,224 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interpbench.report.benchmark_pictures import BETTER, axis_of, curve_plots, dot_plot, rank_plot
-from interpbench.report.drawing import LOOKS_IN_WORDS
+from interpbench.report.benchmark_order import (
+    Place,
+    Record,
+    columns_of,
+    counted_in,
+    has_values,
+    methods_of,
+    number,
+    pair,
+    places_by,
+    places_of,
+)
+from interpbench.report.benchmark_tables import (
+    column_of,
+    detail_of,
+    in_words,
+    kind_of,
+    lead,
+    mark_of,
+    method_rows,
+    p_in_words,
+    predictor_figures,
+    tau_rows,
+    unit_of,
+)
+from interpbench.report.critical_difference import Ranks, critical_difference_png
+from interpbench.report.curve_grid import MOST, Line, Panel, curve_grid_png
+from interpbench.report.dot_plot import Dot, dot_plot_png
+from interpbench.report.drawing import LOOKS_IN_WORDS, Look, look_of
 from interpbench.report.page import inlined, inlined_pictures, write_html
 
-# The columns of the first table, as far as they were measured; measures that others added come after.
-HEADLINES = ("auc", "relevance_rank", "noise_tolerance", "noise_spread", "srg_mean", "srg_road", "region_srg_mean",
-             "infidelity_corr", "randomised_spearman_all", "seconds", "srg_zero", "ninfd", "max_sensitivity",
-             "repeat_icc")  # fmt: skip
-BUILT_IN = ("localisation", "deletion", "region_deletion", "noise_tolerance", "infidelity", "sensitivity",
-            "repeatability", "randomisation", "complexity", "completeness", "cost")  # fmt: skip
-COLUMNS = 10
-PLOTS = 6
-
-Summary = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One method's figure of one measure."""
-
-    mean: float | None
-    interval: tuple[float, float] | None
-    best: bool = False
-
-
-@dataclass(frozen=True)
-class Line:
-    """One method in the first table."""
-
-    name: str
-    kind: str  # method, copy or floor
-    note: str
-    cells: Sequence[Cell | None]
+COST = "cost"  # the metric whose measures stand in a table of their own
+ORDERS = ("morf", "lerf")  # curves of one imputer that share their axis differ in this part of their names
 
 
 def write_benchmark_page(
     path: Path | str,
-    summary: Summary,
+    summary: Mapping[str, Any],
     *,
+    title: str = "interpbench benchmark",
     pictures: Sequence[tuple[str, Path]] = (),
+    headline: Sequence[str] | None = None,
+    sort_by: str | None = None,
+    coloured: Sequence[str] | None = None,
     commands: Sequence[str] = (),
     versions: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the page. It opens without a network, and forbids the browser to use one.
+    """Write the page. It opens without a network, runs no script, and forbids the browser both.
 
     Args:
         path: of the HTML file, which appears whole or not at all.
-        summary: the content of `benchmark.json`.
-        pictures: captions and PNG files, such as the maps of all methods; their bytes go into the page.
-        commands: what to type to get the same again.
+        summary: what `benchmark.json` holds.
+        title: its heading.
+        pictures: captions and PNG files, such as those of `method_maps`; the files' bytes go into the page.
+        headline: measures that get a column of the first table and plots, in this order; by default those that lead
+            the verdict, and a few beside them.
+        sort_by: a measure by which methods are sorted; by default by their mean rank over the headline measures that
+            only a right map can win.
+        coloured: methods whose curves have a colour of their own, at most seven; by default those that learn, then the
+            first of the table.
+        commands: what to type to get the same again, line by line.
         versions: software and its version.
+
+    Raises:
+        UsageError: a measure or method that is asked for is not in the benchmark.
+        InputError: a picture cannot be read.
     """
-    measures = [one for one in summary["measures"] if not one["steps"]]
-    headline = headlines(summary)
-    lines = first_table(summary, headline)
-    curves = curve_plots(summary, [line.name for line in lines])
-    drawn = [measure for measure in headline if measure["metric"] != "cost"][:PLOTS]
+    columns = columns_of(summary, headline)
+    counted = [sort_by] if sort_by else [name for name in counted_in(summary) if has_values(summary, name)]
+    places = places_by(summary, sort_by) if sort_by else places_of(summary, counted)
+    looks = {name: _look(method) for name, method in methods_of(summary).items()}
+    costs = [one for one in summary["measures"] if one["metric"] == COST and has_values(summary, one["name"])]
+    unblurred = [place for place in places if not methods_of(summary)[place.name]["blurred"]]
+    curves, curves_note = _curves(summary, unblurred, coloured)
+    agreement = summary.get("agreement")
     write_html(
         path,
         "benchmark.html",
-        title="interpbench benchmark",
-        summary=summary,
-        headline=headline,
-        lines=lines,
-        better=BETTER,
-        axis=axis_of,
-        looks=LOOKS_IN_WORDS,
-        dots=[(axis_of(measure), inlined(dot_plot(summary, measure))) for measure in drawn],
-        ranks=[
-            (str(measure["name"]), inlined(image))
-            for measure in drawn
-            if (image := rank_plot(summary, measure)) is not None
-        ],
-        curves=None if curves is None else inlined(curves),
+        title=title,
+        verdict=[lead(sentence) for sentence in summary.get("verdict") or []],
+        warnings=summary.get("warnings") or [],
+        about=_about(summary),
+        figures=predictor_figures(summary.get("predictor") or {}, str(summary.get("unit", ""))),
+        methods=[(name, *kind_of(one), one, in_words(one.get("options") or {})) for name, one in
+                 methods_of(summary).items()],
+        columns=[column_of(summary, one) for one in columns],
+        rows=method_rows(summary, columns, places, len(counted)),
+        sorted_by=sort_by,
+        counted=counted,
         pictures=inlined_pictures(pictures),
-        tables=[(measure, rows_of(summary, measure)) for measure in measures],
-        pairs={measure["name"]: against_the_best(summary, measure) for measure in measures},
-        warnings=summary["warnings"],
+        plots=[(column_of(summary, one), *_plots(summary, one, looks)) for one in columns],
+        looks=LOOKS_IN_WORDS,
+        curves=curves,
+        curves_note=curves_note,
+        details=[detail_of(summary, one) for one in summary["measures"] if has_values(summary, one["name"])],
+        agreement=agreement,
+        agreement_p=p_in_words(number(agreement.get("p"))) if agreement else "",
+        taus=tau_rows(agreement) if agreement else [],
+        cost_columns=[column_of(summary, one) for one in costs],
+        cost_rows=method_rows(summary, costs, unblurred, len(counted)),
+        break_even=summary.get("break_even") or [],
         commands=commands,
         versions=versions or {},
+        settings=[(name, in_words(value)) for name, value in _settings(summary) if value is not None],
+    )  # fmt: skip
+
+
+def _look(method: Record) -> Look:
+    return look_of(floor=method["kind"] == "floor", learned=method["learned"], blurred=method["blurred"])
+
+
+def _settings(summary: Record) -> list[tuple[str, Any]]:
+    given = [(name, summary.get(name)) for name in ("seed", "subjects")]
+    network = [(f"predictor: {name}", value) for name, value in (summary.get("predictor") or {}).items()]
+    return [*given, *(summary.get("settings") or {}).items(), *network]
+
+
+def _about(summary: Record) -> str:
+    """What was measured, on how many subjects, in one sentence."""
+    methods = list(methods_of(summary).values())
+    floors = sum(one["kind"] == "floor" for one in methods)
+    copies = sum(bool(one["blurred"]) for one in methods)
+    curves = sum(bool(one.get("steps")) for one in summary["measures"])
+    metrics = list(dict.fromkeys(one["metric"] for one in summary["measures"]))
+    parts = [_counted(len(methods) - floors - copies, "method"), _counted(copies, "blurred copy", "blurred copies")]
+    return (
+        f"The same predictor and the same subjects for everybody, n = {summary.get('n')}:"
+        f" {', '.join(parts)} and {_counted(floors, 'floor')}, by"
+        f" {_counted(len(summary['measures']) - curves, 'measure')} and {_counted(curves, 'curve')} of"
+        f" {_counted(len(metrics), 'metric')} ({', '.join(metrics)})."
     )
 
 
-def headlines(summary: Summary) -> list[Mapping[str, Any]]:
-    """The measures of the first table: the usual ones, and every one with a direction that others added."""
-    known = {
-        one["name"]: one
-        for one in summary["measures"]
-        if not one["steps"] and one["direction"] and _any(summary, one["name"])
-    }
-    usual = [known[name] for name in HEADLINES if name in known]
-    others = [one for name, one in known.items() if name not in HEADLINES and one["metric"] not in BUILT_IN]
-    chosen = [*usual[: max(COLUMNS - len(others), 4)], *others]
-    return chosen or list(known.values())[:COLUMNS]
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def first_table(summary: Summary, headline: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """Every method with its headline measures, by its mean rank over them."""
-    order: dict[str, list[float]] = {one["name"]: [] for one in summary["methods"]}
-    for measure in headline:
-        if measure["metric"] == "cost":
-            continue
-        for name, one in summary["results"][measure["name"]]["methods"].items():
-            if one["mean_rank"] is not None and name in order:
-                order[name].append(float(one["mean_rank"]))
-    lines = [
-        Line(
-            name=one["name"],
-            kind="floor" if one["kind"] == "floor" else "copy" if one["blurred"] else "method",
-            note=one.get("note") or "",
-            cells=[cell_of(summary["results"][measure["name"]], one["name"]) for measure in headline],
-        )
-        for one in summary["methods"]
-    ]
-    return sorted(lines, key=lambda line: sum(order[line.name]) / len(order[line.name]) if order[line.name] else 1e9)
-
-
-def cell_of(result: Mapping[str, Any], name: str) -> Cell | None:
-    """A method's figure in one measure; None where the measure does not apply to it."""
-    one = result["methods"].get(name)
-    if one is None:
-        return None
-    interval = one["interval"]
-    return Cell(one["mean"], None if interval is None else (interval[0], interval[1]), name in result["best"])
-
-
-def rows_of(summary: Summary, measure: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], bool]]:
-    """Name, figures and whether it is among the best, for each method, the best mean first."""
+def _plots(summary: Record, measure: Record, looks: Mapping[str, Look]) -> tuple[str, str]:
+    """The dot plot and the critical-difference plot of a measure, as addresses; empty where there is none."""
     result = summary["results"][measure["name"]]
-    sign = 1 if measure["direction"] == "lower" else -1
-    rows = [(name, one, name in result["best"]) for name, one in result["methods"].items()]
-    return sorted(rows, key=lambda row: (row[1]["mean"] is None, sign * (row[1]["mean"] or 0.0), row[0]))
+    known = {name: number(one.get("mean")) for name, one in result["methods"].items()}
+    dots = [
+        Dot(place.name, value, pair(result["methods"][place.name].get("interval")), looks[place.name],
+            bool(mark_of(result, place.name)))
+        for place in places_by(summary, measure["name"]) if (value := known.get(place.name)) is not None
+    ]  # fmt: skip
+    column = column_of(summary, measure)
+    dotted = dot_plot_png(
+        dots, title=column.name, axis=f"{column.name} ({column.unit})", note=f"{column.better}; lines: 95 % intervals",
+        chance=number(measure.get("chance")),
+    )  # fmt: skip
+    ranks = {name: number(one.get("mean_rank")) for name, one in result["methods"].items()}
+    ranked = {name: rank for name, rank in ranks.items() if rank is not None}
+    if len(ranked) < 2:
+        return inlined(dotted), ""
+    lines = critical_difference_png(Ranks(
+        f"{measure['name']}: mean ranks over subjects", ranked, result.get("groups") or (), looks,
+        column.note or "1 is best; a bar joins methods that are not told apart, its dots mark who belongs to it",
+    ))  # fmt: skip
+    return inlined(dotted), inlined(lines)
 
 
-def against_the_best(summary: Summary, measure: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The best mean compared with every other method, as its minus theirs."""
-    result = summary["results"][measure["name"]]
-    means = {name: one["mean"] for name, one in result["methods"].items() if one["mean"] is not None}
-    if not measure["direction"] or len(means) < 2:
-        return []
-    best = (max if measure["direction"] == "higher" else min)(means, key=lambda name: means[name])
+@dataclass(frozen=True)
+class _Curves:
+    """The curves of one metric."""
+
+    metric: str
+    names: str
+    image: str
+
+
+def _curves(
+    summary: Record, unblurred: Sequence[Place], coloured: Sequence[str] | None
+) -> tuple[list[_Curves], str]:
+    """A picture of curves for each metric that has some, and words on who is drawn how."""
+    methods = methods_of(summary)
+    curves = [one for one in summary["measures"] if one.get("steps") and summary.get("curves", {}).get(one["name"])]
+    there = {name for one in curves for name in summary["curves"][one["name"]]}
+    floors = [place.name for place in unblurred if place.name in there and methods[place.name]["kind"] == "floor"]
+    own = [place.name for place in unblurred if place.name in there and place.name not in floors]
+    chosen = _coloured(own, methods) if coloured is None else list(coloured)
+    drawn = [*dict.fromkeys([*chosen, *own, *floors])]
     found = []
-    for pair in result["pairs"]:
-        if best not in (pair["a"], pair["b"]):
+    for metric in dict.fromkeys(one["metric"] for one in curves):
+        panels = [_panel(summary, one, drawn) for one in curves if one["metric"] == metric]
+        columns = 4 if len(panels) > 4 else len(panels)
+        image = curve_grid_png(panels, coloured=chosen, floors=floors, columns=columns)
+        found.append(_Curves(metric, ", ".join(panel.title for panel in panels), inlined(image)))
+    words = "Means over subjects, with bands for 95 % intervals."
+    pale = [name for name in own if name not in chosen]
+    if pale:
+        words += f" In colours: methods that learn, then the first of the table, {MOST} in all." * (coloured is None)
+        words += f" Pale lines, without bands: {', '.join(pale)}."
+    if floors:
+        words += " Grey: floors."
+    hidden = sum(name in there and name not in drawn for name in methods)
+    if hidden:
+        words += f" Not drawn, for the sake of reading: {_counted(hidden, 'blurred copy', 'blurred copies')};"
+        words += " curves.tsv has them."
+    return found, words
+
+
+def _coloured(names: Sequence[str], methods: Mapping[str, Record]) -> list[str]:
+    """Those that learn, and the first of the others, as many as there are colours; in the order of the table."""
+    learned = [name for name in names if methods[name]["learned"]]
+    first = [*learned, *(name for name in names if name not in learned)][:MOST]
+    return [name for name in names if name in first]
+
+
+def _panel(summary: Record, measure: Record, drawn: Sequence[str]) -> Panel:
+    found = summary["curves"][measure["name"]]
+    lines = []
+    for name in drawn:
+        curve = found.get(name)
+        if curve is None:
             continue
-        mine = pair["a"] == best
-        sign, bounds = (1 if mine else -1), pair["difference_interval"]
-        found.append({
-            **pair,
-            "a": best,
-            "b": pair["b"] if mine else pair["a"],
-            "difference": None if pair["difference"] is None else sign * pair["difference"],
-            "interval": None if bounds is None else tuple(sorted(sign * bound for bound in bounds)),
-            "effect": None if pair["effect"] is None else sign * pair["effect"],
-        })  # fmt: skip
-    return found
-
-
-def _any(summary: Summary, name: str) -> bool:
-    return any(one["mean"] is not None for one in summary["results"].get(name, {"methods": {}})["methods"].values())
+        values = [float("nan") if number(value) is None else float(value) for value in curve["mean"]]
+        lines.append(Line(name, measure["steps"], values, [pair(one) for one in curve.get("interval") or ()]))
+    family = next((measure["name"].replace(order, "*") for order in ORDERS if order in measure["name"]), "")
+    x = measure.get("steps_name") or "step"
+    return Panel(measure["name"], x, unit_of(summary, measure), lines, family=family)

@@ -16,7 +16,9 @@ from matplotlib.axes import Axes
 from interpbench.errors import UsageError
 from interpbench.report.drawing import DIM, INK, LETTER, Look, canvas_of, png_of, short
 
-AXIS, ROW, LEVEL, HEAD, FOOT = 5.4, 0.19, 0.1, 0.95, 0.12  # inches: axis, line of a name, bar, above and below
+AXIS, ROW, LEVEL, HEAD, FOOT = 5.4, 0.19, 0.11, 0.95, 0.12  # inches: axis, line of a name, bar, above and below
+
+BAR = "#4a4a4a"
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ def critical_difference_png(ranks: Ranks) -> bytes:
     for level, members in bars:
         y = 0.13 + level * LEVEL
         places = [place(ranks.ranks[name]) for name in members]
-        axes.plot([min(places), max(places)], [y, y], color=INK, linewidth=2.2, solid_capstyle="round", zorder=3)
-        axes.plot(places, [y] * len(places), "o", color=INK, markersize=3.6, zorder=3)
+        axes.plot([min(places), max(places)], [y, y], color=BAR, linewidth=1.8, zorder=3)
+        axes.plot(places, [y] * len(places), "o", color=BAR, markersize=3.4, zorder=3)
     return png_of(canvas)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from interpbench.report.curves import COLOURS, STROKES
 from interpbench.report.drawing import DIM, FAINT, INK, canvas_of, png_of, short
 
 MOST = len(COLOURS)  # lines with a colour of their own
-PANEL = (3.3, 2.35)  # inches
+PANEL, WIDER = (3.3, 2.35), 4.3  # inches; up to three panels are wider
 PALE, GREYS = "#a9bccb", ("#5f5f5f", "#9a9a9a")
 
 
@@ -68,9 +69,12 @@ def curve_grid_png(
     named = [name for name in (*coloured, *floors) if name in drawn]
     others = len(drawn - set(named))
     entries = len(named) + bool(others)
-    across = max(1, min(entries, int(columns * PANEL[0] / 1.6)))
+    words = [_label(name, name in floors) for name in named] + ([f"others ({others})"] if others else [])
+    width = columns * (PANEL[0] if columns > 3 else WIDER)
+    entry = 0.55 + 0.066 * max((len(word) for word in words), default=1)  # inches that a name in the legend takes
+    across = max(1, min(entries, int(width / entry)))
     legend = 0.2 * math.ceil(entries / across) + 0.15
-    canvas = canvas_of(columns * PANEL[0], rows * PANEL[1] + legend)
+    canvas = canvas_of(width, rows * PANEL[1] + legend)
     share = 1 - legend / (rows * PANEL[1] + legend)
     canvas.set_layout_engine(ConstrainedLayoutEngine(rect=(0, 0, 1, share), hspace=0.04))
     limits = _limits(panels)
@@ -80,10 +84,9 @@ def curve_grid_png(
     handles = [Line2D([], [], **styles[name]) for name in named]
     if others:
         handles.append(Line2D([], [], color=PALE, linewidth=0.8))
-    words = [_label(name, name in floors) for name in named] + ([f"others ({others})"] if others else [])
     if handles:
         box = canvas.legend(
-            handles, words, loc="upper left", ncols=across, frameon=False, fontsize=8, handlelength=3,
+            handles, words, loc="upper left", ncols=across, frameon=False, fontsize=8, handlelength=3, columnspacing=1,
             bbox_to_anchor=(0, 1), borderaxespad=0.2,
         )  # fmt: skip
         box.set_in_layout(False)
@@ -131,7 +134,7 @@ def _draw_panel(
         axes.set_ylim(*limits)
     axes.set_title(panel.title, fontsize=9.5, loc="left", color=INK, parse_math=False)
     axes.set_title(panel.note, fontsize=8, loc="right", color=DIM, parse_math=False)
-    axes.set_xlabel(panel.x, fontsize=8, parse_math=False)
+    axes.set_xlabel(fill(panel.x, 46), fontsize=8, parse_math=False)
     axes.set_ylabel(panel.y, fontsize=8, parse_math=False)
     axes.tick_params(labelsize=8)
     axes.grid(color=FAINT)

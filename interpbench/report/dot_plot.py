@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from interpbench.report.drawing import DIM, FAINT, INK, Look, canvas_of, png_of, short
+from interpbench.report.drawing import DIM, FAINT, INK, LETTER, Look, canvas_of, png_of, short
 
-ROW = 0.185  # inches
+WIDTH, ROW, HEAD, FOOT = 5.6, 0.185, 0.72, 0.5  # inches: all, one method, above and below
 WIDE = 100.0  # a range of values that is drawn on a logarithmic axis: the largest over the smallest
 
 
@@ -37,8 +38,12 @@ def dot_plot_png(
         chance: what a map that knows nothing gets.
     """
     shown = [dot for dot in dots if math.isfinite(dot.value)]
-    canvas = canvas_of(5.6, ROW * len(shown) + 1.25, "constrained")
-    axes = canvas.add_subplot()
+    height = HEAD + ROW * max(len(shown), 2) + FOOT
+    margin = 0.12 + LETTER * max((len(short(dot.name)) for dot in shown), default=2)
+    canvas = canvas_of(WIDTH, height)
+    axes = canvas.add_axes(
+        (margin / WIDTH, FOOT / height, 1 - (margin + 0.2) / WIDTH, 1 - (HEAD + FOOT) / height)
+    )
     rows = np.arange(len(shown))
     for row, dot in zip(rows, shown, strict=True):
         colour = dot.look.colour
@@ -63,8 +68,9 @@ def dot_plot_png(
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color=DIM)
         axes.set_xticks([])
     axes.set_xlabel(axis, fontsize=9, parse_math=False)
-    canvas.suptitle(title, fontsize=11, x=0.02, ha="left", parse_math=False, color=INK)
-    axes.set_title(note, fontsize=8, color=DIM, loc="right", pad=14, parse_math=False)
+    words: dict[str, Any] = {"va": "top", "parse_math": False}
+    canvas.text(0.1 / WIDTH, 1 - 0.08 / height, title, fontsize=11, color=INK, **words)
+    canvas.text(0.1 / WIDTH, 1 - 0.32 / height, note, fontsize=8, color=DIM, **words)
     axes.tick_params(axis="x", labelsize=8)
     axes.tick_params(axis="y", length=0)
     axes.grid(color=FAINT)

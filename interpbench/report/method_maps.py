@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from interpbench.atomic import atomic_path
 from interpbench.errors import UsageError
-from interpbench.report.drawing import canvas_of, short
+from interpbench.report.drawing import canvas_of, png_of, short
 from interpbench.report.pictures import DIM, GREYS, INK, PAPER
 from interpbench.report.slices import Axis, Upright, box_of, grey_range, inside_of, letters, spread_slices
 
@@ -210,7 +210,7 @@ def _draw(scene: _Scene, rows: Sequence[_Row | None], title: str, path: Path) ->
         last += ";  blue outline: the truth"
     canvas.text(0.12 / width, 0.09 / height, last, color=DIM, fontsize=8)
     with atomic_path(path) as temporary:
-        canvas.savefig(temporary, dpi=DPI, format="png", facecolor=PAPER)
+        temporary.write_bytes(png_of(canvas, DPI))
 
 
 def _write_name(canvas: Canvas, row: _Row, x: float, y: float, height: float) -> None:

@@ -1,4 +1,4 @@
-"""The paper's predictor: a 3D ResNet-18 with one output.
+"""The paper's predictor: a 3D ResNet-18 with one output, or one a class.
 
 Four stages of two basic blocks (He et al., Deep Residual Learning, 2016; in 3D: Hara et al., 2018), as MONAI builds it.
 """
@@ -14,7 +14,7 @@ from interpbench import NetworkPredictor, check_options, option
 
 @dataclass(frozen=True, kw_only=True)
 class ResNet18(NetworkPredictor):
-    """MONAI's 3D ResNet-18 for one input channel and one number."""
+    """MONAI's 3D ResNet-18 for one input channel and one number, or one a class."""
 
     width: int = option(64, "channels of the first stage; each of the three others doubles them", minimum=1)
     first_stride: int = option(1, "stride of the first convolution; 2 does an eighth of the work", minimum=1)
@@ -31,7 +31,7 @@ class ResNet18(NetworkPredictor):
             block_inplanes=[self.width * factor for factor in (1, 2, 4, 8)],
             spatial_dims=3,
             n_input_channels=1,
-            num_classes=1,
+            num_classes=self.outputs,
             conv1_t_stride=self.first_stride,
         )
         return network

@@ -1,9 +1,9 @@
 """A user's own network: any importable factory, and the way from its output to one number a subject.
 
-Three read-outs are known:
+Three read-outs of a regressor are known (a classifier's is `NetworkPredictor`'s own):
 
 - one output: it is the number;
-- several outputs: one column of them (a class's logit, say);
+- several outputs: one column of them;
 - soft bins, as SFCN has (Peng et al. 2021): the expectation `sum_b p_b c_b` over the bins' centres `c_b`.
   The softmax is taken here. It gives the same `p` from logits and from log-probabilities, because the two
   differ by a constant; taken twice, it would flatten `p`, so a network that ends in a softmax says so.

@@ -32,6 +32,7 @@ class Ground:
     out: Path
     seed: int
     device: str
+    target_class: str | None
     fitted: Mapping[str, Path]  # method -> a folder of `fit`
     explained: Mapping[str, tuple[Path, Mapping[str, Any]]]  # method -> a folder of `explain`, its manifest
 
@@ -52,7 +53,7 @@ class Ground:
             with contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
                 fit(
                     self.cohort, self.predictor, folder, method=name, options=dict(options), seed=self.seed,
-                    device=self.device,
+                    device=self.device, target_class=self.target_class,
                 )  # fmt: skip
         explainer = load_fitted(folder, model, method=name)
         seconds = explainer.record.get("training_seconds", math.nan)

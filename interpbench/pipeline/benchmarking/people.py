@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.components import has_seed
 from interpbench.pipeline.mapping import subject_seed
 from interpbench.prepared import Prepared
-from interpbench.samples import Samples
+from interpbench.samples import Samples, target_of
 from interpbench.volume import Volume, read_volume
 
 TRUTH = "truth.nii.gz"  # in a cohort's folder: one for all, in the template's space
@@ -62,7 +61,7 @@ class Circumstances:
             "volume": volume,
             "brain": brain,
             "prediction": prediction,
-            "target": self._target(subject),
+            "target": target_of(subject, self.predictor),
             "seed": subject_seed(self.seed, subject.id, "measures"),
             "run_seed": self.seed,
             "voxel_size": self.predictor.recipe.voxel_size,
@@ -89,11 +88,6 @@ class Circumstances:
             for one in contestants
             if one.method in found
         ]
-
-    def _target(self, subject: Subject) -> float:
-        """What the prediction should be; nobody knows a logit that should be."""
-        classifies = getattr(self.predictor, "classes", ())
-        return math.nan if classifies or subject.age is None else subject.age
 
     def _reference(self, contestant: Contestant, volume: Tensor) -> Tensor | None:
         if contestant.blur:

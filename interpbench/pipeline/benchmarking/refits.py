@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +52,7 @@ class Refits:
         log.info("fitting %s again, on %d subjects, for the check by randomised weights", method, len(self.training))
         workspace = self.folder / key / "checkpoints"
         given = {"workspace": workspace} if accepts(explainer.fit, "workspace") else {}
-        with untouched(predictor.module):
+        with untouched(predictor.module), _quiet():  # what it finds of such a network is no news about the method
             torch.manual_seed(self.seed)
             fitted = explainer.fit(predictor, self.training, self.validation, **given)
         state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in fitted.state().items()}
@@ -58,3 +60,14 @@ class Refits:
             save_file(state, path)
         shutil.rmtree(workspace, ignore_errors=True)
         return fitted
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing but errors is logged."""
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

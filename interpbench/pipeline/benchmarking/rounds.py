@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from interpbench import store
@@ -35,7 +34,6 @@ class Found:
 
     subjects: list[Subject] = field(default_factory=list)  # those that can be read
     failures: list[dict[str, Any]] = field(default_factory=list)
-    predictions: dict[str, float] = field(default_factory=dict)
     excluded: dict[str, str] = field(default_factory=dict)  # method -> why it does not apply
     missing: dict[tuple[str, str], str] = field(default_factory=dict)  # (subject, method) -> why there is no map
     flat: dict[str, int] = field(default_factory=dict)  # method -> maps that say nothing
@@ -46,15 +44,23 @@ class Found:
 
 
 def make_maps(
-    subjects: Sequence[Subject], contestants: Sequence[Contestant], maps: Maps, predictor: Predictor
+    subjects: Sequence[Subject],
+    contestants: Sequence[Contestant],
+    maps: Maps,
+    predictor: Predictor,
+    excluded: Mapping[str, str],
 ) -> Found:
-    """Make every map that is not there yet. A method that does not apply to the network is left out from then on."""
-    found, counts = Found(), dict[str, int]()
+    """Make every map that is not there yet. A method that does not apply to the network is left out from then on.
+
+    Args:
+        excluded: methods that take no part from the start, and why.
+    """
+    found, counts = Found(excluded=dict(excluded)), dict[str, int]()
     for subject in track(subjects, "making maps", unit="subject"):
         try:
             prepared = predictor.recipe.prepare(subject)
-            found.predictions[subject.id] = predict_one(predictor, prepared.volume[None].to(maps.device))
-        except InputError as error:
+            predict_one(predictor, prepared.volume[None].to(maps.device))  # refuses what is no number
+        except (InputError, PluginError) as error:
             log.warning("left out: sub-%s: %s", subject.id, error)
             found.failures.append(failure(subject.id, subject.image, error))
             continue
@@ -150,17 +156,3 @@ def _rows(name: str, metric: Metric, case: Case) -> list[Row]:
         log.warning("sub-%s, %s: %s", case.subject, case.method, error)
         values, note = nothing(metric.measures), str(error)
     return rows_of(case.subject, case.method, metric.measures, values, note)
-
-
-def say_nothing(predictions: Mapping[str, float], unit: str) -> None:
-    """Refuse a predictor that says the same of everybody.
-
-    Raises:
-        InputError: it does.
-    """
-    values = torch.tensor(list(predictions.values()), dtype=torch.float64)
-    if len(values) > 1 and float(values.max() - values.min()) == 0:
-        raise InputError(
-            f"The predictor says {float(values[0]):g} {unit} of every one of {len(values)} subjects: it has nothing to"
-            " explain. Is a softmax over its one output left on?"
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from interpbench import store
 from interpbench.atlas import read_atlas
 from interpbench.cohort import Cohort, Subject
-from interpbench.errors import SubjectsFailed
+from interpbench.errors import InputError, PluginError, SubjectsFailed
 from interpbench.inference import forward_only
 from interpbench.interfaces import Predictor
 from interpbench.model import load_predictor
@@ -28,13 +29,15 @@ from interpbench.pipeline.benchmarking.maps import Maps, explained_before
 from interpbench.pipeline.benchmarking.people import MEAN_OF, Circumstances, common_truth, mean_of
 from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.benchmarking.results import write_results
-from interpbench.pipeline.benchmarking.rounds import Measuring, make_maps, say_nothing
+from interpbench.pipeline.benchmarking.rounds import Measuring, make_maps
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.measured import declared
-from interpbench.pipeline.reading import read_samples
+from interpbench.pipeline.provenance import target_of_run
+from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import choose, finish, log, open_cohort, problem_rows, recorded_splits
-from interpbench.samples import Samples
+from interpbench.readout import check_readout
+from interpbench.samples import Samples, target_of
 from interpbench.volume import read_volume
 
 REFIT_VALIDATION = 16  # validation subjects of a method that is fitted again
@@ -57,9 +60,10 @@ def benchmark(
     truth: str | Path | None = None,
     split: str | None = "test",
     participants: Sequence[str] | None = None,
-    subjects: int = 20,
-    repeats: int = 4,
-    refit_subjects: int = 64,
+    subjects: int = 16,
+    repeats: int = 3,
+    refit_subjects: int = 32,
+    target_class: str | None = None,
     batch_size: int = 16,
     seed: int = 0,
     device: str = "auto",
@@ -90,6 +94,7 @@ def benchmark(
         repeats: on how many of them methods are run again and again, for sensitivity, repeatability, randomised
             weights and cost; 0 for all.
         refit_subjects: training subjects of a learned method that is fitted again to randomised weights.
+        target_class: of a classifier, the class whose logit is explained; None for the one on record.
         batch_size: volumes that go through the predictor at once.
         seed: of the draw of subjects, of every method and every measure.
         device: `auto`, `cpu` or `cuda`.
@@ -98,13 +103,14 @@ def benchmark(
         The content of `benchmark.json`.
 
     Raises:
+        InputError: the predictor's answer is squashed, or the same for everybody.
         UsageError, PluginError: a method or measure that is asked for by name does not exist or cannot be loaded.
         SubjectsFailed: everything was written, but some subjects could not be read.
     """
     from interpbench.pipeline.benchmarking.pages import write_page  # it needs matplotlib
 
     where = resolve_device(device)
-    model = load_predictor(predictor, str(where))
+    model = load_predictor(predictor, str(where), target_class)
     names, metric_names = named_methods(methods, floors=floors), named_metrics(measures)
     given = options_by_name(options or {}, [*names, *metric_names])
     metrics = [(name, make_component("metric", name, given.get(name, {}))[0]) for name in metric_names]
@@ -112,7 +118,9 @@ def benchmark(
     taken = explained_before(maps, model)
     people = open_cohort(cohort, need_age=False)
     chosen, training, validation = _people(people, Path(predictor), split, participants, subjects, seed)
+    check_readout(model, first_volumes(chosen, model.recipe, where), str(predictor))
     asked = {
+        **target_of_run(model),
         "methods": {name: given.get(name, {}) for name in names},
         "measures": {name: options_json(metric) for name, metric in metrics},
         "maps": {name: folder.name for name, (folder, _) in taken.items()},
@@ -133,22 +141,25 @@ def benchmark(
                "fitted": list(fitted), "regions": regions, "truth": answer}  # fmt: skip
     run = store.RunFolder.open(out, "benchmark", {**asked, "command": command})
     ground = Ground(
-        cohort=cohort, predictor=predictor, out=run.path, seed=seed, device=device,
+        cohort=cohort, predictor=predictor, out=run.path, seed=seed, device=device, target_class=target_class,
         fitted=fitted_folders(fitted, names), explained=taken,
     )  # fmt: skip
     at_once, waiting = divided(names, given)
-    entered = [ground.ready(name, given.get(name, {}), model) for name in at_once]
+    entered, excluded = _entered(ground, at_once, given, model)
     shelf = Maps(run=run, predictor=model, device=where, seed=seed,
                  folders={name: folder for name, (folder, _) in taken.items()})  # fmt: skip
-    found = make_maps(chosen, entered, shelf, model)
+    found = make_maps(chosen, entered, shelf, model, excluded)
     if not found.subjects:
         raise SubjectsFailed(f"None of {len(chosen)} subjects can be read: {found.failures[0]['message']}")
-    say_nothing(found.predictions, model.unit)
     base = with_template(entered, waiting, found, run.path, model, template_of)
     contestants = _with_copies(base, blur)
     few = max(refit_subjects, MEAN_OF)
-    samples = read_samples(_drawn(training or found.subjects, few, seed), model.recipe, "reading training subjects")[0]
-    held_out = read_samples(_drawn(validation, REFIT_VALIDATION, seed), model.recipe, "reading validation subjects")[0]
+    aim = functools.partial(target_of, predictor=model)
+    learners, held_out = (
+        read_samples(_drawn(some, number, seed), model.recipe, f"reading {what} subjects", aim)[0]
+        for some, number, what in ((training or found.subjects, few, "training"),
+                                   (validation, REFIT_VALIDATION, "validation"))
+    )  # fmt: skip
     example = model.recipe.prepare(found.subjects[0]).volume[None].to(where)
     circumstances = Circumstances(
         predictor=model,
@@ -156,7 +167,7 @@ def benchmark(
         maps=shelf,
         refits=Refits(
             folder=run.path / "refits",
-            training=samples[:refit_subjects],
+            training=learners[:refit_subjects],
             validation=held_out[:],
             seed=seed,
         ),
@@ -165,7 +176,7 @@ def benchmark(
         forward=forward_only(model, example),
         truth=None if answer is None else read_volume(answer, constant_ok=True),
         regions=None if regions is None else read_atlas(regions, model.recipe).to(where),
-        mean_volume=_mean_volume(samples, model, where),
+        mean_volume=_mean_volume(learners, model, where),
     )
     work = Measuring(
         run=run, circumstances=circumstances, maps=shelf, base=base, contestants=contestants, metrics=metrics,
@@ -180,6 +191,21 @@ def benchmark(
     return summary
 
 
+def _entered(
+    ground: Ground, names: Sequence[str], options: Mapping[str, Mapping[str, Any]], model: Predictor
+) -> tuple[list[Contestant], dict[str, str]]:
+    """The methods made ready, and why others are not: one that cannot be fitted does not stop the rest."""
+    entered: list[Contestant] = []
+    excluded: dict[str, str] = {}
+    for name in names:
+        try:
+            entered.append(ground.ready(name, options.get(name, {}), model))
+        except (InputError, PluginError) as error:
+            log.warning("%s takes no part: %s", name, error)
+            excluded[name] = str(error)
+    return entered, excluded
+
+
 def _command(manifest: Mapping[str, Any]) -> str:
     """The command line that does the same."""
     given = manifest["command"]
@@ -188,6 +214,7 @@ def _command(manifest: Mapping[str, Any]) -> str:
     words += ["--measures", ",".join(manifest["measures"]), "--out BENCH --no-floors"]
     words += [f"--fitted {folder}" for folder in given["fitted"]]
     words += [f"--{name} {given[name]}" for name in ("regions", "truth") if given[name]]
+    words += [f"--target-class {manifest['target_class']}"] if manifest.get("target_class") else []
     words += [f"--{name.replace('_', '-')} {manifest[name]}" for name in ("blur", "repeats", "refit_subjects", "seed")]
     words += [f"--split {given['split'] or 'all'} --subjects {len(manifest['participants'])}"]
     for name, some in manifest["methods"].items():

@@ -1,0 +1,171 @@
+"""Refuse a predictor whose answer says nothing that a map could show: squashed, or the same for everybody.
+
+Where a classifier's softmax or a sigmoid is left on, the answer saturates: hiding a region changes 0.999 to 0.998,
+gradients vanish, and every map is flat. Numbers alone cannot tell, so the graph that autograd keeps is walked back
+from the prediction, through whatever only picks, reshapes, scales or shifts a number, to the function that made it.
+Sums over several numbers end the walk: the expectation over soft bins is a softmax, and all right.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interpbench.errors import InputError
+from interpbench.interfaces import Predictor
+from interpbench.untouched import untouched
+
+log = logging.getLogger("interpbench")
+
+SAME = 1e-6  # predictions that differ by less, as a part of 1 or of their size, are one number in float32
+
+# What autograd calls each step, without "Backward0" and the like.
+_SQUASHES = {
+    "Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "sigmoid", "LogSigmoid": "log-sigmoid",
+    "Hardsigmoid": "hard sigmoid", "Tanh": "tanh",
+}  # fmt: skip
+# One number in, the same number out; or shifted, or turned round.
+_PASSES = {
+    "View", "UnsafeView", "ReshapeAlias", "Alias", "Clone", "ToCopy", "Squeeze", "Unsqueeze", "Expand", "Permute",
+    "Transpose", "T", "Select", "Slice", "Split", "SplitWithSizes", "Unbind", "Index", "IndexSelect", "Gather",
+    "AsStrided", "Max", "Amax", "Min", "Amin", "Clamp", "ClampMin", "ClampMax", "Add", "Rsub", "Neg",
+}  # fmt: skip
+_JOINS = {"Sub", "Logsumexp", "Cat", "Stack"}  # of several numbers: squashed where each of them is
+_SCALES = {"Mul", "Div"}
+
+
+@dataclass(frozen=True)
+class Squash:
+    """A squashing function at the end of a network."""
+
+    name: str
+    factor: float = 1.0  # by what its result is multiplied afterwards; NaN where that is unknown
+    outputs: int = 0  # over how many numbers a softmax goes; 0 where that is unknown
+
+
+def check_readout(predictor: Predictor, volumes: Tensor, who: str, *, strict: bool = False) -> tuple[str, ...]:
+    """Refuse a predictor that ends in a softmax or sigmoid, or answers the same to every subject; one forward each.
+
+    A sigmoid whose result is multiplied, `100 * sigmoid(z)` say, may be meant as a range: that is told and goes on.
+    What keeps no graph, or cannot predict, is left to those who use it.
+
+    Args:
+        volumes: of one subject, `(1, 1, I, J, K)`, or of several, whose predictions must then differ; none, no check.
+        who: how the message calls the predictor: the folder that the user named.
+        strict: refuse whatever has bounds: a network that is to be trained must reach every number.
+
+    Returns:
+        Sentences to pass on; they are logged.
+
+    Raises:
+        InputError: with what the predictor ends in, and what would be right.
+    """
+    if not len(volumes):
+        return ()
+    try:
+        with untouched(predictor.module, volumes):
+            found, predictions = _first(predictor, volumes[:1])
+            with torch.no_grad():
+                predictions += [float(predictor.predict(volume[None])) for volume in volumes[1:]]
+    except Exception as error:  # another's code: whoever predicts with it next tells what went wrong
+        log.debug("%s: its output could not be checked: %s", who, error)
+        return ()
+    told = () if found is None else _told(found, predictor, who, strict)
+    if len(predictions) > 1 and not bool((volumes == volumes[:1]).all()) and _same(predictions):
+        raise InputError(
+            f"{who}: predicts the same number, {predictions[0]:.6g} {predictor.unit}, for {len(predictions)} different"
+            " subjects: it reads nothing that a map could show. Train it again, or check its weights and its recipe."
+        )
+    for sentence in told:
+        log.warning("%s", sentence)
+    return told
+
+
+def squash_of(prediction: Tensor) -> Squash | None:
+    """The squashing function that made a prediction, as far as its graph tells."""
+    return _walk(prediction.grad_fn)
+
+
+def _first(predictor: Predictor, volume: Tensor) -> tuple[Squash | None, list[float]]:
+    with torch.enable_grad(), _graph_alone():
+        prediction = predictor.predict(volume.detach().clone().requires_grad_(True))
+        return squash_of(prediction), [float(prediction.detach())]
+
+
+@contextmanager
+def _graph_alone() -> Iterator[None]:
+    """Keep the graph without the activations in it: single numbers are enough, and memory stays that of a forward."""
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda saved: saved if saved.numel() <= 1 else tuple(saved.shape),
+        lambda kept: kept if isinstance(kept, Tensor) else torch.empty(kept, device="meta"),
+    ):
+        yield
+
+
+def _walk(node: Any) -> Squash | None:
+    if node is None:
+        return None
+    step = node.name().rpartition("::")[2].partition("Backward")[0]
+    if step in _SQUASHES:
+        return Squash(_SQUASHES[step], outputs=_width(node) if "oftmax" in step else 0)
+    before = [one for one, _ in node.next_functions if one is not None]
+    if step in _JOINS:
+        found = [_walk(one) for one in before]
+        return found[0] if found and all(found) else None
+    if len(before) != 1:  # two numbers that both depend on the volume are added or multiplied: nothing is known
+        return None
+    if step in _PASSES:
+        return _walk(before[0])
+    if step in _SCALES:
+        found_before = _walk(before[0])
+        return found_before and replace(found_before, factor=found_before.factor * _factor(node, step))
+    return None
+
+
+def _width(node: Any) -> int:
+    """Over how many numbers a softmax goes."""
+    shape = node._saved_result.shape
+    return int(shape[node._saved_dim if node._saved_dim < len(shape) else node._saved_dim - 2**64])
+
+
+def _factor(node: Any, step: str) -> float:
+    """The one number that a constant multiplies or divides by; NaN where there are several."""
+    for saved in (node._saved_other, node._saved_self):
+        if isinstance(saved, Tensor) and saved.numel() == 1 and saved.device.type != "meta":
+            return float(saved) if step == "Mul" else 1 / float(saved)
+    return math.nan
+
+
+def _told(found: Squash, predictor: Predictor, who: str, strict: bool) -> tuple[str, ...]:
+    """Sentences about what may be meant so.
+
+    Raises:
+        InputError: about what cannot be.
+    """
+    if found.name == "log-softmax" and predictor.classes:
+        return ()  # the logit of a class is the same from log-probabilities
+    article = "an" if found.name[0] in "aeiou" else "a"
+    ending = f"{who}: its output ends in {article} {found.name}"
+    if found.outputs == 1:
+        raise InputError(f"{ending} over one number, which makes it the same for every volume. Leave it out.")
+    if "softmax" in found.name:
+        wrong = "probabilities saturate, so maps of them are flat"
+        raise InputError(f"{ending}: {wrong}. Explain the logit: leave out the {found.name}.")
+    meant = found.name == "tanh" or abs(found.factor) != 1
+    if meant and not strict and not predictor.classes:
+        return (f"{ending}: where it saturates, maps are flat. If that was not meant, leave it out.",)
+    if strict and not predictor.classes:
+        raise InputError(f"{ending}: it has bounds, and a standardised target has none. Leave out the {found.name}.")
+    raise InputError(f"{ending}: it saturates, so maps of it are flat. Explain the logit: leave out the {found.name}.")
+
+
+def _same(predictions: list[float]) -> bool:
+    allowed = SAME * max(1.0, *(abs(one) for one in predictions))
+    return max(predictions) - min(predictions) <= allowed

@@ -142,7 +142,7 @@ def test_cubes_are_used_where_there_is_no_atlas_and_figures_do_not_depend_on_the
 
 
 def test_without_a_mean_image_only_that_imputer_has_no_figures() -> None:
-    figures = RegionDeletion().measure(toy_case(by_region(4, 3, 2, 1)))
+    figures = RegionDeletion(imputers=("mean", "road")).measure(toy_case(by_region(4, 3, 2, 1)))
     assert math.isnan(figures["region_srg_mean"])  # type: ignore[arg-type]
     assert math.isfinite(figures["region_srg_road"])  # type: ignore[arg-type]
 

@@ -26,9 +26,10 @@ def demo(out: Path, seed: int, device: str) -> None:
 
     record = pipeline.demo(out, seed=seed, device=device)
     say(in_words(record))
-    for sentence in record["benchmark"]["verdict"][:3]:
-        say(sentence)
     say(f"Open {out / 'index.html'}, and {out / 'benchmark' / 'index.html'}")
+
+
+VERDICT = 4  # sentences of the benchmark that are told
 
 
 def in_words(record: Mapping[str, Any]) -> str:
@@ -47,6 +48,7 @@ def in_words(record: Mapping[str, Any]) -> str:
         f" correlation of two subjects' maps {_number(after['map_correlation'])}",
         f"AUC of the truth in the brain: {found['subject_auc']:.3f}{_interval(found['subject_auc_interval'])}"
         f" a subject, {found['population_auc']:.3f} for the population's mean, n = {found['n']} test subjects",
+        *record["benchmark"]["verdict"][:VERDICT],
     ]
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 OURS = "unoise"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 HEADLINES = ("auc", "average_precision", "relevance_rank", "noise_tolerance", "noise_spread", "srg_mean", "srg_road",
-             "region_srg_road", "infidelity_corr", "randomised_spearman_all", "max_sensitivity", "repeat_icc",
+             "region_srg_zero", "infidelity_corr", "randomised_spearman_all", "max_sensitivity", "repeat_icc",
              "seconds")  # fmt: skip
 
 Run = Mapping[str, Any]

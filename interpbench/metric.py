@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -75,10 +76,15 @@ class Case:
 
     @torch.no_grad()
     def predict(self, volumes: Tensor) -> Tensor:
-        """Predictions of `(B, 1, I, J, K)`, as `(B,)` float64 on the CPU; `batch_size` at a time, without gradients."""
+        """Predictions of `(B, 1, I, J, K)`, as `(B,)` float64 on the CPU, without gradients.
+
+        At most `batch_size` volumes go through at once, in batches of one size as far as that can be.
+        """
+        if not len(volumes):
+            return torch.empty(0, dtype=torch.float64)
         predict = self.forward or self.predictor.predict
-        parts = [predict(some).double().cpu() for some in volumes.split(self.batch_size)]
-        return torch.cat(parts) if parts else torch.empty(0, dtype=torch.float64)
+        parts = volumes.tensor_split(math.ceil(len(volumes) / self.batch_size))
+        return torch.cat([predict(some).double().cpu() for some in parts])
 
     def explain(
         self, *, predictor: Predictor | None = None, volume: Tensor | None = None, seed: int | None = None

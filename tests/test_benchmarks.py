@@ -27,7 +27,7 @@ def benchmarks() -> Iterator[SimpleNamespace]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "benchmarks"))
         names = ("case", "cross_validation", "estimators", "estimators_page", "estimators_picture", "floors",
-                 "full_size", "machine", "noise_run")  # fmt: skip
+                 "full_size", "machine", "noise_run", "phantom", "phantom_page")  # fmt: skip
         yield SimpleNamespace(**{name: import_module(name) for name in names})
         for name in names:
             sys.modules.pop(name, None)
@@ -196,3 +196,24 @@ def test_ridge_regression_in_its_dual_form_is_scikit_learn_s(benchmarks: SimpleN
         for penalty in benchmarks.cross_validation.PENALTIES
     ]
     assert min(np.abs(guess - other).max() for other in alternatives) < 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_phantoms_benchmark_runs_and_its_tables_go_between_the_words_of_a_page(
+    benchmarks: SimpleNamespace, tmp_path: Path
+) -> None:
+    out, page = tmp_path / "phantom.json", tmp_path / "phantom.md"
+    words = ("--work", str(tmp_path / "work"), "--out", str(out), "--subjects", "40", "--voxel-size", "10",
+             "--seeds", "0", "--test-subjects", "5", "--methods", "unoise,saliency", "--measures", "localisation",
+             "--network-option", "width=2", "--network-option", "first_stride=2", "--train-option", "epochs=1",
+             "-o", "channels=2", "-o", "blocks=2", "-o", "epochs=1", "-o", "precision=float32")  # fmt: skip
+    results = benchmarks.phantom.main(words)
+    found = results["runs"][0]["results"]["auc"]
+    assert {"unoise", "saliency", "saliency+blur", "random", "template"} <= set(found["methods"])
+    assert all("unoise" in (pair["a"], pair["b"]) for pair in found["pairs"])
+    page.write_text(f"Before.\n{benchmarks.phantom_page.BEGIN}\nold\n{benchmarks.phantom_page.END}\nAfter.\n")
+    benchmarks.phantom_page.main(("--results", str(out), "--page", str(page)))
+    text = page.read_text()
+    assert text.startswith("Before.") and text.endswith("After.\n") and "old" not in text
+    assert f"{found['methods']['unoise']['mean']:.3f}" in text and "`saliency+blur`" in text

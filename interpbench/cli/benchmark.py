@@ -83,7 +83,7 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> li
 @click.option(
     "--repeats",
     type=click.IntRange(min=0),
-    default=3,
+    default=2,
     show_default=True,
     help="On how many of them methods are run again and again (sensitivity, other seeds, other weights); 0 for all.",
 )
@@ -94,7 +94,7 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> li
     show_default=True,
     help="Training subjects of a learned method that is fitted again to randomised weights.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Volumes at once.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Volumes at once.")
 @flags.target_class
 @flags.seed
 @flags.device

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interpbench.comparison.headline import headlines
+from interpbench.comparison.headline import ASIDE, LEADING, headlines
 from interpbench.errors import UsageError, did_you_mean
 
 # Shown beside the measures that lead the verdict: one metric's other imputers, sanity and cost. A word that ends in _
@@ -42,7 +42,7 @@ def methods_of(summary: Record) -> dict[str, Record]:
 
 
 def columns_of(summary: Record, chosen: Sequence[str] | None = None) -> list[Record]:
-    """The measures that lead the page, in the order of the benchmark; only those with a value.
+    """The measures that lead the page, those that only a right map can win first; only those with a value.
 
     Args:
         chosen: names of measures, in the order wanted; by default those that lead the verdict, and a few beside them.
@@ -57,13 +57,20 @@ def columns_of(summary: Record, chosen: Sequence[str] | None = None) -> list[Rec
                 raise UsageError(f"There is no measure {name!r} in this benchmark.{did_you_mean(name, known)}")
         return [known[name] for name in chosen if has_values(summary, name)]
     leading = {one["name"] for one in headlines(summary)}
-    return [one for name, one in known.items() if (name in leading or _beside(name)) and has_values(summary, name)]
+    shown = [one for name, one in known.items() if (name in leading or _beside(name)) and has_values(summary, name)]
+    return sorted(shown, key=lambda one: (one["metric"] in BEHAVIOUR, _rank(one["metric"])))
 
 
 def has_values(summary: Record, measure: str) -> bool:
     """Whether any method has a mean in this measure."""
     result = summary["results"].get(measure, {"methods": {}})
     return any(number(one.get("mean")) is not None for one in result["methods"].values())
+
+
+def _rank(metric: str) -> int:
+    """Built-in metrics first, in the order in which the verdict goes through them, and cost last."""
+    order = [*LEADING, "", *ASIDE]
+    return order.index(metric if metric in order else "")
 
 
 def _beside(name: str) -> bool:

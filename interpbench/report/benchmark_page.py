@@ -39,6 +39,7 @@ from interpbench.report.drawing import LOOKS_IN_WORDS, Look, look_of
 from interpbench.report.page import inlined, inlined_pictures, write_html
 
 COST = "cost"  # the metric whose measures stand in a table of their own
+BANDS = 3  # curves with a band
 ORDERS = ("morf", "lerf")  # curves of one imputer that share their axis differ in this part of their names
 
 
@@ -154,19 +155,20 @@ def _plots(summary: Record, measure: Record, looks: Mapping[str, Look]) -> tuple
         for place in places_by(summary, measure["name"]) if (value := known.get(place.name)) is not None
     ]  # fmt: skip
     column = column_of(summary, measure)
+    lines = "lines: 95 % intervals" if any(dot.interval for dot in dots) else "too few subjects for intervals"
     dotted = dot_plot_png(
-        dots, title=column.name, axis=f"{column.name} ({column.unit})", note=f"{column.better}; lines: 95 % intervals",
+        dots, title=column.name, axis=f"{column.name} ({column.unit})", note=f"{column.better}; {lines}",
         chance=number(measure.get("chance")),
     )  # fmt: skip
     ranks = {name: number(one.get("mean_rank")) for name, one in result["methods"].items()}
     ranked = {name: rank for name, rank in ranks.items() if rank is not None}
     if len(ranked) < 2:
         return inlined(dotted), ""
-    lines = critical_difference_png(Ranks(
+    ranks_drawn = critical_difference_png(Ranks(
         f"{measure['name']}: mean ranks over subjects", ranked, result.get("groups") or (), looks,
         column.note or "1 is best; a bar joins methods that are not told apart, its dots mark who belongs to it",
     ))  # fmt: skip
-    return inlined(dotted), inlined(lines)
+    return inlined(dotted), inlined(ranks_drawn)
 
 
 @dataclass(frozen=True)
@@ -178,28 +180,29 @@ class _Curves:
     image: str
 
 
-def _curves(
-    summary: Record, unblurred: Sequence[Place], coloured: Sequence[str] | None
-) -> tuple[list[_Curves], str]:
+def _curves(summary: Record, unblurred: Sequence[Place], coloured: Sequence[str] | None) -> tuple[list[_Curves], str]:
     """A picture of curves for each metric that has some, and words on who is drawn how."""
     methods = methods_of(summary)
     curves = [one for one in summary["measures"] if one.get("steps") and summary.get("curves", {}).get(one["name"])]
     there = {name for one in curves for name in summary["curves"][one["name"]]}
     floors = [place.name for place in unblurred if place.name in there and methods[place.name]["kind"] == "floor"]
     own = [place.name for place in unblurred if place.name in there and place.name not in floors]
-    chosen = _coloured(own, methods) if coloured is None else list(coloured)
+    chosen = _first(own, methods, MOST) if coloured is None else list(coloured)
+    banded = _first(chosen, methods, BANDS)
     drawn = [*dict.fromkeys([*chosen, *own, *floors])]
     found = []
     for metric in dict.fromkeys(one["metric"] for one in curves):
         panels = [_panel(summary, one, drawn) for one in curves if one["metric"] == metric]
         columns = 4 if len(panels) > 4 else len(panels)
-        image = curve_grid_png(panels, coloured=chosen, floors=floors, columns=columns)
+        image = curve_grid_png(panels, coloured=chosen, banded=banded, floors=floors, columns=columns)
         found.append(_Curves(metric, ", ".join(panel.title for panel in panels), inlined(image)))
-    words = "Means over subjects, with bands for 95 % intervals."
+    words = "Means over subjects."
+    if banded:
+        words += f" Bands: 95 % intervals of {', '.join(banded)}; benchmark.json has those of all."
     pale = [name for name in own if name not in chosen]
     if pale:
         words += f" In colours: methods that learn, then the first of the table, {MOST} in all." * (coloured is None)
-        words += f" Pale lines, without bands: {', '.join(pale)}."
+        words += f" Pale lines: {', '.join(pale)}."
     if floors:
         words += " Grey: floors."
     hidden = sum(name in there and name not in drawn for name in methods)
@@ -209,10 +212,10 @@ def _curves(
     return found, words
 
 
-def _coloured(names: Sequence[str], methods: Mapping[str, Record]) -> list[str]:
-    """Those that learn, and the first of the others, as many as there are colours; in the order of the table."""
+def _first(names: Sequence[str], methods: Mapping[str, Record], most: int) -> list[str]:
+    """Those that learn, and the first of the others, so many in all; in the order of the table."""
     learned = [name for name in names if methods[name]["learned"]]
-    first = [*learned, *(name for name in names if name not in learned)][:MOST]
+    first = [*learned, *(name for name in names if name not in learned)][:most]
     return [name for name in names if name in first]
 
 

@@ -197,9 +197,7 @@ def detail_of(summary: Record, measure: Record) -> Detail:
     return Detail(column_of(summary, measure), friedman_in_words(result.get("friedman")), reference, rows, absent)
 
 
-def _versus(
-    found: Record | None, name: str, write: Callable[[float | None], str]
-) -> tuple[str, str, str, str]:
+def _versus(found: Record | None, name: str, write: Callable[[float | None], str]) -> tuple[str, str, str, str]:
     """Difference from the best, its interval, p and effect, as seen from this method."""
     if found is None:
         return "", "", "", ""

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 from interpbench.errors import UsageError
 from interpbench.report.drawing import DIM, INK, LETTER, Look, canvas_of, png_of, short
@@ -33,6 +34,11 @@ class Ranks:
 
 
 def critical_difference_png(ranks: Ranks) -> bytes:
+    """`draw_ranks`, as PNG."""
+    return png_of(draw_ranks(ranks))
+
+
+def draw_ranks(ranks: Ranks) -> Canvas:
     """Draw mean ranks, the best at the left; names left and right, so that none lies on another.
 
     Raises:
@@ -69,7 +75,7 @@ def critical_difference_png(ranks: Ranks) -> bytes:
         places = [place(ranks.ranks[name]) for name in members]
         axes.plot([min(places), max(places)], [y, y], color=BAR, linewidth=1.8, zorder=3)
         axes.plot(places, [y] * len(places), "o", color=BAR, markersize=3.4, zorder=3)
-    return png_of(canvas)
+    return canvas
 
 
 def _draw_axis(axes: Axes, ranks: Ranks, start: float, end: float, last: float) -> None:

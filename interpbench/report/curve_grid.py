@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
@@ -49,12 +50,30 @@ class Panel:
 
 
 def curve_grid_png(
-    panels: Sequence[Panel], *, coloured: Sequence[str], floors: Sequence[str] = (), columns: int = 3
+    panels: Sequence[Panel],
+    *,
+    coloured: Sequence[str],
+    banded: Sequence[str] = (),
+    floors: Sequence[str] = (),
+    columns: int = 3,
 ) -> bytes:
+    """`draw_curves`, as PNG."""
+    return png_of(draw_curves(panels, coloured=coloured, banded=banded, floors=floors, columns=columns))
+
+
+def draw_curves(
+    panels: Sequence[Panel],
+    *,
+    coloured: Sequence[str],
+    banded: Sequence[str] = (),
+    floors: Sequence[str] = (),
+    columns: int = 3,
+) -> Canvas:
     """Draw the panels row by row.
 
     Args:
         coloured: names drawn in a colour and stroke of their own, the same in every panel; at most seven.
+        banded: names with a band from bound to bound; a few, for bands that overlap turn to mud.
         floors: names drawn in grey. All the other lines are thin and pale.
 
     Raises:
@@ -77,10 +96,10 @@ def curve_grid_png(
     canvas = canvas_of(width, rows * PANEL[1] + legend)
     share = 1 - legend / (rows * PANEL[1] + legend)
     canvas.set_layout_engine(ConstrainedLayoutEngine(rect=(0, 0, 1, share), hspace=0.04))
-    limits = _limits(panels)
+    limits = _limits(panels, banded)
     for index, panel in enumerate(panels):
         axes = canvas.add_subplot(rows, columns, index + 1)
-        _draw_panel(axes, panel, styles, limits.get(panel.family))
+        _draw_panel(axes, panel, styles, banded, limits.get(panel.family))
     handles = [Line2D([], [], **styles[name]) for name in named]
     if others:
         handles.append(Line2D([], [], color=PALE, linewidth=0.8))
@@ -92,7 +111,7 @@ def curve_grid_png(
         box.set_in_layout(False)
         for text in box.get_texts():
             text.set_parse_math(False)
-    return png_of(canvas)
+    return canvas
 
 
 def _styles(coloured: Sequence[str], floors: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -115,7 +134,11 @@ def _label(name: str, floor: bool) -> str:
 
 
 def _draw_panel(
-    axes: Axes, panel: Panel, styles: dict[str, dict[str, Any]], limits: tuple[float, float] | None
+    axes: Axes,
+    panel: Panel,
+    styles: dict[str, dict[str, Any]],
+    banded: Sequence[str],
+    limits: tuple[float, float] | None,
 ) -> None:
     for line in panel.lines:
         if len(line.steps) != len(line.values):
@@ -125,7 +148,7 @@ def _draw_panel(
         style = styles.get(line.name, {"color": PALE, "linewidth": 0.8, "zorder": 1})
         steps, values = np.asarray(line.steps, float), np.asarray(line.values, float)
         axes.plot(steps, np.where(np.isfinite(values), values, np.nan), **style)
-        if line.name in styles and line.bounds:
+        if line.name in banded and line.bounds:
             low, high = np.asarray([bound or (np.nan, np.nan) for bound in line.bounds], float).T
             axes.fill_between(steps, low, high, color=style["color"], alpha=0.13, linewidth=0)
     if not any(np.isfinite(np.asarray(line.values, float)).any() for line in panel.lines):
@@ -142,12 +165,14 @@ def _draw_panel(
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _limits(panels: Sequence[Panel]) -> dict[str, tuple[float, float]]:
-    """The ends of the vertical axis of each family that has more than one panel."""
+def _limits(panels: Sequence[Panel], banded: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """The ends of the vertical axis of each family that has more than one panel; all lines and bands lie between."""
     limits = {}
     for family in {panel.family for panel in panels if panel.family}:
         members = [panel for panel in panels if panel.family == family]
-        values = np.asarray([value for panel in members for line in panel.lines for value in line.values], float)
+        lines = [line for panel in members for line in panel.lines]
+        ends = [end for line in lines if line.name in banded for bound in line.bounds for end in bound or ()]
+        values = np.asarray([*(value for line in lines for value in line.values), *ends], float)
         values = values[np.isfinite(values)]
         if len(members) > 1 and values.size and np.ptp(values) > 0:
             margin = 0.06 * float(np.ptp(values))

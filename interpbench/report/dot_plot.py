@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure as Canvas
 
 from interpbench.report.drawing import DIM, FAINT, INK, LETTER, Look, canvas_of, png_of, short
 
 WIDTH, ROW, HEAD, FOOT = 5.6, 0.185, 0.72, 0.5  # inches: all, one method, above and below
+BOLD = 1.15  # how much wider bold letters are
 WIDE = 100.0  # a range of values that is drawn on a logarithmic axis: the largest over the smallest
 
 
@@ -26,9 +28,12 @@ class Dot:
     best: bool = False  # not told apart from the best
 
 
-def dot_plot_png(
-    dots: Sequence[Dot], *, title: str, axis: str, note: str = "", chance: float | None = None
-) -> bytes:
+def dot_plot_png(dots: Sequence[Dot], *, title: str, axis: str, note: str = "", chance: float | None = None) -> bytes:
+    """`draw_dots`, as PNG."""
+    return png_of(draw_dots(dots, title=title, axis=axis, note=note, chance=chance))
+
+
+def draw_dots(dots: Sequence[Dot], *, title: str, axis: str, note: str = "", chance: float | None = None) -> Canvas:
     """Draw the dots from the top down, in the order in which they are given.
 
     Args:
@@ -39,11 +44,9 @@ def dot_plot_png(
     """
     shown = [dot for dot in dots if math.isfinite(dot.value)]
     height = HEAD + ROW * max(len(shown), 2) + FOOT
-    margin = 0.12 + LETTER * max((len(short(dot.name)) for dot in shown), default=2)
+    margin = 0.12 + BOLD * LETTER * max((len(short(dot.name)) for dot in shown), default=2)
     canvas = canvas_of(WIDTH, height)
-    axes = canvas.add_axes(
-        (margin / WIDTH, FOOT / height, 1 - (margin + 0.2) / WIDTH, 1 - (HEAD + FOOT) / height)
-    )
+    axes = canvas.add_axes((margin / WIDTH, FOOT / height, 1 - (margin + 0.2) / WIDTH, 1 - (HEAD + FOOT) / height))
     rows = np.arange(len(shown))
     for row, dot in zip(rows, shown, strict=True):
         colour = dot.look.colour
@@ -76,7 +79,7 @@ def dot_plot_png(
     axes.grid(color=FAINT)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    return png_of(canvas)
+    return canvas
 
 
 def wide(dots: Sequence[Dot]) -> bool:

@@ -59,9 +59,7 @@ def png_of(canvas: Canvas, dpi: int = DPI) -> bytes:
     drawn = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters that the font does not have, in names that we did not choose
-        canvas.savefig(
-            drawn, dpi=dpi, format="png", facecolor=canvas.get_facecolor(), pil_kwargs={"compress_level": 0}
-        )
+        canvas.savefig(drawn, dpi=dpi, format="png", facecolor=canvas.get_facecolor(), pil_kwargs={"compress_level": 0})
     image = io.BytesIO()
     with Image.open(drawn) as picture:
         picture.convert("RGB").quantize(256, QUANTIZE, dither=Image.Dither.NONE).save(image, "png", optimize=True)

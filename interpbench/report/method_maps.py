@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from interpbench.report.slices import Axis, Upright, box_of, grey_range, inside_
 
 SLICES = 4
 ONE_BLOCK = 9  # rows; more stand side by side, two a line
-TILE, NAME, GAP, HEAD, LABEL, BAR, FOOT = 1.0, 1.62, 0.04, 0.62, 0.2, 0.85, 0.3  # inches
+TILE, NAME, GAP, HEAD, LABEL, BAR, FOOT = 1.0, 1.78, 0.04, 0.62, 0.2, 0.85, 0.3  # inches
 DPI = 110
 NEARLY = 0.01  # a map whose SD is below this part of its mean is nearly flat
 ROUNDING = 1e-6  # below this part it is flat but for rounding
@@ -194,7 +195,7 @@ def _draw(scene: _Scene, rows: Sequence[_Row | None], title: str, path: Path) ->
             continue
         left, line = 0.12 + (index % blocks) * block, index // blocks
         bottom = height - HEAD - LABEL - (line + 1) * (tile[1] + GAP)
-        _write_name(canvas, row, left / width, (bottom + tile[1] / 2) / height, height)
+        _write_row(canvas, row, left, bottom + tile[1] / 2)
         for column, index_of in enumerate(scene.slices):
             place = (left + NAME + column * (tile[0] + GAP), bottom, *tile)
             axes = canvas.add_axes(
@@ -213,13 +214,20 @@ def _draw(scene: _Scene, rows: Sequence[_Row | None], title: str, path: Path) ->
         temporary.write_bytes(png_of(canvas, DPI))
 
 
-def _write_name(canvas: Canvas, row: _Row, x: float, y: float, height: float) -> None:
-    canvas.text(x, y + 0.09 / height, short(row.name, 24), color=INK, fontsize=9, va="center", parse_math=False)
+def _write_row(canvas: Canvas, row: _Row, left: float, middle: float) -> None:
+    """A row's name and what is said of its map, at inches from the left and the bottom; why there is none, beside."""
+    width, height = canvas.get_size_inches()
+
+    def write(text: str, x: float, y: float, size: float, colour: str) -> None:
+        canvas.text(x / width, y / height, text, color=colour, fontsize=size, va="center", parse_math=False)
+
+    write(short(row.name, 22), left, middle + 0.09, 9, INK)
+    if row.missing:
+        write(fill(row.note, 60, max_lines=4), left + NAME, middle, 8, ALERT)
+        return
     lines = [part for part in (*row.spread.split("; "), row.note) if part]
     for index, line in enumerate(lines):
-        colour = ALERT if "FLAT" in line or row.missing else DIM
-        place = y - (0.07 + 0.13 * index) / height
-        canvas.text(x, place, short(line, 32), color=colour, fontsize=7, va="center", parse_math=False)
+        write(short(line, 28), left, middle - 0.07 - 0.13 * index, 7, ALERT if "FLAT" in line else DIM)
 
 
 def _draw_slice(axes: Axes, scene: _Scene, row: _Row, index: int, first: bool) -> None:

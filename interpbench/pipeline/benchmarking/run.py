@@ -61,10 +61,10 @@ def benchmark(
     split: str | None = "test",
     participants: Sequence[str] | None = None,
     subjects: int = 16,
-    repeats: int = 3,
+    repeats: int = 2,
     refit_subjects: int = 32,
     target_class: str | None = None,
-    batch_size: int = 16,
+    batch_size: int = 8,
     seed: int = 0,
     device: str = "auto",
 ) -> dict[str, Any]:

@@ -55,7 +55,9 @@ def test_no_name_lies_on_another_or_leaves_the_picture(count: int, spread: str) 
 
 def test_the_best_is_at_the_left_and_highest_on_its_side() -> None:
     canvas = draw_ranks(Ranks("auc", {"third": 3.0, "first": 1.2, "second": 1.8, "last": 4.0}))
-    first, second, last, third = (texts(canvas)[word] for word in ("first  1.2", "second  1.8", "last  4.0", "third  3.0"))
+    first, second, last, third = (
+        texts(canvas)[word] for word in ("first  1.2", "second  1.8", "last  4.0", "third  3.0")
+    )
     assert first.get_position()[0] < last.get_position()[0]
     assert first.get_position()[1] < second.get_position()[1]  # downwards
     assert last.get_position()[1] < third.get_position()[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_thirty_three_long_names_lie_apart_and_inside() -> None:
     boxes = [label.get_window_extent() for label in canvas.axes[0].get_yticklabels()]
     assert min(box.x0 for box in boxes) >= 0
     rows = sorted((box.y0, box.y1) for box in boxes)
-    assert all(low[1] <= high[0] + 1 for low, high in zip(rows, rows[1:], strict=False))
+    assert all(low[1] <= high[0] + 1 for low, high in pairwise(rows))
 
 
 def test_only_values_far_apart_and_above_zero_get_a_logarithmic_axis() -> None:

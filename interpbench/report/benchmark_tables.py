@@ -271,7 +271,7 @@ _EVALUATED = (
 def lead(sentence: str) -> tuple[str, str]:
     """What a sentence is about, up to its first colon where that comes early, and the rest."""
     about, colon, rest = sentence.partition(": ")
-    return (about + colon, rest) if colon and len(about) <= 90 else ("", sentence)
+    return (f"{about}:", rest) if colon and len(about) <= 90 else ("", sentence)
 
 
 def in_words(value: Any) -> str:

@@ -221,7 +221,7 @@ def _write_row(canvas: Canvas, row: _Row, left: float, middle: float) -> None:
     def write(text: str, x: float, y: float, size: float, colour: str) -> None:
         canvas.text(x / width, y / height, text, color=colour, fontsize=size, va="center", parse_math=False)
 
-    write(short(row.name, 22), left, middle + 0.09, 9, INK)
+    write(short(row.name, 24), left, middle + 0.09, 9, INK)
     if row.missing:
         write(fill(row.note, 60, max_lines=4), left + NAME, middle, 8, ALERT)
         return

@@ -57,13 +57,14 @@ def _of_one(
 ) -> tuple[str, Path] | None:
     subject = found.subjects[0]
     prepared = predictor.recipe.prepare(subject)
-    drawn = {name: map.cpu().numpy() for name, map in maps_of_subject(subject, prepared, base, maps, found)}
-    if not drawn:
+    made = {name: map.cpu().numpy() for name, map in maps_of_subject(subject, prepared, base, maps, found)}
+    if not made:
         return None
+    drawn = {**made, **{name: None for name in found.excluded}}
     where, path = truth_of(subject, truth, prepared), folder / "maps_of_one_subject.png"
     method_maps(
         drawn, prepared.volume[0].numpy(), prepared.affine, path, title=f"Maps of sub-{subject.id}",
-        brain=prepared.brain.numpy(), truth=None if where is None else where.numpy(),
+        brain=prepared.brain.numpy(), truth=None if where is None else where.numpy(), notes=found.excluded,
     )  # fmt: skip
     return f"Every method's map of one subject, sub-{subject.id}, the first of those that take part", path
 

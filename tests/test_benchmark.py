@@ -87,7 +87,7 @@ class Again(Metric):
 
 @pytest.fixture
 def entered(toy_plugin):
-    for name, explainer in (("slope", Slope), ("noise", Noise), ("capsules", Inapplicable), ("breaks", Breaks)):
+    for name, explainer in (("steepness", Slope), ("noise", Noise), ("capsules", Inapplicable), ("breaks", Breaks)):
         toy_plugin.offer("explainer", name, explainer)
     toy_plugin.offer("metric", "height", Height)
     toy_plugin.offer("metric", "again", Again)
@@ -105,30 +105,30 @@ SETTINGS = {"measures": ["height"], "device": "cpu", "floors": False}
 
 
 def test_a_third_partys_method_and_measure_appear_in_the_table(entered, toy_cohort, toy_model, tmp_path):
-    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["slope", "noise"], **SETTINGS)
+    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness", "noise"], **SETTINGS)
     rows = table(tmp_path / "out")
-    assert {row["method"] for row in rows} == {"slope", "slope+blur", "noise"}
+    assert {row["method"] for row in rows} == {"steepness", "steepness+blur", "noise"}
     assert {row["measure"] for row in rows} == {"height"} and len(rows) == 3 * 6
     assert all(float(row["value"]) > 0 for row in rows)
     curves = table(tmp_path / "out", "curves")
     assert {(row["measure"], row["step"]) for row in curves} == {("spread", "25.0"), ("spread", "75.0")}
     assert {one["name"]: one["kind"] for one in found["methods"]} == {
-        "slope": "method", "slope+blur": "method", "noise": "floor"
+        "steepness": "method", "steepness+blur": "method", "noise": "floor"
     }  # fmt: skip
-    assert found["results"]["height"]["methods"]["slope"]["n"] == 6 == found["n"]
+    assert found["results"]["height"]["methods"]["steepness"]["n"] == 6 == found["n"]
 
 
 def test_the_sidecar_tells_unit_and_direction_of_each_measure(entered, toy_cohort, toy_model, tmp_path):
-    benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["slope"], **SETTINGS)
+    benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **SETTINGS)
     sidecar = json.loads((tmp_path / "out" / "measures.json").read_text())
     height = next(one for one in sidecar["measures"] if one["name"] == "height")
     assert (height["unit"], height["direction"], height["metric"]) == ("years", "higher", "height")
 
 
 def test_the_same_command_again_makes_no_map_and_measures_nobody_twice(entered, toy_cohort, toy_model, tmp_path):
-    first = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["slope"], **SETTINGS)
+    first = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **SETTINGS)
     made, measured = len(Slope.calls), len(Height.calls)
-    second = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["slope"], **SETTINGS)
+    second = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **SETTINGS)
     assert len(Slope.calls) == made and len(Height.calls) == measured
     assert first == second
 
@@ -144,28 +144,28 @@ def test_an_interrupted_benchmark_loses_the_subject_in_hand_only(
     measure = Height.measure
     monkeypatch.setattr(Height, "measure", stop)
     with pytest.raises(KeyboardInterrupt):
-        benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["slope"], **SETTINGS)
+        benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **SETTINGS)
     monkeypatch.setattr(Height, "measure", measure)
     done = set(Height.calls)
     made = len(Slope.calls)
     Height.calls.clear()
-    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["slope"], **SETTINGS)
+    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **SETTINGS)
     assert len(done) == 3 and done.isdisjoint(Height.calls) and len(Slope.calls) == made
-    whole = benchmark(toy_cohort, toy_model, tmp_path / "whole", methods=["slope"], **SETTINGS)
+    whole = benchmark(toy_cohort, toy_model, tmp_path / "whole", methods=["steepness"], **SETTINGS)
     assert (tmp_path / "out" / "measures.tsv").read_bytes() == (tmp_path / "whole" / "measures.tsv").read_bytes()
     assert found["results"] == whole["results"]
 
 
 def test_a_method_that_does_not_apply_is_told_and_hinders_nobody(entered, toy_cohort, toy_model, tmp_path):
-    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["capsules", "slope"], **SETTINGS)
+    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["capsules", "steepness"], **SETTINGS)
     notes = {one["name"]: one["note"] for one in found["methods"]}
-    assert "no capsules" in notes["capsules"] and notes["slope"] == ""
+    assert "no capsules" in notes["capsules"] and notes["steepness"] == ""
     rows = [row for row in table(tmp_path / "out") if row["method"] == "capsules"]
     assert rows and all(row["value"] == "n/a" and "no capsules" in row["note"] for row in rows)
 
 
 def test_a_method_that_fails_on_some_subjects_is_missing_there_only(entered, toy_cohort, toy_model, tmp_path):
-    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["breaks", "slope"], **SETTINGS)
+    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["breaks", "steepness"], **SETTINGS)
     rows = [row for row in table(tmp_path / "out") if row["method"] == "breaks"]
     bad = [row for row in rows if row["value"] == "n/a"]
     assert len(rows) == 6 and 0 < len(bad) < 6 and all("layer9" in row["note"] for row in bad)
@@ -173,52 +173,53 @@ def test_a_method_that_fails_on_some_subjects_is_missing_there_only(entered, toy
 
 
 def test_maps_that_explain_made_are_taken(entered, toy_cohort, toy_model, tmp_path):
-    explain(toy_cohort, toy_model, tmp_path / "maps", method="slope", device="cpu")
+    explain(toy_cohort, toy_model, tmp_path / "maps", method="steepness", device="cpu")
     Slope.calls.clear()
     given = benchmark(
-        toy_cohort, toy_model, tmp_path / "given", methods=["slope"], maps=[tmp_path / "maps"], **SETTINGS
+        toy_cohort, toy_model, tmp_path / "given", methods=["steepness"], maps=[tmp_path / "maps"], **SETTINGS
     )
     assert not Slope.calls
-    own = benchmark(toy_cohort, toy_model, tmp_path / "own", methods=["slope"], **SETTINGS)
+    own = benchmark(toy_cohort, toy_model, tmp_path / "own", methods=["steepness"], **SETTINGS)
     assert given["results"]["height"] == own["results"]["height"]
 
 
 def test_maps_of_another_predictor_are_refused(entered, toy_cohort, toy_model, tmp_path):
     maps = tmp_path / "maps"
-    explain(toy_cohort, toy_model, maps, method="slope", device="cpu")
+    explain(toy_cohort, toy_model, maps, method="steepness", device="cpu")
     manifest = json.loads((maps / "manifest.json").read_text())
     (maps / "manifest.json").write_text(json.dumps({**manifest, "predictor_sha256": "0" * 64}))
     with pytest.raises(InputError, match="another predictor"):
-        benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["slope"], maps=[maps], **SETTINGS)
+        benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], maps=[maps], **SETTINGS)
 
 
 def test_options_reach_the_method_and_the_measure_they_name(entered, toy_cohort, toy_model, tmp_path):
-    plain = benchmark(toy_cohort, toy_model, tmp_path / "a", methods=["slope"], **SETTINGS)
+    plain = benchmark(toy_cohort, toy_model, tmp_path / "a", methods=["steepness"], **SETTINGS)
     twice = benchmark(
-        toy_cohort, toy_model, tmp_path / "b", methods=["slope"], options={"height.factor": "2"}, **SETTINGS
+        toy_cohort, toy_model, tmp_path / "b", methods=["steepness"], options={"height.factor": "2"}, **SETTINGS
     )
-    one, two = (found["results"]["height"]["methods"]["slope"]["mean"] for found in (plain, twice))
+    one, two = (found["results"]["height"]["methods"]["steepness"]["mean"] for found in (plain, twice))
     assert two == pytest.approx(2 * one)
     with pytest.raises(UsageError, match="takes no part"):
-        benchmark(toy_cohort, toy_model, tmp_path / "c", methods=["slope"], options={"hieght.factor": "2"}, **SETTINGS)
+        wrong = {"hieght.factor": "2"}
+        benchmark(toy_cohort, toy_model, tmp_path / "c", methods=["steepness"], options=wrong, **SETTINGS)
 
 
 def test_measures_that_explain_again_are_taken_of_some_subjects(entered, toy_cohort, toy_model, tmp_path):
     settings = {**SETTINGS, "measures": ["again"], "repeats": 2}
-    benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["slope"], **settings)
+    benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **settings)
     rows = table(tmp_path / "out")
     assert len({row["participant_id"] for row in rows}) == 2 and all(float(row["value"]) == 0 for row in rows)
 
 
 def test_another_benchmark_in_the_same_folder_is_refused(entered, toy_cohort, toy_model, tmp_path):
-    benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["slope"], **SETTINGS)
+    benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **SETTINGS)
     with pytest.raises(ConflictError):
         benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["noise"], **SETTINGS)
 
 
-@pytest.mark.parametrize(("key", "word"), [("methods", "slop"), ("measures", "hieght")])
+@pytest.mark.parametrize(("key", "word"), [("methods", "steepnes"), ("measures", "hieght")])
 def test_an_unknown_name_gets_the_nearest_one(entered, toy_cohort, toy_model, tmp_path, key, word):
-    settings = {**SETTINGS, "methods": ["slope"], key: [word]}
+    settings = {**SETTINGS, "methods": ["steepness"], key: [word]}
     with pytest.raises(UsageError, match="Did you mean"):
         benchmark(toy_cohort, toy_model, tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()
@@ -226,7 +227,7 @@ def test_an_unknown_name_gets_the_nearest_one(entered, toy_cohort, toy_model, tm
 
 def test_a_metric_can_be_asked_for_by_one_of_its_measures(entered, toy_cohort, toy_model, tmp_path):
     settings = {**SETTINGS, "measures": ["spread"]}
-    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["slope"], **settings)
+    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **settings)
     assert [one["name"] for one in found["measures"]] == ["height", "spread"]
 
 
@@ -235,14 +236,14 @@ def test_a_metric_that_breaks_its_declaration_is_named_and_hinders_nobody(
 ):
     monkeypatch.setattr(Height, "measure", lambda self, case: {"width": 1.0})
     settings = {**SETTINGS, "measures": ["height", "again"], "repeats": 0}
-    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["slope"], **settings)
+    found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **settings)
     assert any("metric 'height' must return" in warning for warning in found["warnings"])
     values = {row["measure"]: row["value"] for row in table(tmp_path / "out")}
     assert values["height"] == "n/a" and float(values["again"]) == 0
 
 
 def test_a_smaller_number_of_subjects_is_drawn_by_the_seed(entered, toy_cohort, toy_model, tmp_path):
-    settings = {**SETTINGS, "methods": ["slope"], "subjects": 3}
+    settings = {**SETTINGS, "methods": ["steepness"], "subjects": 3}
     first = benchmark(toy_cohort, toy_model, tmp_path / "a", **settings)
     again = benchmark(toy_cohort, toy_model, tmp_path / "b", **settings)
     assert first["n"] == 3 and first["subjects"] == again["subjects"]
@@ -250,7 +251,7 @@ def test_a_smaller_number_of_subjects_is_drawn_by_the_seed(entered, toy_cohort, 
 
 def test_the_command_line_writes_tables_and_a_page(entered, toy_cohort, toy_model, tmp_path, run):
     code, out, err = run(
-        "benchmark", toy_cohort, "--predictor", toy_model, "--methods", "slope,noise", "--measures", "height",
+        "benchmark", toy_cohort, "--predictor", toy_model, "--methods", "steepness,noise", "--measures", "height",
         "--no-floors", "--out", tmp_path / "out", "--device", "cpu",
     )  # fmt: skip
     assert code == 0, err

@@ -48,7 +48,7 @@ class DemoSettings:
     rivals: tuple[str, ...] = ("occlusion", "saliency", "integratedgradients", "smoothgrad", "smoothgradsquared")
     measures: tuple[str, ...] = ("localisation", "deletion", "noise_tolerance", "infidelity", "complexity")
     benchmark: Mapping[str, Any] = field(
-        default_factory=lambda: {"subjects": 12, "options": {"deletion.imputers": "mean,road"}}
+        default_factory=lambda: {"subjects": 14, "options": {"deletion.imputers": "mean,road"}}
     )
 
 

@@ -12,7 +12,18 @@ from typing import ClassVar
 import pytest
 import torch
 
-from interpbench import Explainer, Measure, Metric, Predictor, Recipe, benchmark, explain, option, write_map
+from interpbench import (
+    Explainer,
+    Measure,
+    Metric,
+    Predictor,
+    Recipe,
+    benchmark,
+    explain,
+    option,
+    read_volume,
+    write_map,
+)
 from interpbench.errors import ConflictError, InputError, NotApplicable, UsageError
 from interpbench.testing import linear_predictor
 
@@ -223,6 +234,16 @@ def test_an_unknown_name_gets_the_nearest_one(entered, toy_cohort, toy_model, tm
     with pytest.raises(UsageError, match="Did you mean"):
         benchmark(toy_cohort, toy_model, tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_template_is_the_mean_map_of_the_method_asked_for(entered, toy_cohort, toy_model, tmp_path):
+    settings = {**SETTINGS, "floors": True, "template_of": "steepness", "blur": 0}
+    benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["breaks", "steepness"], **settings)
+    maps = [read_volume(path).data[0] for path in sorted((tmp_path / "out").glob("sub-*/*steepness_importance.nii.gz"))]
+    template = read_volume(tmp_path / "out" / "template.nii.gz").data[0]
+    mean, middle = torch.stack(maps).mean(dim=0), (slice(3, 7), slice(4, 8), slice(2, 6))  # brain of everybody
+    assert len(maps) == 6 and torch.allclose(template[middle], mean[middle], rtol=1e-5)
+    assert float(template[0, 0, 0]) == 0 < float(mean.max())
 
 
 def test_a_metric_can_be_asked_for_by_one_of_its_measures(entered, toy_cohort, toy_model, tmp_path):

@@ -63,7 +63,7 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> li
     metavar="VOXELS",
     help="SD of the Gaussian that smooths a copy of each method's maps; 0 for no copies.",
 )
-@click.option("--template-of", metavar="NAME", help="Whose mean map is the floor `template`; by default the first.")
+@click.option("--template-of", metavar="NAME", help="Whose mean map is the floor `template`; else the first to learn.")
 @click.option("--regions", type=flags.PATH, metavar="ATLAS", help="Labels in template space, for regions.")
 @click.option(
     "--truth",

@@ -119,14 +119,15 @@ def with_template(
 
     Args:
         waiting: the floors.
-        chosen: whose mean map it is; by default the first method's that has maps.
+        chosen: whose mean map it is; by default the first learned method's that has maps, else the first one's.
 
     Raises:
         UsageError: nobody of that name has maps.
     """
     if not waiting:
         return list(base)
-    methods = [one.name for one in base if one.name in found.means and one.kind == "method"]
+    there = [one for one in base if one.name in found.means and one.kind == "method"]
+    methods = [one.name for one in sorted(there, key=lambda one: not one.explainer.learned)]
     if chosen is not None and chosen not in found.means:
         raise UsageError(f"template_of: {chosen!r} has no maps.{did_you_mean(chosen, methods)}")
     of = chosen or next(iter(methods), None)

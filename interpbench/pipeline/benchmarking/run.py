@@ -84,7 +84,8 @@ def benchmark(
         maps: folders of `explain`, whose maps are taken instead of being made.
         floors: whether the methods that know nothing of the network take part.
         blur: SD (voxels) of the Gaussian that makes a smoothed copy of each method's maps; 0 for no such copies.
-        template_of: whose mean map is given to everybody, as the floor `template`; the first method by default.
+        template_of: whose mean map is given to everybody, as the floor `template`; by default the first method that
+            learns, else the first.
         regions: an atlas, for measures by region.
         truth: one truth for all in the template's space, not 0 where the importance must be; by default
             `truth.nii.gz` beside the cohort's table, where there is one. A column `truth` goes over it.

@@ -76,7 +76,7 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> li
 @click.option(
     "--subjects",
     type=click.IntRange(min=0),
-    default=16,
+    default=15,
     show_default=True,
     help="How many of the split take part, drawn by the seed; 0 for all.",
 )

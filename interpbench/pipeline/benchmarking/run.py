@@ -60,7 +60,7 @@ def benchmark(
     truth: str | Path | None = None,
     split: str | None = "test",
     participants: Sequence[str] | None = None,
-    subjects: int = 16,
+    subjects: int = 15,
     repeats: int = 2,
     refit_subjects: int = 32,
     target_class: str | None = None,

@@ -105,7 +105,7 @@ class Document(HTMLParser):
         self.attributes: list[tuple[str, str | None]] = []
         self.sections: dict[str, str] = {}
         self.words, self.section = "", ""
-        self.feed(text)
+        self.feed(text.replace("<wbr>", ""))  # where a name may be broken
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
@@ -132,8 +132,9 @@ def test_the_verdict_comes_first_then_warnings_then_what_was_measured(tmp_path: 
 def test_the_table_has_every_method_with_interval_unit_direction_and_kind_in_words(tmp_path: Path) -> None:
     table = Document(page(tmp_path)).sections["table"]
     kinds = ("best mean", "blurred copy", "floor: ignores the network", "learned")
-    told = ("0.800", "0.750 to 0.850", "years", "stars", "higher is better", "lower is better", "chance 0.500", "n = 3")
-    for word in (*NAMES, *kinds, *told):
+    told = ("0.800", "0.750 to 0.850", "years", "stars", "chance 0.5", "n = 3", "too few subjects")
+    better = ("\N{UPWARDS ARROW} higher", "\N{DOWNWARDS ARROW} lower", "higher is better")
+    for word in (*NAMES, *kinds, *told, *better):
         assert word in table
     assert "gini" not in table and "Sorted by mean rank over auc, srg_mean, beauty" in table
 
@@ -187,6 +188,22 @@ def test_pale_curves_are_named(tmp_path: Path) -> None:
     curves = Document(page(tmp_path, found)).sections["curves"]
     pale = curves.split("Pale lines: ")[1].split(".")[0].split(", ")
     assert len(pale) == 12 + 2 - 7 and set(pale) < {*many, "saliency"}
+
+
+def test_methods_with_a_colour_are_those_that_are_asked_for(tmp_path: Path) -> None:
+    curves = Document(page(tmp_path, coloured=["random", "saliency", "saliency"])).sections["curves"]
+    assert "Pale lines: unoise." in curves and "95 % intervals of random, saliency;" in curves
+    for found in (summary(), without("curves")):
+        with pytest.raises(UsageError, match=r"^There is no method 'salience' .* Did you mean 'saliency'"):
+            page(tmp_path, found, coloured=["salience"])
+    with pytest.raises(UsageError, match=r"^There is no method 'nobody' in this benchmark.$"):
+        page(tmp_path, coloured=["nobody"])
+
+
+def test_a_long_name_may_be_broken_after_its_joints_only(tmp_path: Path) -> None:
+    text = page(tmp_path)
+    assert "<td>unoise+<wbr>blur<small>" in text and "<b>srg_<wbr>mean</b>" in text
+    assert "<td>saliency" in text and "<b>auc</b>" in text
 
 
 def test_what_to_type_versions_and_settings_are_at_the_end(tmp_path: Path) -> None:

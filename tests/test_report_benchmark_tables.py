@@ -18,10 +18,11 @@ from interpbench.report.benchmark_tables import (
     mark_of,
     method_rows,
     p_in_words,
-    predictor_figures,
+    p_told,
     tau_rows,
     unit_of,
 )
+from interpbench.report.predictor_figures import predictor_figures
 
 DASH = "\N{EN DASH}"
 
@@ -70,22 +71,18 @@ def test_a_cell_holds_mean_interval_and_its_own_number_of_subjects() -> None:
     assert cell_of(result(["a"]), "nobody").value == cell_of({}, "a").value == DASH
 
 
-@pytest.mark.parametrize(
-    ("means", "texts"),
-    [
-        ({"a": 1.234, "b": -0.0004, "c": 0.05}, ["1.23", "0.00", "0.05"]),
-        ({"a": 0.5, "b": 0.1234}, ["0.500", "0.123"]),
-        ({"a": 250.04, "b": 100.0}, ["250.0", "100.0"]),
-        ({"a": 14.26, "b": 0.00538}, ["14.3", "0.00538"]),
-        ({"a": 1e-7}, ["1e-07"]),
-        ({"a": 0.0, "b": 0.0}, ["0", "0"]),
-    ],
-)
-def test_figures_of_one_measure_have_as_many_digits_as_tell_them_apart(
-    means: dict[str, float], texts: list[str]
-) -> None:
-    found = result([], methods={name: figures(mean) for name, mean in means.items()})
-    assert [cell_of(found, name).value for name in means] == texts
+def test_figures_of_one_measure_have_the_digits_that_their_intervals_carry() -> None:
+    means = {"a": (4.5, [3.18, 5.87]), "b": (0.0004, [-0.2, 0.2]), "c": (0.0, [-0.004, 2.0])}
+    found = result([], methods={name: figures(mean, bounds) for name, (mean, bounds) in means.items()})
+    assert [cell_of(found, name).value for name in means] == ["4.50", "4e-04", "0.00"]
+    assert [cell_of(found, name).interval for name in means] == ["3.18 to 5.87", "-0.20 to 0.20", "-4e-03 to 2.00"]
+
+
+def test_differences_have_digits_of_their_own() -> None:
+    near = pair("a", "b", 0.0123) | {"difference_interval": [0.0101, 0.0145]}
+    found = detail_of(summary(result(["a"], pairs=[near])), AUC)
+    (row,) = (row for row in found.rows if row.name == "b")
+    assert (row.difference, row.difference_interval) == ("-0.0123", "-0.0145 to -0.0101")
 
 
 def test_the_best_group_is_marked_in_words() -> None:
@@ -100,14 +97,26 @@ def test_nobody_is_tied_where_too_few_subjects_could_tell_anybody_apart() -> Non
     assert column_of(summary(), AUC).note == ""
 
 
+def test_all_with_the_best_mean_are_marked_and_none_where_nobody_could_be_told_apart() -> None:
+    methods = {"a": figures(0.9), "b": figures(0.9), "c": figures(0.5)}
+    found = result(["a", "b", "c"], methods=methods)
+    assert [mark_of(found, name) for name in "abc"] == ["best mean", "best mean", "tied"]
+    few = result(["a", "b", "c"], methods=methods, pairs=[pair("a", "b", 0.2, n=3), pair("a", "c", 0.4, n=3)])
+    assert [mark_of(few, name) for name in "abc"] == ["", "", ""]
+    alike = result(["a", "b", "c"], methods={name: figures(0.9) for name in "abc"})
+    assert [mark_of(alike, name) for name in "abc"] == ["", "", ""]
+
+
 def test_one_method_alone_is_not_the_best() -> None:
     assert mark_of(result(["a"], methods={"a": figures(0.9)}, pairs=[]), "a") == ""
 
 
 def test_a_column_says_direction_unit_and_chance_in_words() -> None:
     column = column_of(summary(), AUC)
-    assert "higher is better" in column.better and column.unit == "no unit" and column.chance == "0.500"
+    assert "higher is better" in column.better and column.unit == "no unit" and column.chance == "0.5"
     assert column.n == 20 and column.help == "Points at it"
+    assert column.arrow == "\N{UPWARDS ARROW} higher"
+    assert column_of(summary(), {**AUC, "help": "an area."}).help == "An area"
     lower = column_of(summary(), {**AUC, "direction": "lower", "chance": None, "unit": "{unit}"})
     assert "lower is better" in lower.better and lower.chance == "" and lower.unit == "years"
     assert "neither is better" in column_of(summary(), {**AUC, "direction": None}).better
@@ -134,7 +143,7 @@ def test_differences_are_those_of_each_method_from_the_best_whatever_the_order_o
         found = detail_of(summary(result(["a"], pairs=[first, pair("b", "c", 9.0)])), AUC)
         rows = {row.name: row for row in found.rows}
         assert found.reference == "a" and rows["a"].difference == "" and rows["c"].difference == ""
-        assert (rows["b"].difference, rows["b"].effect, rows["b"].p) == ("-0.200", "-0.500", "0.010")
+        assert (rows["b"].difference, rows["b"].effect, rows["b"].p) == ("-0.200", "-0.50", "0.010")
         assert rows["b"].difference_interval == "-0.400 to -0.100"
 
 
@@ -152,6 +161,7 @@ def test_tests_are_told_in_words() -> None:
     )
     assert friedman_in_words(None) == ""
     assert [p_in_words(p) for p in (0.0499, 1e-9, None)] == ["0.050", "< 0.001", DASH]
+    assert [p_told(p) for p in (0.0499, 1e-9)] == ["p = 0.050", "p < 0.001"]
 
 
 def test_tau_is_a_number_on_a_colour_that_the_colour_blind_see() -> None:

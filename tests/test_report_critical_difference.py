@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from interpbench.errors import UsageError
-from interpbench.report.critical_difference import BAR, Ranks, critical_difference_png, draw_ranks
+from interpbench.report.critical_difference import BAR, MOST, Ranks, critical_difference_png, draw_ranks
 from interpbench.report.drawing import Look
 
 
@@ -80,6 +81,30 @@ def test_bars_that_touch_lie_on_levels_of_their_own_and_others_share_one() -> No
 
 def test_a_group_of_one_or_of_strangers_is_no_bar() -> None:
     assert bars(draw_ranks(Ranks("auc", {"a": 1.0, "b": 2.0}, [["a"], ["b", "nobody"]]))) == []
+
+
+def of_pairs(best: str) -> Ranks:
+    """More groups of two than can be read, and two of three to which the best belongs."""
+    names = ["best", *(f"m{index}" for index in range(MOST + 2))]
+    pairs = [[a, b] for a, b in pairwise(names[3:])] + [names[1:4]]
+    groups = [*pairs, [best, "m1", "m3"], [best, "m2", "m4"]]
+    return Ranks("auc", {name: index + 1.0 for index, name in enumerate(names)}, groups, note="1 is best")
+
+
+def test_of_more_bars_than_can_be_read_those_of_the_best_are_drawn_and_that_is_said() -> None:
+    canvas = draw_ranks(of_pairs("best"))
+    assert [len(one) for one in bars(canvas)] == [3, 3]
+    assert "14 bars are too many to read; drawn: 2 to which best belongs" in texts(canvas)
+    none = draw_ranks(of_pairs("m0"))
+    assert bars(none) == [] and "14 bars are too many to read; drawn: none, for the best rank has no bar" in texts(none)
+    boxes = [text.get_window_extent() for text in texts(canvas).values()]
+    assert not any(a.shrunk(0.9, 0.8).overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_as_many_bars_as_can_be_read_are_all_drawn() -> None:
+    names = [f"m{index}" for index in range(MOST + 1)]
+    ranks = {name: index + 1.0 for index, name in enumerate(names)}
+    assert len(bars(draw_ranks(Ranks("auc", ranks, [list(one) for one in pairwise(names)])))) == MOST
 
 
 def test_words_are_never_formulae() -> None:

@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex
 
 from interpbench.errors import UsageError
 from interpbench.report.curve_grid import MOST, PALE, Line, Panel, curve_grid_png, draw_curves
+from interpbench.report.curves import COLOURS
 
 STEPS = [0.0, 10.0, 50.0]
 
@@ -47,6 +48,13 @@ def test_floors_are_grey_and_the_legend_names_all_but_the_pale() -> None:
     grey = to_hex(draw_curves(given, coloured=["a"], floors=["random"]).axes[0].lines[1].get_color())
     assert grey[1:3] == grey[3:5] == grey[5:7]
     assert words(given, coloured=["a", "absent"], floors=["random"]) == ["a", "random (floor)", "others (2)"]
+
+
+def test_a_floor_with_a_colour_of_its_own_stands_in_the_legend_once() -> None:
+    given = [panel(line("a"), line("random"), line("c"))]
+    assert words(given, coloured=["random", "a", "a"], floors=["random"]) == ["random (floor)", "a", "others (1)"]
+    first, second, _ = draw_curves(given, coloured=["random", "a", "a"], floors=["random"]).axes[0].lines
+    assert to_hex(first.get_color()) == to_hex(COLOURS[1]) and to_hex(second.get_color()) == to_hex(COLOURS[0])
 
 
 def test_only_banded_names_with_bounds_have_a_band() -> None:

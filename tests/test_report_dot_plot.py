@@ -60,8 +60,18 @@ def test_only_values_far_apart_and_above_zero_get_a_logarithmic_axis() -> None:
     assert not wide([Dot("a", 0.01, (0.0, 0.02)), Dot("b", 20.0)])
     assert not wide([Dot("a", -1.0), Dot("b", 20.0)])
     assert not wide([Dot("a", 0.5), Dot("b", 0.9)]) and not wide([])
+    assert wide([Dot("a", 0.01), Dot("b", 20.0)], 0.5)
     (axes,) = draw_dots([Dot("a", 0.01), Dot("b", 20.0)], title="seconds", axis="seconds (s)").axes
     assert axes.get_xscale() == "log" and axes.get_xlabel() == "seconds (s), logarithmic"
+
+
+@pytest.mark.parametrize("chance", [0.0, -1.0])
+def test_chance_at_zero_or_below_keeps_the_axis_linear_and_its_line_is_seen(chance: float) -> None:
+    dots = [Dot("a", 0.01), Dot("b", 20.0)]
+    assert not wide(dots, chance)
+    (axes,) = draw_dots(dots, **WORDS, chance=chance).axes
+    low, high = axes.get_xlim()
+    assert axes.get_xscale() == "linear" and low <= chance <= high
 
 
 @pytest.mark.parametrize("dots", [[], [Dot("a", math.nan)], [Dot("a", math.inf)], [Dot("$x_", 1.0)]])

@@ -6,9 +6,10 @@ import io
 
 import matplotlib
 import numpy as np
+import pytest
 from matplotlib.image import imread
 
-from interpbench.report.drawing import canvas_of, look_of, png_of, short
+from interpbench.report.drawing import canvas_of, fitting, look_of, png_of, short, width_of
 
 
 def test_kinds_of_methods_look_different_and_a_blurred_copy_is_hollow() -> None:
@@ -26,6 +27,17 @@ def test_the_end_of_a_long_name_is_kept() -> None:
     name = "a_method_with_a_name_that_never_ends+blur"
     assert short("unoise") == "unoise"
     assert len(short(name, 20)) == 20 and short(name, 20).startswith("a_method") and short(name, 20).endswith("+blur")
+
+
+@pytest.mark.parametrize("name", ["W" * 30, "i" * 30, "smoothgradsquared+blur", r"$\frac_of_everything$", "方" * 40])
+def test_a_name_is_cut_until_it_fits_and_no_further(name: str) -> None:
+    fitted = fitting(name, 9, 1.2)
+    assert width_of(fitted, 9) <= 1.2
+    assert fitted == name or width_of(short(name, len(fitted) + 1), 9) > 1.2
+
+
+def test_a_text_of_twice_the_size_is_twice_as_wide() -> None:
+    assert abs(width_of("unoise" * 5, 18) / width_of("unoise" * 5, 9) - 2) < 0.1
 
 
 def test_a_colour_that_few_pixels_have_survives_the_palette() -> None:

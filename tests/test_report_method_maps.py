@@ -1,19 +1,21 @@
-"""Maps of many methods: ranks instead of units, flat maps called flat, the same slices for all."""
+"""The picture of many methods' maps: the same slices for all, nothing on top of anything else."""
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure as Canvas
 from matplotlib.image import imread
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from interpbench.errors import UsageError
-from interpbench.report.method_maps import method_maps, percentile_ranks, spread_in_words
+from interpbench.report.method_maps import method_maps
 
 SHAPE = (12, 14, 10)
 AFFINE = np.array([[4.0, 0, 0, -20], [0, 4, 0, -30], [0, 0, 4, -10], [0, 0, 0, 1]])
@@ -43,39 +45,6 @@ def hot(pixels: NDArray[np.float32]) -> int:
     """How many pixels are painted in the colours of ranks, beside the colour bar."""
     part = pixels[:, : int(0.84 * pixels.shape[1])]
     return int((part[..., 0] - part[..., 2] > 0.15).sum())
-
-
-def test_ranks_are_those_of_scipy_inside_the_brain_and_zero_outside() -> None:
-    values = np.round(noise(), 1)  # with ties
-    ranks = percentile_ranks(values, BRAIN)
-    expected = 100 * (rankdata(np.abs(values)[BRAIN], method="min") - 1) / BRAIN.sum()
-    assert np.allclose(ranks[BRAIN], expected)
-    assert (ranks[~BRAIN] == 0).all() and ranks.min() == 0 and ranks.max() < 100
-
-
-def test_ranks_do_not_depend_on_the_unit_or_on_what_lies_outside_the_brain() -> None:
-    values = np.abs(noise())
-    other = np.where(BRAIN, 1e-9 * values**3, 1e6)
-    assert np.array_equal(percentile_ranks(values, BRAIN), percentile_ranks(other, BRAIN))
-
-
-@pytest.mark.parametrize("value", [0.0, 0.5, -3.0])
-def test_a_flat_map_has_no_ranks_and_is_called_flat(value: float) -> None:
-    values = np.full(SHAPE, value) * (1 + 1e-8 * noise())
-    assert (percentile_ranks(values, BRAIN) == 0).all()
-    assert spread_in_words(values, BRAIN).startswith(f"FLAT: every voxel is {abs(value):.3g}")
-
-
-def test_a_map_that_hardly_varies_is_called_nearly_flat() -> None:
-    assert spread_in_words(0.5 + 1e-3 * np.tanh(noise()), BRAIN).startswith("NEARLY FLAT: 0.499 to 0.501")
-    assert spread_in_words(0.5 + 0.1 * np.tanh(noise()), BRAIN).startswith("0.4")
-
-
-def test_a_map_that_is_zero_nearly_everywhere_is_not_flat_and_says_so() -> None:
-    values = np.zeros(SHAPE)
-    values[3, 3, 3] = 2.0
-    assert spread_in_words(values, BRAIN) == "0 to 2; 100 % are 0"
-    assert spread_in_words(values, np.zeros(SHAPE, bool)) == "no brain"
 
 
 def test_a_flat_map_is_not_painted_and_one_with_values_is(tmp_path: Path) -> None:
@@ -112,6 +81,62 @@ def test_the_truth_is_outlined_on_every_map(tmp_path: Path) -> None:
         for maps, given in (({"a": noise()}, None), ({"a": noise()}, truth), ({"a": noise(), "b": noise()}, truth))
     )
     assert none == 0 and one > 20 and 1.7 * one < two < 2.3 * one
+
+
+def canvas_drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, maps: Any, **changes: Any) -> Canvas:
+    """The picture before it is painted, which takes most of the time."""
+    canvases: list[Canvas] = []
+    monkeypatch.setattr("interpbench.report.method_maps.png_of", lambda canvas, dpi: canvases.append(canvas) or b"")
+    method_maps(maps, image(), AFFINE, folder / "maps.png", **{"title": "Maps of sub-01", "brain": BRAIN, **changes})
+    return canvases[0]
+
+
+def overlapping(boxes: list[Bbox]) -> int:
+    """How many pairs share more than the rounding of a pixel."""
+    shared = (Bbox.intersection(*pair) for pair in combinations(boxes, 2))
+    return sum(one is not None and min(one.width, one.height) > 1 for one in shared)
+
+
+TRUTH = np.zeros(SHAPE)
+TRUTH[3:6, 4:8, 3:6] = 1
+
+
+@pytest.mark.parametrize(
+    ("axis", "changes", "count"),
+    [("z", {"truth": TRUTH}, 1), ("y", {"positions": [4]}, 1), ("z", {}, 8), ("x", {"truth": TRUTH}, 8)],
+)
+def test_no_word_lies_on_a_slice_another_word_or_the_edge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, axis: str, changes: dict[str, Any], count: int
+) -> None:
+    maps = {f"W_wide_method_of_many_{index}+blur": noise(index) for index in range(count)}
+    maps |= {"smoothgradsquared+blur+": np.full(SHAPE, 0.3), "none": None, "nearly": 1 + 1e-5 * noise()}
+    notes = {"none": "NotApplicable: this network has no ReLU, and the method changes what ReLUs hand back."}
+    canvas = canvas_drawn(tmp_path, monkeypatch, maps, axis=axis, notes=notes, **changes)
+    renderer = canvas.canvas.get_renderer()
+    words = [text.get_window_extent(renderer) for text in canvas.texts]
+    *slices, bar = canvas.axes
+    boxes = [axes.get_window_extent(renderer) for axes in slices if axes.images] + [bar.get_tightbbox(renderer)]
+    assert overlapping(words) == 0 and overlapping(boxes) == 0
+    assert overlapping([*words, *boxes]) == 0
+    assert all(box.x0 >= 0 and box.y0 >= 0 for box in (*words, *boxes))
+    assert all(box.x1 <= canvas.bbox.x1 and box.y1 <= canvas.bbox.y1 for box in (*words, *boxes))
+
+
+def test_letters_of_neighbouring_slices_stand_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas = canvas_drawn(tmp_path, monkeypatch, {"a": noise()})
+    renderer = canvas.canvas.get_renderer()
+    letters = [text for text in canvas.texts if text.get_text() in ("L", "R")]
+    boxes = sorted((text.get_window_extent(renderer) for text in letters), key=lambda box: box.x0)
+    assert len(boxes) == 8
+    assert min(after.x0 - before.x1 for before, after in zip(boxes[1:-1:2], boxes[2::2], strict=True)) > boxes[0].width
+
+
+@pytest.mark.parametrize("truth", [None, TRUTH])
+def test_both_blocks_say_where_their_slices_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, truth: NDArray[np.float64] | None
+) -> None:
+    canvas = canvas_drawn(tmp_path, monkeypatch, {f"m{index}": noise(index) for index in range(12)}, truth=truth)
+    assert sum(" mm" in text.get_text() for text in canvas.texts) == 8
 
 
 @pytest.mark.parametrize("count", [1, 9, 20])

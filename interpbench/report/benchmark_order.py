@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,13 +52,22 @@ def columns_of(summary: Record, chosen: Sequence[str] | None = None) -> list[Rec
     """
     known = {one["name"]: one for one in summary["measures"]}
     if chosen is not None:
-        for name in chosen:
-            if name not in known:
-                raise UsageError(f"There is no measure {name!r} in this benchmark.{did_you_mean(name, known)}")
+        check_names(chosen, known, "measure")
         return [known[name] for name in chosen if has_values(summary, name)]
     leading = {one["name"] for one in headlines(summary)}
     shown = [one for name, one in known.items() if (name in leading or _beside(name)) and has_values(summary, name)]
     return sorted(shown, key=lambda one: (one["metric"] in BEHAVIOUR, _rank(one["metric"])))
+
+
+def check_names(names: Iterable[str], known: Collection[str], kind: str) -> None:
+    """That the benchmark has all of these measures or methods.
+
+    Raises:
+        UsageError: it lacks one.
+    """
+    for name in names:
+        if name not in known:
+            raise UsageError(f"There is no {kind} {name!r} in this benchmark.{did_you_mean(name, known)}")
 
 
 def has_values(summary: Record, measure: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from interpbench.report.benchmark_order import (
     Place,
     Record,
+    check_names,
     columns_of,
     counted_in,
     has_values,
@@ -27,8 +28,7 @@ from interpbench.report.benchmark_tables import (
     lead,
     mark_of,
     method_rows,
-    p_in_words,
-    predictor_figures,
+    p_told,
     tau_rows,
     unit_of,
 )
@@ -37,6 +37,7 @@ from interpbench.report.curve_grid import MOST, Line, Panel, curve_grid_png
 from interpbench.report.dot_plot import Dot, dot_plot_png
 from interpbench.report.drawing import LOOKS_IN_WORDS, Look, look_of
 from interpbench.report.page import inlined, inlined_pictures, write_html
+from interpbench.report.predictor_figures import predictor_figures
 
 COST = "cost"  # the metric whose measures stand in a table of their own
 BANDS = 3  # curves with a band
@@ -75,6 +76,7 @@ def write_benchmark_page(
         UsageError: a measure or method that is asked for is not in the benchmark.
         InputError: a picture cannot be read.
     """
+    check_names(coloured or (), methods_of(summary), "method")
     columns = columns_of(summary, headline)
     counted = [sort_by] if sort_by else [name for name in counted_in(summary) if has_values(summary, name)]
     places = places_by(summary, sort_by) if sort_by else places_of(summary, counted)
@@ -104,7 +106,7 @@ def write_benchmark_page(
         curves_note=curves_note,
         details=[detail_of(summary, one) for one in summary["measures"] if has_values(summary, one["name"])],
         agreement=agreement,
-        agreement_p=p_in_words(number(agreement.get("p"))) if agreement else "",
+        agreement_p=p_told(number(agreement.get("p"))) if agreement else "",
         taus=tau_rows(agreement) if agreement else [],
         cost_columns=[column_of(summary, one) for one in costs],
         cost_rows=method_rows(summary, costs, unblurred, len(counted)),
@@ -187,7 +189,7 @@ def _curves(summary: Record, unblurred: Sequence[Place], coloured: Sequence[str]
     there = {name for one in curves for name in summary["curves"][one["name"]]}
     floors = [place.name for place in unblurred if place.name in there and methods[place.name]["kind"] == "floor"]
     own = [place.name for place in unblurred if place.name in there and place.name not in floors]
-    chosen = _first(own, methods, MOST) if coloured is None else list(coloured)
+    chosen = _first(own, methods, MOST) if coloured is None else list(dict.fromkeys(coloured))
     banded = _first(chosen, methods, BANDS)
     drawn = [*dict.fromkeys([*chosen, *own, *floors])]
     found = []

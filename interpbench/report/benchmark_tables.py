@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from interpbench.comparison.one_measure import powerless
 from interpbench.comparison.wording import number as three_digits
 from interpbench.report.benchmark_order import Place, Record, methods_of, number, pair, places_by
-from interpbench.report.page import NONE, Figure, shown
+from interpbench.report.digits import Bounds, Write, alike
+from interpbench.report.page import NONE, shown
 
 BETTER = {
     "higher": "\N{UPWARDS ARROW} higher is better",
     "lower": "\N{DOWNWARDS ARROW} lower is better",
     None: "shown only, neither is better",
 }
-FAR = 100.0  # from this ratio of the largest to the smallest on, figures lie far apart
 COLD, WARM = (33, 102, 172), (230, 130, 50)  # blue and orange: the ends of the scale of tau
 
 
@@ -32,6 +32,11 @@ class Column:
     help: str
     chance: str
     note: str
+
+    @property
+    def arrow(self) -> str:
+        """`better`, as short as it can be said."""
+        return self.better.split(" is ")[0].split(",")[0]
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,16 @@ def column_of(summary: Record, measure: Record) -> Column:
         BETTER.get(measure.get("direction"), BETTER[None]),
         unit_of(summary, measure),
         result.get("n"),
-        str(measure.get("help") or "").strip().rstrip("."),
-        "" if chance is None else shown(chance),
+        _sentence(str(measure.get("help") or "")),
+        "" if chance is None else three_digits(chance),
         "Too few subjects to tell any two methods apart" if few else "",
     )
+
+
+def _sentence(text: str) -> str:
+    """With a capital letter, and no full stop: the page sets that."""
+    text = text.strip().rstrip(".")
+    return text[:1].upper() + text[1:]
 
 
 def unit_of(summary: Record, measure: Record) -> str:
@@ -129,17 +140,17 @@ def method_rows(summary: Record, measures: Sequence[Record], places: Sequence[Pl
     return rows
 
 
-def digits_for(result: Record) -> Callable[[float | None], str]:
-    """How the figures of one measure are written: all with as many digits after the point as the largest needs.
+def digits_for(result: Record) -> Write:
+    """How the figures of one measure are written."""
+    return _alike(result.get("methods", {}).values(), ("mean", "median"), "interval")
 
-    Where they lie far apart each has three digits of its own.
-    """
-    means = [mean for one in result.get("methods", {}).values() if (mean := number(one.get("mean"))) is not None]
-    largest = max((abs(mean) for mean in means), default=0.0)
-    if not 0.01 <= largest < 1e5 or 0 < min(means) < largest / FAR:
-        return lambda value: NONE if value is None else three_digits(value)
-    digits = 3 if largest < 1 else 2 if largest < 100 else 1
-    return lambda value: NONE if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
+
+def _alike(records: Iterable[Record], names: Sequence[str], interval: str) -> Write:
+    """How figures of these names, and intervals of this one, are written in all the records."""
+    known = list(records)
+    figures = [number(one.get(name)) for one in known for name in names]
+    intervals = [pair(one.get(interval)) for one in known]
+    return alike([one for one in figures if one is not None], [one for one in intervals if one is not None])
 
 
 def cell_of(result: Record, name: str) -> Cell:
@@ -154,20 +165,25 @@ def cell_of(result: Record, name: str) -> Cell:
     return Cell(write(mean), _written(pair(figures.get("interval")), write), mark_of(result, name), note)
 
 
-def _written(bounds: tuple[float, float] | None, write: Callable[[float | None], str]) -> str:
+def _written(bounds: Bounds | None, write: Write) -> str:
     return "" if bounds is None else f"{write(bounds[0])} to {write(bounds[1])}"
 
 
 def mark_of(result: Record, name: str) -> str:
-    """Whether a method is the best, or not told apart from it, in a word; of one method alone nothing is said."""
+    """Whether a method is the best, or not told apart from it, in a word.
+
+    Nothing is said where all have one value, and of several with the best mean where nobody could be told apart.
+    """
     best = list(result.get("best") or ())
-    if name not in best or len(result["methods"]) < 2:
+    means = {one: number(figures.get("mean")) for one, figures in result["methods"].items()}
+    if name not in best or len({*means.values()} - {None}) < 2:
         return ""
     if len(best) == 1:
         return "best"
-    if name == best[0]:
-        return "best mean"
-    return "" if powerless(result) else "tied"
+    few, equal = powerless(result), [one for one in best if means[one] == means[best[0]]]
+    if name in equal:
+        return "" if few and len(equal) > 1 else "best mean"
+    return "" if few else "tied"
 
 
 def detail_of(summary: Record, measure: Record) -> Detail:
@@ -178,15 +194,16 @@ def detail_of(summary: Record, measure: Record) -> Detail:
     for one in result.get("pairs") or ():
         if reference in (one["a"], one["b"]):
             against[one["b"] if one["a"] == reference else one["a"]] = one
+    write, write_difference = digits_for(result), _alike(against.values(), ("difference",), "difference_interval")
     rows = []
     for place in places_by(summary, measure["name"]):
         figures = result["methods"].get(place.name, {})
         if number(figures.get("mean")) is None:
             continue
-        versus = _versus(against.get(place.name), place.name, digits_for(result))
+        versus = _versus(against.get(place.name), place.name, write_difference)
         rows.append(DetailRow(
             place.name, *kind_of(methods[place.name]), cell_of(result, place.name), str(figures.get("n", NONE)),
-            digits_for(result)(number(figures.get("median"))), shown(number(figures.get("mean_rank"))), *versus,
+            write(number(figures.get("median"))), _fixed(number(figures.get("mean_rank")), 1), *versus,
         ))  # fmt: skip
     there = {row.name for row in rows}
     left_out = result.get("left_out") or {}
@@ -197,7 +214,11 @@ def detail_of(summary: Record, measure: Record) -> Detail:
     return Detail(column_of(summary, measure), friedman_in_words(result.get("friedman")), reference, rows, absent)
 
 
-def _versus(found: Record | None, name: str, write: Callable[[float | None], str]) -> tuple[str, str, str, str]:
+def _fixed(value: float | None, digits: int) -> str:
+    return NONE if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def _versus(found: Record | None, name: str, write: Write) -> tuple[str, str, str, str]:
     """Difference from the best, its interval, p and effect, as seen from this method."""
     if found is None:
         return "", "", "", ""
@@ -210,7 +231,7 @@ def _versus(found: Record | None, name: str, write: Callable[[float | None], str
         write(None if difference is None else sign * difference),
         _written(bounds, write),
         p_in_words(number(found.get("p_holm"))),
-        shown(None if effect is None else sign * effect),
+        _fixed(None if effect is None else sign * effect, 2),
     )
 
 
@@ -219,14 +240,19 @@ def p_in_words(p: float | None) -> str:
     return NONE if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def p_told(p: float | None) -> str:
+    """A p value in a sentence."""
+    text = p_in_words(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def friedman_in_words(found: Record | None) -> str:
     """The test whether any methods differ."""
     if not found:
         return ""
-    p = p_in_words(number(found.get("p")))
     return (
         f"Friedman's test that all methods rank alike: chi-square({found['df']}) = {shown(number(found['statistic']))},"
-        f" p {p if p.startswith('<') else f'= {p}'}, n = {found['n']} subjects, k = {found['k']} methods"
+        f" {p_told(number(found.get('p')))}, n = {found['n']} subjects, k = {found['k']} methods"
     )
 
 
@@ -243,29 +269,6 @@ def _heat(tau: float | None) -> tuple[str, str]:
     red, green, blue = (round(255 + share * (part - 255)) for part in end)
     ink = "#fff" if end == COLD and share > 0.6 else "#1c1c1c"
     return f"{tau:.2f}", f"background: rgb({red}, {green}, {blue}); color: {ink}"
-
-
-def predictor_figures(predictor: Mapping[str, Any], unit: str) -> list[Figure]:
-    """The predictor's error with its interval, where it was measured, at the top of its record or one level below."""
-    found = list[Figure]()
-    for place, record in [("", predictor), *predictor.items()]:
-        if not isinstance(record, Mapping) or number(record.get("mae")) is None:
-            continue
-        n = record.get("n")
-        found.append(Figure(f"Predictor: mean absolute error{f', {place} split' if place else ''}",
-                            number(record["mae"]), unit, n, pair(record.get("mae_interval"))))  # fmt: skip
-        for name, label, of in _EVALUATED:
-            if number(record.get(name)) is not None:
-                bounds = pair(record.get(name.replace("_mae", "_interval")))
-                found.append(Figure(label, number(record[name]), of or unit, n, bounds))
-    return found
-
-
-_EVALUATED = (
-    ("mean_predictor_mae", "The same, always predicting the mean of the training split", ""),
-    ("bias", "Mean of predicted minus true", ""),
-    ("correlation", "Correlation of predicted and true", "no unit"),
-)  # of `evaluate`: key, label, unit where it is not the predictor's
 
 
 def lead(sentence: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 Demsar joins methods whose mean ranks differ by less than one critical difference. Here the groups are given, by
 whatever test told the methods apart, and a group may skip a method that lies between its members: dots on the bar
-mark who belongs to it.
+mark who belongs to it. Many methods make more groups than anybody can read: then only those of the best are drawn.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from interpbench.errors import UsageError
 from interpbench.report.drawing import DIM, INK, LETTER, Look, canvas_of, png_of, short
 
 AXIS, ROW, LEVEL, HEAD, FOOT = 5.4, 0.19, 0.11, 0.95, 0.12  # inches: axis, line of a name, bar, above and below
-
 BAR = "#4a4a4a"
+MOST = 12  # bars; of more groups only those of the best method are drawn
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ def draw_ranks(ranks: Ranks) -> Canvas:
     if len(names) < 2 or not all(math.isfinite(rank) for rank in ranks.ranks.values()):
         raise UsageError(f"{ranks.title}: a plot of ranks needs finite ranks of two methods, got {dict(ranks.ranks)}.")
     half = math.ceil(len(names) / 2)
-    bars = _stacked(ranks)
+    groups = _groups(ranks)
+    chosen = groups if len(groups) <= MOST else [group for group in groups if names[0] in group][:MOST]
+    bars = _stacked(ranks, chosen)
     levels = 1 + max((level for level, _ in bars), default=-1)
     margin = 0.3 + LETTER * max(len(_label(name, ranks)) for name in names)
     width, bottom = AXIS + 2 * margin, levels * LEVEL + 0.16
@@ -66,6 +68,10 @@ def draw_ranks(ranks: Ranks) -> Canvas:
         return margin + AXIS * (rank - 1) / (last - 1)
 
     _draw_axis(axes, ranks, place(1), place(last), last)
+    if len(chosen) < len(groups):
+        told = f"{len(chosen)} to which {short(names[0])} belongs" if chosen else "none, for the best rank has no bar"
+        told = f"{len(groups)} bars are too many to read; drawn: {told}"
+        axes.text(0.1, 0.5 - HEAD, told, fontsize=8, va="top", color=DIM, parse_math=False)
     for index, name in enumerate(names):
         left = index < half
         y = bottom + ROW * ((index if left else len(names) - 1 - index) + 0.5)
@@ -108,13 +114,16 @@ def _label(name: str, ranks: Ranks) -> str:
     return f"{short(name)}  {ranks.ranks[name]:.1f}"
 
 
-def _stacked(ranks: Ranks) -> list[tuple[int, list[str]]]:
-    """Groups of two and more, each on the highest level where it touches no other."""
-    groups = [[name for name in group if name in ranks.ranks] for group in ranks.groups]
+def _groups(ranks: Ranks) -> list[list[str]]:
+    """Groups of two and more among those that have a rank."""
+    known = [[name for name in group if name in ranks.ranks] for group in ranks.groups]
+    return [group for group in known if len(group) > 1]
+
+
+def _stacked(ranks: Ranks, groups: Sequence[Sequence[str]]) -> list[tuple[int, Sequence[str]]]:
+    """Groups, each on the highest level where it touches no other."""
     spans = sorted(
-        (min(ranks.ranks[name] for name in group), max(ranks.ranks[name] for name in group), group)
-        for group in groups
-        if len(group) > 1
+        (min(ranks.ranks[name] for name in group), max(ranks.ranks[name] for name in group), group) for group in groups
     )
     gap = 0.02 * len(ranks.ranks)
     ends: list[float] = []

@@ -72,20 +72,21 @@ def draw_curves(
     """Draw the panels row by row.
 
     Args:
-        coloured: names drawn in a colour and stroke of their own, the same in every panel; at most seven.
+        coloured: names drawn in a colour and stroke of their own, the same in every panel; at most seven, floors too.
         banded: names with a band from bound to bound; a few, for bands that overlap turn to mud.
         floors: names drawn in grey. All the other lines are thin and pale.
 
     Raises:
         UsageError: there is no panel, too many names are coloured, or a line has not as many values as steps.
     """
+    coloured = list(dict.fromkeys(coloured))
     if not panels or len(coloured) > MOST:
         raise UsageError(f"Curves need a panel, and at most {MOST} colours, got {len(panels)} and {len(coloured)}.")
     columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
     styles = _styles(coloured, floors)
     drawn = {line.name for panel in panels for line in panel.lines}
-    named = [name for name in (*coloured, *floors) if name in drawn]
+    named = [name for name in dict.fromkeys([*coloured, *floors]) if name in drawn]
     others = len(drawn - set(named))
     entries = len(named) + bool(others)
     words = [_label(name, name in floors) for name in named] + ([f"others ({others})"] if others else [])

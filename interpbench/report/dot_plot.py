@@ -59,7 +59,7 @@ def draw_dots(dots: Sequence[Dot], *, title: str, axis: str, note: str = "", cha
             "chance", (chance, 1), (2, 1), xycoords=("data", "axes fraction"), textcoords="offset points",
             fontsize=8, color=INK, va="bottom", ha="center",
         )  # fmt: skip
-    if wide(shown):
+    if wide(shown, chance):
         axes.set_xscale("log")
         axis = f"{axis}, logarithmic"
     axes.set_yticks(rows, [short(dot.name) for dot in shown])
@@ -82,7 +82,9 @@ def draw_dots(dots: Sequence[Dot], *, title: str, axis: str, note: str = "", cha
     return canvas
 
 
-def wide(dots: Sequence[Dot]) -> bool:
-    """Whether the values need a logarithmic axis: all above zero, with their intervals, and far apart."""
+def wide(dots: Sequence[Dot], chance: float | None = None) -> bool:
+    """Whether the values need a logarithmic axis: far apart, and all above zero, with their intervals and chance."""
     values = [value for dot in dots for value in (dot.value, *(dot.interval or ()))]
-    return bool(values) and min(values) > 0 and max(values) > WIDE * min(values)
+    if not values or min(values) <= 0 or (chance is not None and chance <= 0):
+        return False
+    return bool(max(values) > WIDE * min(values))

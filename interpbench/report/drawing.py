@@ -72,3 +72,20 @@ def short(name: str, longest: int = LONGEST) -> str:
         return name
     end = longest // 3
     return f"{name[: longest - end - 1]}\N{HORIZONTAL ELLIPSIS}{name[-end:]}"
+
+
+def width_of(text: str, size: float) -> float:
+    """The width of a text of this size, in inches."""
+    canvas = canvas_of(1, 1)
+    written = canvas.text(0, 0, text, fontsize=size, parse_math=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of letters that the font does not have
+        return float(written.get_window_extent().width) / float(canvas.dpi)
+
+
+def fitting(text: str, size: float, room: float) -> str:
+    """As much of a text of this size as has room in so many inches, its middle left out."""
+    longest = len(text)
+    while longest > 3 and width_of(short(text, longest), size) > room:
+        longest -= 1
+    return short(text, longest)

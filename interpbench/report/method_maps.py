@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,56 +24,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from interpbench.atomic import atomic_path
 from interpbench.errors import UsageError
-from interpbench.report.drawing import canvas_of, png_of, short
+from interpbench.report.drawing import canvas_of, fitting, png_of
+from interpbench.report.map_layout import ASIDE, BAR, EDGE, GAP, NAME, NEXT, TILE, Layout, Words
+from interpbench.report.map_ranks import percentile_ranks, spread_in_words
 from interpbench.report.pictures import DIM, GREYS, INK, PAPER
 from interpbench.report.slices import Axis, Upright, box_of, grey_range, inside_of, letters, spread_slices
 
 SLICES = 4
 ONE_BLOCK = 9  # rows; more stand side by side, two a line
-TILE, NAME, GAP, HEAD, LABEL, BAR, FOOT = 1.0, 1.78, 0.04, 0.62, 0.2, 0.85, 0.3  # inches
 DPI = 110
-NEARLY = 0.01  # a map whose SD is below this part of its mean is nearly flat
-ROUNDING = 1e-6  # below this part it is flat but for rounding
 HEAT = LinearSegmentedColormap.from_list("ranks", ["#16060f", "#5a0000", "#c40a0a", "#ff4a2a", "#ffc08a", "#fff6e0"])
 OUTLINE = "#1f8fff"  # of the truth; told apart from the reds by the colour-blind too
 ALERT = "#ffd21f"
 TOLD = "Colour: percentile rank of |map| inside the brain, the same scale for every map."
-
-
-def percentile_ranks(map: ArrayLike, brain: ArrayLike) -> NDArray[np.float64]:
-    """How many percent of the brain's voxels have a smaller `|map|`; 0 outside the brain, and for a flat map.
-
-    Args:
-        map: `(I, J, K)`.
-        brain: `(I, J, K)` bool.
-
-    Returns:
-        `(I, J, K)`, at least 0 and below 100; equal values have equal ranks.
-    """
-    inside, values = np.asarray(brain, bool), np.abs(np.asarray(map, np.float64))
-    within = values[inside]
-    ranks = np.zeros(values.shape)
-    if within.size and not _flat(within):
-        ranks[inside] = 100 * np.searchsorted(np.sort(within), within, side="left") / within.size
-    return ranks
-
-
-def spread_in_words(map: ArrayLike, brain: ArrayLike) -> str:
-    """The range of `|map|` inside the brain, and whether the map says anything at all."""
-    within = np.abs(np.asarray(map, np.float64))[np.asarray(brain, bool)]
-    if not within.size:
-        return "no brain"
-    low, high = float(within.min()), float(within.max())
-    if _flat(within):
-        return f"FLAT: every voxel is {high:.3g}"
-    if _variation(within) < NEARLY:
-        return f"NEARLY FLAT: {low:.4g} to {high:.4g}"
-    kinds, counts = np.unique(within, return_counts=True)
-    commonest = int(counts.argmax())
-    text = f"{low:.3g} to {high:.3g}"
-    if counts[commonest] > 0.2 * within.size:
-        text += f"; {100 * counts[commonest] / within.size:.0f} % are {kinds[commonest]:.2g}"
-    return text
 
 
 def method_maps(
@@ -180,57 +142,60 @@ def _scene_of(
 
 def _draw(scene: _Scene, rows: Sequence[_Row | None], title: str, path: Path) -> None:
     _, across, _, up = scene.grey.extent(scene.axis)
-    tile = (TILE, TILE * up / across)
     blocks = 1 if len(rows) <= ONE_BLOCK else 2
-    lines = math.ceil(len(rows) / blocks)
-    block = NAME + len(scene.slices) * (tile[0] + GAP) + 0.25
-    width, height = 0.12 + blocks * block + BAR, HEAD + LABEL + lines * (tile[1] + GAP) + FOOT
-    canvas = canvas_of(width, height)
+    layout = Layout((TILE, TILE * up / across), len(scene.slices), blocks, math.ceil(len(rows) / blocks))
+    canvas = canvas_of(layout.width, layout.height)
     canvas.set_facecolor(PAPER)
-    words: dict[str, Any] = {"color": INK, "va": "top", "parse_math": False}
-    canvas.text(0.12 / width, 1 - 0.09 / height, title, fontsize=11, **words)
-    canvas.text(0.12 / width, 1 - 0.31 / height, TOLD, fontsize=8, **(words | {"color": DIM}))
+    words = Words(canvas, layout)
+    words.write(title, EDGE, 0.17, 11)
+    words.write(TOLD, EDGE, 0.37, 8, DIM)
     for index, row in enumerate(rows):
         if row is None:
             continue
-        left, line = 0.12 + (index % blocks) * block, index // blocks
-        bottom = height - HEAD - LABEL - (line + 1) * (tile[1] + GAP)
-        _write_row(canvas, row, left, bottom + tile[1] / 2)
+        _write_row(words, row, index)
+        if index < blocks or rows[index - blocks] is None:
+            _write_heads(words, scene, index)
         for column, index_of in enumerate(scene.slices):
-            place = (left + NAME + column * (tile[0] + GAP), bottom, *tile)
-            axes = canvas.add_axes(
-                (place[0] / width, place[1] / height, place[2] / width, place[3] / height), facecolor=PAPER
-            )
-            _draw_slice(axes, scene, row, index_of, first=line == 0)
-    bar = canvas.add_axes(
-        ((width - BAR + 0.1) / width, (height - HEAD - LABEL - 2.4) / height, 0.16 / width, 2.3 / height)
-    )
-    _draw_bar(canvas, bar)
+            place = layout.parts(layout.slice(index, column), layout.top(index), *layout.tile)
+            _draw_slice(canvas.add_axes(place, facecolor=PAPER), scene, row, index_of)
+    long = min(2.3, layout.lines * (layout.tile[1] + GAP) - GAP)
+    bar = layout.parts(layout.width - BAR + 0.1, layout.top(0), 0.16, long)
+    _draw_bar(canvas, canvas.add_axes(bar))
     last = "L, R, P, A: the left, right, back and front of the subject"
     if scene.truth is not None:
         last += ";  blue outline: the truth"
-    canvas.text(0.12 / width, 0.09 / height, last, color=DIM, fontsize=8)
+    words.write(last, EDGE, layout.height - 0.14, 8, DIM)
     with atomic_path(path) as temporary:
         temporary.write_bytes(png_of(canvas, DPI))
 
 
-def _write_row(canvas: Canvas, row: _Row, left: float, middle: float) -> None:
-    """A row's name and what is said of its map, at inches from the left and the bottom; why there is none, beside."""
-    width, height = canvas.get_size_inches()
-
-    def write(text: str, x: float, y: float, size: float, colour: str) -> None:
-        canvas.text(x / width, y / height, text, color=colour, fontsize=size, va="center", parse_math=False)
-
-    write(short(row.name, 24), left, middle + 0.09, 9, INK)
+def _write_row(words: Words, row: _Row, index: int) -> None:
+    """A row's name, and below it what is said of its map; why there is none, beside."""
+    layout = words.layout
+    left, middle, room = layout.left(index), layout.top(index) + layout.tile[1] / 2, NAME - ASIDE
+    words.write(fitting(row.name, 9, room), left, middle - 0.09, 9)
     if row.missing:
-        write(fill(row.note, 60, max_lines=4), left + NAME, middle, 8, ALERT)
+        across = int((layout.block - NAME - NEXT) / 0.068)
+        words.write(fill(row.note, across, max_lines=5), layout.slice(index, 0), middle, 8, ALERT)
         return
     lines = [part for part in (*row.spread.split("; "), row.note) if part]
-    for index, line in enumerate(lines):
-        write(short(line, 28), left, middle - 0.07 - 0.13 * index, 7, ALERT if "FLAT" in line else DIM)
+    for number, line in enumerate(lines):
+        words.write(fitting(line, 7, room), left, middle + 0.07 + 0.13 * number, 7, ALERT if "FLAT" in line else DIM)
 
 
-def _draw_slice(axes: Axes, scene: _Scene, row: _Row, index: int, first: bool) -> None:
+def _write_heads(words: Words, scene: _Scene, index: int) -> None:
+    """Where each slice lies and which side is which, above the slices of the first row."""
+    layout, axis = words.layout, scene.axis
+    above = layout.top(index) - 0.1
+    for column, index_of in enumerate(scene.slices):
+        left, wide = layout.slice(index, column), layout.tile[0]
+        label = f"{axis} = {scene.grey.position('xyz'.index(axis), index_of):+.0f} mm"
+        words.write(label, left + wide / 2, above, 7.5, side="center")
+        for letter, x in zip(letters(axis), (left + 0.05, left + wide - 0.05), strict=True):
+            words.write(letter, x, above, 8, side="center")
+
+
+def _draw_slice(axes: Axes, scene: _Scene, row: _Row, index: int) -> None:
     axis, extent = scene.axis, scene.grey.extent(scene.axis)
     within = Upright(scene.inside.astype(float), scene.grey.affine).cut(axis, index) > 0
     if not row.missing:
@@ -249,11 +214,6 @@ def _draw_slice(axes: Axes, scene: _Scene, row: _Row, index: int, first: bool) -
     axes.set_xlim(extent[:2])
     axes.set_ylim(extent[2:])
     axes.set_axis_off()
-    if first:
-        label = f"{axis} = {scene.grey.position('xyz'.index(axis), index):+.0f} mm"
-        axes.text(0.5, 1.03, label, transform=axes.transAxes, color=INK, fontsize=8, ha="center", va="bottom")
-        for letter, place, side in zip(letters(axis), (0.0, 1.0), ("left", "right"), strict=True):
-            axes.text(place, 0.96, letter, transform=axes.transAxes, color=INK, fontsize=8, ha=side, va="top")
 
 
 def _outline(axes: Axes, truth: NDArray[np.bool_], extent: tuple[float, float, float, float]) -> None:
@@ -269,18 +229,8 @@ def _outline(axes: Axes, truth: NDArray[np.bool_], extent: tuple[float, float, f
 def _draw_bar(canvas: Canvas, axes: Axes) -> None:
     bar = canvas.colorbar(ScalarMappable(Normalize(0, 100), HEAT), cax=axes)
     bar.outline.set_visible(False)
-    bar.set_label("% of the brain ranked lower", color=INK, fontsize=9)
+    bar.set_label("% of the brain ranked lower", color=INK, fontsize=8)
     bar.ax.tick_params(colors=INK, labelsize=8, length=2)
-
-
-def _variation(within: NDArray[np.float64]) -> float:
-    """The SD over the mean, of values at least 0."""
-    mean = float(within.mean())
-    return float(within.std()) / mean if mean > 0 else 0.0
-
-
-def _flat(within: NDArray[np.float64]) -> bool:
-    return _variation(within) < ROUNDING
 
 
 def _same(map: ArrayLike, background: ArrayLike, name: str) -> ArrayLike:

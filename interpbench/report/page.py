@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def write_html(path: Path | str, template: str, **values: Any) -> None:
     environment = Environment(
         loader=PackageLoader("interpbench.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"figure": shown, "interval": shown_interval}
+    environment.filters |= {"figure": shown, "interval": shown_interval, "parts": parts_of}
     page = environment.get_template(template).render(values)
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -108,6 +109,11 @@ def shown(value: float | int | str | None) -> str:
 def shown_interval(interval: tuple[float, float] | None) -> str:
     """Both ends of an interval, or a dash."""
     return NONE if interval is None else f"{shown(float(interval[0]))} to {shown(float(interval[1]))}"
+
+
+def parts_of(name: str) -> list[str]:
+    """The parts of a name between which a line may end: after each _ and +."""
+    return re.split(r"(?<=[_+])", name)
 
 
 def inlined_pictures(pictures: Sequence[tuple[str, Path]]) -> list[tuple[str, str]]:

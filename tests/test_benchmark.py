@@ -112,7 +112,7 @@ def table(folder: Path, name: str = "measures") -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-SETTINGS = {"measures": ["height"], "device": "cpu", "floors": False}
+SETTINGS = {"measures": ["height"], "device": "cpu", "floors": False, "processes": 1}  # in which calls are counted
 
 
 def test_a_third_partys_method_and_measure_appear_in_the_table(entered, toy_cohort, toy_model, tmp_path):

@@ -95,6 +95,14 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> li
     help="Training subjects of a learned method that is fitted again to randomised weights.",
 )
 @click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Volumes at once.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="as many as threads and memory allow",
+    metavar="N",
+    help="How many work on subjects side by side, each with one thread; on a GPU it is one.",
+)
 @flags.target_class
 @flags.seed
 @flags.device

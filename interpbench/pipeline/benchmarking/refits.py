@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from interpbench import store
 from interpbench.interfaces import Explainer, Predictor, Sample
 from interpbench.options import options_json
+from interpbench.pipeline.benchmarking.alone import alone
 from interpbench.pipeline.components import accepts
 from interpbench.pipeline.selection import log
 from interpbench.untouched import untouched
@@ -40,26 +41,25 @@ class Refits:
         told = [method, options_json(explainer), predictor.fingerprint, len(self.training), self.seed]
         key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
         if key not in self._kept:
-            self._kept[key] = self._read(self.folder / key, explainer) or self._fit(key, explainer, predictor, method)
+            state = self.folder / key / STATE
+            if not state.is_file():
+                with alone(self.folder / f".{key}.lock"):
+                    if not state.is_file():  # else another process fitted it, while this one waited
+                        self._fit(state, explainer, predictor, method)
+            self._kept[key] = explainer.with_state(read_weights(state))  # also of a fit made here: the same for all
         return self._kept[key]
 
-    def _read(self, folder: Path, explainer: Explainer) -> Explainer | None:
-        if not (folder / STATE).is_file():
-            return None
-        return explainer.with_state(read_weights(folder / STATE))
-
-    def _fit(self, key: str, explainer: Explainer, predictor: Predictor, method: str) -> Explainer:
+    def _fit(self, state: Path, explainer: Explainer, predictor: Predictor, method: str) -> None:
         log.info("fitting %s again, on %d subjects, for the check by randomised weights", method, len(self.training))
-        workspace = self.folder / key / "checkpoints"
+        workspace = state.parent / "checkpoints"
         given = {"workspace": workspace} if accepts(explainer.fit, "workspace") else {}
         with untouched(predictor.module), _quiet():  # what it finds of such a network is no news about the method
             torch.manual_seed(self.seed)
             fitted = explainer.fit(predictor, self.training, self.validation, **given)
-        state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in fitted.state().items()}
-        with store.atomic_path(self.folder / key / STATE) as path:
-            save_file(state, path)
+        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in fitted.state().items()}
+        with store.atomic_path(state) as path:
+            save_file(tensors, path)
         shutil.rmtree(workspace, ignore_errors=True)
-        return fitted
 
 
 @contextmanager

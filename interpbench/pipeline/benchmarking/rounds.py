@@ -1,9 +1,14 @@
-"""The two rounds of a benchmark: maps of every subject by every method, then every measure of every map."""
+"""The two rounds of a benchmark: maps of every subject by every method, then every measure of every map.
+
+With several processes each round begins side by side; then it goes through all subjects as it does alone, and finds on
+disk what is done.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +24,13 @@ from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.maps import Maps
 from interpbench.pipeline.benchmarking.people import Circumstances
 from interpbench.pipeline.benchmarking.tables import Row, read_rows, rows_of, write_rows
+from interpbench.pipeline.benchmarking.unfinished import Unfinished
 from interpbench.pipeline.checking import doubts_about
 from interpbench.pipeline.map_run import hashes_of
 from interpbench.pipeline.measured import measured
 from interpbench.pipeline.prediction import predict_one
 from interpbench.pipeline.selection import failure, log
+from interpbench.pipeline.side_by_side import side_by_side
 from interpbench.prepared import Prepared
 from interpbench.progress import track
 
@@ -49,30 +56,47 @@ def make_maps(
     maps: Maps,
     predictor: Predictor,
     excluded: Mapping[str, str],
+    processes: int = 1,
 ) -> Found:
     """Make every map that is not there yet. A method that does not apply to the network is left out from then on.
 
     Args:
         excluded: methods that take no part from the start, and why.
+        processes: in how many to make them.
     """
+    lasting = [one for one in contestants if not one.explainer.floor]  # a floor's map is not kept
+    ahead, counts = Found(excluded=dict(excluded)), dict[str, int]()
+    # What a process finds out, it keeps to itself: the loop below finds it out again, and tells.
+    side_by_side(
+        subjects, lambda subject: _look(subject, lasting, maps, predictor, ahead, counts), processes, "making maps",
+        silent=True,
+    )  # fmt: skip
     found, counts = Found(excluded=dict(excluded)), dict[str, int]()
     for subject in track(subjects, "making maps", unit="subject"):
-        try:
-            prepared = predictor.recipe.prepare(subject)
-            predict_one(predictor, prepared.volume[None].to(maps.device))  # refuses what is no number
-        except (InputError, PluginError) as error:
-            log.warning("left out: sub-%s: %s", subject.id, error)
-            found.failures.append(failure(subject.id, subject.image, error))
-            continue
-        found.subjects.append(subject)
-        _add(found, prepared)
-        for name, map in maps_of_subject(subject, prepared, contestants, maps, found):
-            importance = (map.abs().cpu() * prepared.brain).double()
-            found.means[name] = found.means[name] + importance if name in found.means else importance
-            counts[name] = counts.get(name, 0) + 1
-            found.flat[name] = found.flat.get(name, 0) + bool(doubts_about(map))
+        _look(subject, contestants, maps, predictor, found, counts)
     found.means = {name: total / counts[name] for name, total in found.means.items()}
     return found
+
+
+def _look(
+    subject: Subject, contestants: Sequence[Contestant], maps: Maps, predictor: Predictor, found: Found,
+    counts: dict[str, int],
+) -> None:  # fmt: skip
+    """See to one subject's maps, and add to `found` what they tell; `means` are sums of `counts` maps so far."""
+    try:
+        prepared = predictor.recipe.prepare(subject)
+        predict_one(predictor, prepared.volume[None].to(maps.device))  # refuses what is no number
+    except (InputError, PluginError) as error:
+        log.warning("left out: sub-%s: %s", subject.id, error)
+        found.failures.append(failure(subject.id, subject.image, error))
+        return
+    found.subjects.append(subject)
+    _add(found, prepared)
+    for name, map in maps_of_subject(subject, prepared, contestants, maps, found):
+        importance = (map.abs().cpu() * prepared.brain).double()
+        found.means[name] = found.means[name] + importance if name in found.means else importance
+        counts[name] = counts.get(name, 0) + 1
+        found.flat[name] = found.flat.get(name, 0) + bool(doubts_about(map))
 
 
 def maps_of_subject(
@@ -103,7 +127,7 @@ def _add(found: Found, prepared: Prepared) -> None:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Measuring:
-    """Every measure of every map, one subject after the other; each subject's results are kept as they are done."""
+    """Every measure of every map; what is done of each subject is kept map by map."""
 
     run: store.RunFolder
     circumstances: Circumstances
@@ -113,35 +137,88 @@ class Measuring:
     metrics: Sequence[tuple[str, Metric]]
     repeats: int  # subjects on whom metrics that explain again are measured
 
-    def measure(self, found: Found) -> list[Row]:
-        """Every row of the table, in the order of the subjects."""
+    def measure(self, found: Found, processes: int = 1) -> list[Row]:
+        """Every row of the table, in the order of the subjects.
+
+        Args:
+            processes: in how many to work.
+        """
+        left = [place for place, subject in enumerate(found.subjects) if not self._done(subject)]
+        finish = partial(self._finish, found, frozenset({*found.excluded, *found.missing}))
+        side_by_side(left, finish, processes, "measuring", order=self._turns(left, found))
         rows: list[Row] = []
-        for index, subject in enumerate(track(found.subjects, "measuring", unit="subject")):
-            product = self.run.product(subject.id, "desc-benchmark_measures.tsv")
-            if not self._done(product, subject):
-                write_rows(product, self._measured(subject, found, again=index < self.repeats))
-                self.run.mark_done(product, {"participant_id": f"sub-{subject.id}", **hashes_of(subject)})
-            rows += read_rows(product)
+        for place, subject in enumerate(track(found.subjects, "measuring", unit="subject")):
+            if not self._done(subject):
+                finish(place)
+            self._recall(subject, found)
+            rows += read_rows(self._product(subject))
         return rows
 
-    def _done(self, product: Path, subject: Subject) -> bool:
+    def _turns(self, left: Sequence[int], found: Found) -> Iterator[int]:
+        """The order in which subjects, whose places are `left`, come to whoever is free, as places in `left`.
+
+        Those on whom methods run again take longest, so they come first: nobody should have one of them in hand when
+        all else is done. Where a method learns, the first of them has it fitted again to networks that the others need
+        as well, so they wait for it while there is anybody else.
+        """
+        long = [turn for turn, place in enumerate(left) if place < self.repeats]
+        short = [turn for turn, place in enumerate(left) if place >= self.repeats]
+        first = long[:1] if any(one.explainer.learned for one in self.base) else []
+        yield from first
+        long = long[len(first) :]
+        while long or short:
+            wait = short and first and not self._done(found.subjects[left[first[0]]])
+            yield short.pop(0) if wait or not long else long.pop(0)
+
+    def _product(self, subject: Subject) -> Path:
+        return self.run.product(subject.id, "desc-benchmark_measures.tsv")
+
+    def _done(self, subject: Subject) -> bool:
+        product = self._product(subject)
         if not self.run.done(product):
             return False
         record = store.read_json(store.sidecar_of(product))
         return all(record.get(name) == value for name, value in hashes_of(subject).items())
 
-    def _measured(self, subject: Subject, found: Found, *, again: bool) -> list[Row]:
+    def _finish(self, found: Found, known: Set[object], place: int) -> None:
+        """Measure one subject, as far as that is not done, and mark it as done.
+
+        Args:
+            known: what was excluded or missing before anybody was measured.
+        """
+        subject, again, hashes = found.subjects[place], place < self.repeats, hashes_of(found.subjects[place])
+        product = self._product(subject)
+        unfinished = Unfinished(product=product, stamp={"run": self.run.identity, "again": again, **hashes})
+        write_rows(product, self._measured(subject, found, again, unfinished))
+        news = {
+            "excluded": {method: why for method, why in found.excluded.items() if method not in known},
+            "missing": {method: why for (label, method), why in found.missing.items()
+                        if label == subject.id and (label, method) not in known},
+        }  # fmt: skip
+        self.run.mark_done(product, {"participant_id": f"sub-{subject.id}", **hashes, **news})
+        unfinished.remove()
+
+    def _recall(self, subject: Subject, found: Found) -> None:
+        """Take over why a map is missing, as far as that came out only when another process measured the subject."""
+        record = store.read_json(store.sidecar_of(self._product(subject)))
+        for method, why in record.get("excluded", {}).items():
+            found.excluded.setdefault(method, why)
+        for method, why in record.get("missing", {}).items():
+            found.missing.setdefault((subject.id, method), why)
+
+    def _measured(self, subject: Subject, found: Found, again: bool, unfinished: Unfinished) -> list[Row]:
         prepared = self.circumstances.predictor.recipe.prepare(subject)
         maps = dict(maps_of_subject(subject, prepared, self.base, self.maps, found))
         asked = [(name, metric) for name, metric in self.metrics if again or not metric.repeats]
-        rows: list[Row] = []
+        done = unfinished.read()
         for case in self.circumstances.cases(subject, prepared, maps, self.contestants):
-            for name, metric in asked:
-                rows += _rows(name, metric, case)
-        there = {one.name for one in self.contestants if one.method in maps}
+            if case.method not in done:
+                done[case.method] = [row for name, metric in asked for row in _rows(name, metric, case)]
+                unfinished.keep(done)
+        rows = [row for one in self.contestants if one.method in maps for row in done[one.name]]
         for one in self.contestants:
             note = found.excluded.get(one.method) or found.missing.get((subject.id, one.method))
-            if one.name in there or not note:
+            if one.method in maps or not note:
                 continue
             for _, metric in asked:
                 rows += rows_of(subject.id, one.name, metric.measures, nothing(metric.measures), note)

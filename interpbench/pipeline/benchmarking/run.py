@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from interpbench.pipeline.benchmarking.contestants import (
 from interpbench.pipeline.benchmarking.entering import Ground, divided, fitted_folders, with_template
 from interpbench.pipeline.benchmarking.maps import Maps, explained_before
 from interpbench.pipeline.benchmarking.people import MEAN_OF, Circumstances, common_truth, mean_of
+from interpbench.pipeline.benchmarking.processes import processes_for
 from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.benchmarking.results import write_results
 from interpbench.pipeline.benchmarking.rounds import Measuring, make_maps
@@ -67,10 +69,11 @@ def benchmark(
     batch_size: int = 8,
     seed: int = 0,
     device: str = "auto",
+    processes: int | None = None,
 ) -> dict[str, Any]:
     """Compare methods on one predictor: maps of the same subjects, every measure, statistics, a page.
 
-    The same command again goes on where it was interrupted: maps are kept one by one, measures subject by subject.
+    The same command again goes on where it was interrupted: maps are kept one by one, and so are the measures of each.
 
     Args:
         cohort: a folder with `participants.tsv`, or a table.
@@ -99,6 +102,9 @@ def benchmark(
         batch_size: volumes that go through the predictor at once.
         seed: of the draw of subjects, of every method and every measure.
         device: `auto`, `cpu` or `cuda`.
+        processes: how many work on subjects side by side, each with one thread; None for as many as threads and
+            memory allow. Of two and more the number changes no figure; one alone uses all threads, which may round
+            otherwise. On a GPU it is one.
 
     Returns:
         The content of `benchmark.json`.
@@ -120,6 +126,9 @@ def benchmark(
     people = open_cohort(cohort, need_age=False)
     chosen, training, validation = _people(people, Path(predictor), split, participants, subjects, seed)
     check_readout(model, first_volumes(chosen, model.recipe, where), str(predictor))
+    number = processes_for(
+        processes, where, subjects=len(chosen), voxels=math.prod(model.recipe.shape), batch_size=batch_size
+    )
     asked = {
         **target_of_run(model),
         "methods": {name: given.get(name, {}) for name in names},
@@ -149,7 +158,7 @@ def benchmark(
     entered, excluded = _entered(ground, at_once, given, model)
     shelf = Maps(run=run, predictor=model, device=where, seed=seed,
                  folders={name: folder for name, (folder, _) in taken.items()})  # fmt: skip
-    found = make_maps(chosen, entered, shelf, model, excluded)
+    found = make_maps(chosen, entered, shelf, model, excluded, number)
     if not found.subjects:
         raise SubjectsFailed(f"None of {len(chosen)} subjects can be read: {found.failures[0]['message']}")
     base = with_template(entered, waiting, found, run.path, model, template_of)
@@ -183,7 +192,7 @@ def benchmark(
         run=run, circumstances=circumstances, maps=shelf, base=base, contestants=contestants, metrics=metrics,
         repeats=repeats or len(found.subjects),
     )  # fmt: skip
-    rows = work.measure(found)
+    rows = work.measure(found, number)
     summary = write_results(run.path, rows, found, contestants, metrics, model, predictor, run.manifest)
     write_page(run.path, summary, found, base, shelf, model, circumstances.truth, _command(run.manifest))
     failures = ([] if participants else problem_rows(people)) + found.failures

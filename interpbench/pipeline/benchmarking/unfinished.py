@@ -1,0 +1,45 @@
+"""The rows of a subject who is being measured: kept map by map, so that a restart loses the map in hand at most."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from interpbench import store
+from interpbench.pipeline.benchmarking.tables import Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfinished:
+    """A hidden file beside a subject's table, until that is whole.
+
+    JSON, as Python writes it: numbers, NaN and notes come back as they were.
+    """
+
+    product: Path  # the table
+    stamp: Mapping[str, Any]  # all that decides the rows; with another one nothing is taken from the file
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.product.with_name(f".{self.product.stem}.unfinished.json")
+
+    def read(self) -> dict[str, list[Row]]:
+        """The rows that are there, by contestant."""
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        ours = isinstance(found, dict) and found.get("stamp") == self.stamp
+        return dict(found["rows"]) if ours else {}
+
+    def keep(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Keep these, by contestant."""
+        store.write_text(self.path, json.dumps({"stamp": self.stamp, "rows": rows}, default=float))
+
+    def remove(self) -> None:
+        """There is no need for it any more."""
+        self.path.unlink(missing_ok=True)

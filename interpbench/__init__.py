@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # the same names for type checkers
     from interpbench.network import NetworkPredictor as NetworkPredictor
     from interpbench.options import check_options as check_options
     from interpbench.options import option as option
+    from interpbench.passes import add_forward as add_forward
     from interpbench.phantom import write_phantom as write_phantom
     from interpbench.pipeline import adopt as adopt
     from interpbench.pipeline import aggregate as aggregate
@@ -97,6 +98,7 @@ _LAZY = {
     "PRECISIONS": "precision",
     "learning_rate_schedule": "schedule",
     "forward_only": "inference",
+    "add_forward": "passes",
     "settle": "layout",
     "layout_for": "layout",
     "write_phantom": "phantom",

@@ -22,7 +22,7 @@ class Passes:
 
     def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         result = _first_tensor(output)
-        if result is None:
+        if result is None or type(result.shape[0]) is not int:  # a tracer's: no volume goes through
             return
         volumes = int(result.shape[0])
         self.forward += volumes

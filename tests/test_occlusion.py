@@ -15,8 +15,8 @@ from interpbench import UsageError, brain_of
 from interpbench.options import describe_options, typed_options
 from interpbench.testing import ToyPredictor, linear_predictor, toy_brains
 from interpbench_occlusion.boxes import BoxGrid
-from interpbench_occlusion.evaluation import effects_of
-from interpbench_occlusion.explainer import WORTH_FREEZING, Occlusion
+from interpbench_occlusion.evaluation import WORTH_FREEZING, Evaluation
+from interpbench_occlusion.explainer import Occlusion
 from interpbench_occlusion.replacement import filling
 
 SHAPE = (6, 7, 8)
@@ -59,7 +59,10 @@ def test_the_map_without_extras_is_the_same() -> None:
 def test_effects_of_disjoint_boxes_on_a_linear_predictor_add_up(box: tuple[int, int, int]) -> None:
     predictor, (volume,) = linear_predictor(weights()), toy_brains(1, SHAPE)
     grid = BoxGrid(SHAPE, box, box)
-    effects = effects_of(predictor.predict, volume, grid.boxes, lambda place: 0.0, 4)
+    evaluation = Evaluation.of(
+        predictor, volume, grid.boxes, lambda place: 0.0, batch_size=4, memory=2**30, precision="float32"
+    )
+    effects = evaluation.effects(volume, grid.boxes, lambda place: 0.0)
     whole = prediction(predictor, volume) - prediction(predictor, torch.zeros_like(volume))
     assert float(effects.sum()) == pytest.approx(whole, abs=1e-4)
 
@@ -130,7 +133,7 @@ def test_boxes_without_brain_are_not_asked_about_and_have_no_effect() -> None:
     predictor = linear_predictor(torch.ones(SHAPE))
     occlusion = Occlusion(box=(3, 2, 2), stride=(3, 2, 2), batch_size=1)
     effect = occlusion.explain(predictor, volumes)[0]
-    assert predictor.charge.calls == 1 + 4  # the brain lies in two boxes along J, and along K
+    assert predictor.charge.calls == 1 + 1 + 4  # the first tells the work of one; in two boxes along J and K lies brain
     expected = torch.zeros(SHAPE)
     expected[3:6, 2:6, 0:4] = 2.0  # each box has two voxels of the brain
     torch.testing.assert_close(effect, expected)
@@ -180,6 +183,8 @@ def test_a_network_that_cannot_be_frozen_is_asked_as_it_is() -> None:
         ({"replacement": "black"}, "replacement of Occlusion must be one of zero, image_mean"),
         ({"combine": "sum"}, "must be one of average, interpolate"),
         ({"sigma": 0.0}, "sigma of Occlusion must be above 0"),
+        ({"memory": 0.0}, "memory of Occlusion must be above 0"),
+        ({"precision": "float16"}, "precision of Occlusion must be one of float32, bfloat16"),
     ],
 )
 def test_wrong_options_are_refused(options: dict, message: str) -> None:

@@ -32,3 +32,15 @@ class TestFewBoxesInterpolated(ExplainerContract):
     @pytest.fixture
     def explainer(self) -> Occlusion:
         return Occlusion(box=4, stride=4, combine="interpolate")
+
+
+class TestWhereReadingIsTried(ExplainerContract):
+    """The toys cannot be read: what is left behind by the attempt is looked for here."""
+
+    @pytest.fixture(autouse=True)
+    def worth_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("interpbench_occlusion.evaluation.WORTH_TRACING", 0)
+
+    @pytest.fixture
+    def explainer(self) -> Occlusion:
+        return Occlusion(box=3, stride=2)

@@ -7,18 +7,20 @@ regions are hidden, and each voxel of a region has the region's effect. Importan
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from interpbench import Explainer, Predictor, UsageError, brain_of, check_options, forward_only, option, read_atlas
+from interpbench import PRECISIONS, Explainer, Predictor, UsageError, brain_of, check_options, option, read_atlas
 from interpbench_occlusion.boxes import BoxGrid, Edges
-from interpbench_occlusion.evaluation import effects_of
-from interpbench_occlusion.replacement import REPLACEMENTS, Place, filling
+from interpbench_occlusion.evaluation import COMPARED, Evaluation
+from interpbench_occlusion.replacement import REPLACEMENTS, Fill, Place, filling
 
-WORTH_FREEZING = 40  # passes; a frozen 3D ResNet-18 had won back the time of its freezing after about 25
+log = logging.getLogger("interpbench")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,15 @@ class Occlusion(Explainer):
     combine: str = option("average", "a voxel's effect, from the boxes'", choices=("average", "interpolate"))
     regions: str | None = option(None, "an atlas (NIfTI of integer labels) whose regions are hidden instead of boxes")
     batch_size: int = option(8, "passes through the network at once", minimum=1)
+    memory: float = option(4.0, "GiB that activations kept and worked out again may take, about", above=0)
+    precision: str = option(
+        "float32", "arithmetic of the convolutions; the error of bfloat16 is told", choices=PRECISIONS
+    )
     seed: int = option(0, "of replacement=noise")
+
+    _evaluation: ClassVar[Evaluation | None] = (
+        None  # of the predictor and the shape of volumes that were explained last
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -51,17 +61,35 @@ class Occlusion(Explainer):
     def explain_with_extras(self, predictor: Predictor, volumes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """|effect|, and `effect` with its sign: above zero where what was hidden had raised the prediction."""
         places, combined = self._places(predictor, volumes)
-        predict = forward_only(predictor, volumes[:1]) if len(places) >= WORTH_FREEZING else predictor.predict
         maps = []
         for volume, brain in zip(volumes, brain_of(volumes), strict=True):
             fill = filling(self.replacement, volume[0], brain, sigma=self.sigma, seed=self.seed)
             # what holds no brain has no effect, and is not asked about
             asked = [index for index, place in enumerate(places) if bool(brain[place].any())]
             effects = torch.zeros(len(places), dtype=torch.float64)
-            effects[asked] = effects_of(predict, volume, [places[index] for index in asked], fill, self.batch_size)
+            effects[asked] = self._effects(predictor, volume, [places[index] for index in asked], fill)
             maps.append(combined(effects))
         effect = torch.stack(maps).to(volumes)
         return effect.abs(), {"effect": effect}
+
+    def _effects(self, predictor: Predictor, volume: Tensor, places: Sequence[Place], fill: Fill) -> Tensor:
+        """f(x) - f(x with a place filled otherwise), `(N,)`."""
+        if not places:
+            return torch.zeros(0, dtype=torch.float64)
+        found = self._evaluation
+        if found is None or not found.fits(predictor, volume):
+            found = Evaluation.of(
+                predictor, volume, places, fill,
+                batch_size=self.batch_size, memory=self.memory * 2**30, precision=self.precision,
+            )  # fmt: skip
+            object.__setattr__(self, "_evaluation", found)
+        effects = found.effects(volume, places, fill)
+        if self.precision != "float32":
+            error, largest = found.error(volume, places, fill, effects), float(effects.abs().max())
+            share, number = error / (largest or 1), min(COMPARED, len(places))
+            log.info("%s: effects differ from those of float32 by up to %.2g %s, %.1g of the largest, on %d places",
+                     self.precision, error, predictor.unit, share, number)  # fmt: skip
+        return effects
 
     def _places(self, predictor: Predictor, volumes: Tensor) -> tuple[Sequence[Place], Callable[[Tensor], Tensor]]:
         """What is hidden, and how the effects `(N,)` become a map `(I, J, K)`."""

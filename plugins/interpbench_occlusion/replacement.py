@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 Place = tuple[slice, slice, slice] | Tensor  # a box, or the voxels of a region `(I, J, K)` bool
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 Fill = Callable[[Place], Tensor | float]  # what goes in there
 
 REPLACEMENTS = ("zero", "image_mean", "box_mean", "blur", "noise")
@@ -34,6 +35,32 @@ def filling(replacement: str, image: Tensor, brain: Tensor, *, sigma: float, see
         return lambda place: image[place].mean()
     other = _blurred(image, sigma) if replacement == "blur" else _noise(image, brain, seed)
     return lambda place: other[place]
+
+
+def hull(place: Place) -> Box:
+    """The smallest box around a place: from where to where along I, J and K."""
+    if isinstance(place, Tensor):
+        found = place.nonzero()
+        starts, stops = found.amin(dim=0).tolist(), (found.amax(dim=0) + 1).tolist()
+    else:
+        starts, stops = [span.start for span in place], [span.stop for span in place]
+    first, second, third = zip(starts, stops, strict=True)
+    return first, second, third
+
+
+def with_place_hidden(image: Tensor, place: Place, fill: Fill) -> Tensor:
+    """A copy of the image `(I, J, K)` with the place filled."""
+    copy = image.clone()
+    copy[place] = fill(place)
+    return copy
+
+
+def hidden_box(image: Tensor, place: Place, fill: Fill) -> Tensor:
+    """What the hull of a place holds with the place filled, `(i, j, k)`."""
+    box = tuple(slice(*span) for span in hull(place))
+    content = image[box].clone()
+    content[place[box] if isinstance(place, Tensor) else ...] = fill(place)
+    return content
 
 
 def _blurred(image: Tensor, sigma: float) -> Tensor:

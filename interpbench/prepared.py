@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -49,6 +51,19 @@ class Prepared:
         """
         values = _float_map(map, tuple(self.source.data.shape[1:]), f"the grid of {self.source.path}")
         return move(values, self.source.affine, self.affine, tuple(self.brain.shape))
+
+    def without_voxels(self) -> Self:
+        """The same grids, header and warnings, which is all that the way back asks for; every voxel is 0.
+
+        It takes no memory to speak of, where the image itself may be many times as large as what the network sees.
+        """
+        source = dataclasses.replace(self.source, data=_hollow(self.source.data))
+        return dataclasses.replace(self, volume=_hollow(self.volume), brain=_hollow(self.brain), source=source)
+
+
+def _hollow(voxels: Tensor) -> Tensor:
+    """Zeros of the same shape and type, all of them one in memory."""
+    return voxels.new_zeros(()).expand(voxels.shape)
 
 
 def _float_map(map: Tensor | ArrayLike, shape: tuple[int, ...], place: str) -> Tensor:

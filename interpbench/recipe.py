@@ -22,7 +22,7 @@ from torch import Tensor
 from interpbench.brain import fill_holes, foreground_of, read_mask
 from interpbench.cohort import Subject
 from interpbench.errors import InputError, UsageError
-from interpbench.grid import box_affine, image_axes, is_orientation, middle_of, move, share_outside, snapped
+from interpbench.grid import box_affine, image_axes, is_orientation, middle_of, move_all, share_outside, snapped
 from interpbench.options import check_options, option, options_json, typed_options
 from interpbench.prepared import Prepared
 from interpbench.volume import Header, Volume, read_header, read_volume
@@ -82,15 +82,16 @@ class Recipe:
         source = read_volume(image)
         inside, warnings = foreground_of(source) if mask is None else read_mask(mask, source)
         affine, doubts = self._grid(source, inside)
-        brain = self._on_grid(inside, source, affine)
-        kept = brain
+        images = [source.data[0], inside]
+        if mask is not None and not self.apply_mask:
+            images.append(foreground_of(source)[0])
+        values, *masks = move_all(images, source.affine, affine, self.shape, smooth=True)
+        brain, *others = (one if one.dtype == torch.bool else one >= 0.5 for one in masks)
         if mask is None:
-            brain = kept = fill_holes(brain)
-        elif not self.apply_mask:
-            kept = self._on_grid(foreground_of(source)[0], source, affine)
+            brain = fill_holes(brain)
         if not brain.any():
             raise InputError(f"{source.path}: no voxel of the brain lies in the network's box.")
-        values = move(source.data[0], source.affine, affine, self.shape, smooth=True)
+        kept = others[0] if others else brain
         volume = self._normalised(values, brain, kept, source.path)
         return Prepared(volume[None], brain, affine, source, (*source.warnings, *warnings, *doubts))
 
@@ -132,10 +133,6 @@ class Recipe:
         if cut > MOST_CUT:
             doubts.append(f"{cut:.0%} of what counts as brain lies outside the network's box")
         return affine, doubts
-
-    def _on_grid(self, inside: Tensor, source: Volume, affine: NDArray[np.float64]) -> Tensor:
-        moved = move(inside, source.affine, affine, self.shape, smooth=True)
-        return moved if moved.dtype == torch.bool else moved >= 0.5
 
     def _normalised(self, values: Tensor, brain: Tensor, kept: Tensor, path: Path | None) -> Tensor:
         """`(I, J, K)` with background where `kept` is False."""

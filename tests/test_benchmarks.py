@@ -27,7 +27,7 @@ def benchmarks() -> Iterator[SimpleNamespace]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "benchmarks"))
         names = ("case", "cross_validation", "estimators", "estimators_page", "estimators_picture", "floors",
-                 "full_size", "machine", "noise_run", "phantom", "phantom_page")  # fmt: skip
+                 "full_size", "machine", "noise_run", "phantom", "phantom_page", "random_case")  # fmt: skip
         yield SimpleNamespace(**{name: import_module(name) for name in names})
         for name in names:
             sys.modules.pop(name, None)
@@ -148,7 +148,7 @@ def test_a_step_of_a_training_is_timed_and_its_memory_taken(benchmarks: SimpleNa
 
 
 def test_random_brains_are_normalised_and_lie_on_an_even_background(benchmarks: SimpleNamespace) -> None:
-    first, second = benchmarks.full_size._random_brains(2, (12, 14, 10))
+    first, second = benchmarks.random_case.random_brains(2, (12, 14, 10))
     inside = first.volume[0][first.brain]
     assert float(inside.mean()) == pytest.approx(0, abs=1e-5)
     assert float(inside.std()) == pytest.approx(1, abs=1e-5)

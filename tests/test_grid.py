@@ -11,7 +11,7 @@ import torch
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation
 from scipy.spatial.transform import Rotation
 
-from interpbench.grid import box_affine, image_axes, is_orientation, middle_of, move, share_outside, snapped
+from interpbench.grid import box_affine, image_axes, is_orientation, middle_of, move, move_all, share_outside, snapped
 
 ALL_48 = ["".join(letters) for axes in permutations(("RL", "AP", "SI")) for letters in product(*axes)]
 SHAPE = (6, 7, 8)
@@ -99,6 +99,19 @@ def test_a_linear_field_of_the_world_comes_over_exactly(zooms, angles, voxel_siz
     there = box_affine((4, 3, 5), voxel_size, "PSR", centre)
     moved = move(field, affine, there, (4, 3, 5), smooth=smooth)
     assert np.allclose(moved.numpy(), places(there, (4, 3, 5)) @ slope + 4, atol=2e-4)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize(("voxel_size", "shift"), [(2.0, 4.0), (2.0, 0.7), (3.3, 0.7)])
+def test_several_images_come_over_as_each_of_them_alone(voxel_size, shift, smooth):
+    source, shape = box_affine((9, 8, 7), 2.0, "RAS", (0, 0, 0)), (6, 8, 7)
+    wanted = box_affine(shape, voxel_size, "PSR", (shift, 0, 0))
+    image = torch.randn(9, 8, 7, generator=torch.Generator().manual_seed(0))
+    images = [image, image > 0, image.square()]
+    moved = move_all(images, source, wanted, shape, smooth=smooth)
+    for one, found in zip(images, moved, strict=True):
+        alone = move(one, source, wanted, shape, smooth=smooth)
+        assert found.dtype == alone.dtype and torch.equal(found, alone)
 
 
 def test_smoothing_averages_noise_before_larger_voxels_and_plain_moving_does_not():

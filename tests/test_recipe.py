@@ -119,6 +119,21 @@ def test_where_voxel_sizes_match_every_bit_survives_the_round_trip(tmp_path, cod
     assert np.count_nonzero(prepared.to_source_grid(importance)) == 18 * 19 * 17
 
 
+def test_the_way_back_needs_no_voxels_of_the_image(tmp_path):
+    for geometry in GEOMETRIES.values():
+        affine, shape = affine_of(*geometry, codes="LPI")
+        prepared = recipe().prepare(*saved(tmp_path, affine, linear(affine, shape), ball(affine, shape)))
+        bare = prepared.without_voxels()
+        importance = torch.randn(prepared.brain.shape)
+        assert np.array_equal(bare.to_source_grid(importance), prepared.to_source_grid(importance))
+        assert bare.warnings == prepared.warnings
+        held = (bare.volume, bare.brain, bare.source.data)
+        assert sum(tensor.untyped_storage().nbytes() for tensor in held) == 9  # two numbers and a truth value
+        for name, source in (("bare", bare.source), ("whole", prepared.source)):
+            write_map(tmp_path / f"{name}.nii.gz", prepared.to_source_grid(importance), like=source)
+        assert (tmp_path / "bare.nii.gz").read_bytes() == (tmp_path / "whole.nii.gz").read_bytes()
+
+
 @pytest.mark.parametrize("geometry", ["same voxels", "oblique, same voxels"])
 def test_a_box_around_the_own_brain_is_laid_on_the_images_lattice(tmp_path, geometry):
     affine, shape = affine_of(*GEOMETRIES[geometry], codes="LPI")

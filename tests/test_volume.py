@@ -193,6 +193,34 @@ def test_a_wrong_checksum_alone_is_caught(tmp_path):
     assert "damaged" in refused(path)
 
 
+def test_several_gzip_streams_and_zeros_after_them_are_read_as_one(tmp_path):
+    path = saved(tmp_path)
+    whole = gzip.decompress(path.read_bytes())
+    right = read_volume(path).data
+    path.write_bytes(b"".join(gzip.compress(part) for part in (whole[:5], whole[5:700], whole[700:])) + bytes(3))
+    assert torch.equal(read_volume(path).data, right)
+    path.write_bytes(gzip.compress(whole) + b"more")
+    assert "damaged" in refused(path)
+    path.write_bytes(gzip.compress(whole) + gzip.compress(b"more")[:-1])
+    assert "damaged or cut short" in refused(path)
+
+
+def test_a_file_larger_than_what_is_read_at_once_is_read_whole(tmp_path):
+    for data in (values((90, 80, 70)), np.zeros((90, 80, 70)) + (np.arange(70) > 34)):
+        path = saved(tmp_path, data)
+        assert np.array_equal(read_volume(path).data[0].numpy(), data.astype(np.float32))
+        plain = tmp_path / "image.nii"
+        plain.write_bytes(gzip.decompress(path.read_bytes()))
+        assert np.array_equal(read_volume(plain).data[0].numpy(), data.astype(np.float32))
+
+
+@pytest.mark.parametrize("magic", [b"n+1\0", b"ni1\0"])
+@pytest.mark.parametrize("begin", [np.nan, np.inf, 1e30, -16, 0])
+def test_voxels_that_begin_where_none_can_be_are_refused(tmp_path, begin, magic):
+    path = patched(patched(saved(tmp_path), 108, struct.pack("<f", begin)), 344, magic)
+    assert "begin at byte" in refused(path) or "vox offset" in refused(path)
+
+
 def test_a_header_that_claims_too_much_is_refused_unread(tmp_path):
     path = patched(saved(tmp_path), 42, struct.pack("<3h", 30000, 30000, 30000))
     assert "27000000000000 voxels" in refused(path)
@@ -283,6 +311,22 @@ def test_the_same_map_gives_the_same_bytes(tmp_path):
     for name in ("one.nii.gz", "two.nii.gz"):
         write_map(tmp_path / name, values(), affine=AFFINE)
     assert (tmp_path / "one.nii.gz").read_bytes() == (tmp_path / "two.nii.gz").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["noise in a brain", "boxes", "nothing", "one voxel thick"])
+def test_a_maps_file_is_as_small_as_gzip_makes_it_and_holds_the_map(tmp_path, kind):
+    shape = (1, 44, 35) if kind == "one voxel thick" else (35, 44, 35)
+    inside = sum(axis**2 for axis in np.meshgrid(*(np.linspace(-1.2, 1.2, edge) for edge in shape), indexing="ij")) < 1
+    noise = np.random.default_rng(0).random(shape)
+    boxes = np.kron(noise[:9, :11, :9], np.ones((4, 4, 4)))[:35, :44, :35]
+    kinds = {"noise in a brain": noise * inside, "boxes": boxes, "nothing": np.zeros(shape), "one voxel thick": noise}
+    map = kinds[kind].astype(np.float32)
+    write_map(tmp_path / "map.nii.gz", map, affine=AFFINE)
+    written = (tmp_path / "map.nii.gz").read_bytes()
+    usual = gzip.compress(gzip.decompress(written), compresslevel=1, mtime=0)
+    assert len(written) <= 1.02 * len(usual) + 100
+    assert np.array_equal(nib.load(tmp_path / "map.nii.gz").get_fdata(dtype=np.float32), map)
+    assert written[4:8] == bytes(4)  # the time
 
 
 def test_a_map_of_another_shape_than_its_source_is_a_bug(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 from torch import Tensor
 
 from interpbench import store
-from interpbench.errors import InputError
+from interpbench.errors import InputError, UsageError
 from interpbench.options import options_json
 from interpbench.pipeline.checking import checked_population, trouble
 from interpbench.pipeline.components import make_component
-from interpbench.pipeline.population import NoTemplate, Population
+from interpbench.pipeline.overlap import AHEAD
+from interpbench.pipeline.overlap import ahead as read_ahead
+from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
 from interpbench.pipeline.provenance import distribution_of
 from interpbench.pipeline.selection import failure, finish, log
 from interpbench.progress import track
@@ -24,6 +27,7 @@ from interpbench.volume import write_map
 RECORD = "population.json"
 SHOWN = 0.10  # of the brain, the paper's share
 RIM = 0.10  # of the largest value
+_USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "warnings")  # of a sidecar
 
 
 def aggregate(
@@ -32,10 +36,12 @@ def aggregate(
     *,
     aggregator: str = "population",
     options: Mapping[str, Any] | None = None,
+    ahead: int = AHEAD,
 ) -> dict[str, Any]:
     """Put the maps of `explain` together, one subject after the other, in the order of their labels.
 
-    Each map goes back to the network's grid. The images must be registered to one template.
+    Memory does not grow with their number. Each map goes back to the network's grid. The images must be registered to
+    one template.
 
     Args:
         maps: a folder of `explain`.
@@ -44,6 +50,7 @@ def aggregate(
             `population.png`, `population.json`.
         aggregator: its name.
         options: of the aggregator.
+        ahead: how many subjects are read before the one at hand, each in a thread of its own; 0 for none.
 
     Returns:
         The content of `population.json`.
@@ -52,6 +59,8 @@ def aggregate(
         InputError: no maps, or images that do not share one space.
         SubjectsFailed: the population was written, but without some subjects; they are in `out/failures.tsv`.
     """
+    if ahead < 0:
+        raise UsageError(f"ahead must be at least 0, got {ahead}.")
     maps = Path(maps)
     manifest = _manifest(maps)
     sidecars = _sidecars(maps)
@@ -64,22 +73,35 @@ def aggregate(
         "explained": {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")},
     }
     run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps}})
-    population = Population(Recipe.from_json(manifest["recipe"]), component, aggregator)
+    recipe = Recipe.from_json(manifest["recipe"])
+    population = Population(recipe, component, aggregator)
     failures = []
-    for path, record in track(sidecars.items(), "aggregating", unit="subject"):
-        try:
-            population.add(path, record)
-        except NoTemplate:
-            raise
-        except InputError as error:
-            log.warning("left out: %s: %s", record["participant_id"], error)
-            failures.append(failure(record["participant_id"], path, error))
+    with read_ahead(functools.partial(_read, recipe=recipe), sidecars.items(), ahead) as read:
+        for path, record in track(sidecars.items(), "aggregating", unit="subject"):
+            found = next(read)
+            try:
+                if isinstance(found, InputError):
+                    raise found
+                population.add(path, record, found)
+            except NoTemplate:
+                raise
+            except InputError as error:
+                log.warning("left out: %s: %s", record["participant_id"], error)
+                failures.append(failure(record["participant_id"], path, error))
     if not population.number:
         raise InputError(f"{maps}: none of {len(failures)} maps can be used. The first: {failures[0]['message']}")
     summary = _write(run.path, population, manifest, asked)
     run.write_failures(failures)
     finish(failures, run.path / "failures.tsv", population.number)
     return summary
+
+
+def _read(named: tuple[Path, Mapping[str, Any]], recipe: Recipe) -> Placed | InputError:
+    """A subject's map and image, or why they cannot be used."""
+    try:
+        return read_map(*named, recipe)
+    except InputError as error:
+        return error
 
 
 def _manifest(maps: Path) -> dict[str, Any]:
@@ -90,11 +112,11 @@ def _manifest(maps: Path) -> dict[str, Any]:
 
 
 def _sidecars(maps: Path) -> dict[Path, dict[str, Any]]:
-    """Each map's path and record, in the order of the labels."""
+    """Each map's path and what is asked of its record, in the order of the labels."""
     found = {}
     for path in sorted(maps.glob("sub-*/sub-*_importance.json")):
         record = store.read_json(path)
-        found[path.with_name(record["file"])] = record
+        found[path.with_name(record["file"])] = {name: record[name] for name in _USED if name in record}
     if not found:
         raise InputError(f"{maps}: there is no finished map in it.")
     return found

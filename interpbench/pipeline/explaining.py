@@ -17,6 +17,7 @@ from interpbench.pipeline.components import make_component
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.fitting import fit, load_fitted, read_fitted
 from interpbench.pipeline.map_run import MapRun
+from interpbench.pipeline.overlap import AHEAD
 from interpbench.pipeline.provenance import cohort_sha256, distribution_of, predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import (
@@ -48,6 +49,7 @@ def explain(
     batch_size: int = 1,
     seed: int = 0,
     device: str = "auto",
+    ahead: int = AHEAD,
 ) -> list[Path]:
     """Write the importance map of every subject asked for, with a sidecar that says where it comes from.
 
@@ -67,6 +69,8 @@ def explain(
         batch_size: how many subjects the method is given at once.
         seed: each subject's own seed comes from it, the label and the method.
         device: `auto`, `cpu` or `cuda`.
+        ahead: how many batches are read before the one at hand, and written after it, each in a thread of its own;
+            with 0 one thing is done after the other. The maps are the same.
 
     Returns:
         The maps' paths, by label.
@@ -78,6 +82,9 @@ def explain(
     """
     if batch_size < 1:
         raise UsageError(f"batch_size must be at least 1, got {batch_size}.")
+    if ahead < 0:
+        raise UsageError(f"ahead must be at least 0, got {ahead}.")
+    cohort, out = Path(cohort).absolute(), Path(out).absolute()  # whatever folder a method works in meanwhile
     where = resolve_device(device)
     explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
     model = load_predictor(predictor, str(where), target_class)
@@ -85,7 +92,7 @@ def explain(
     if fitted is not None:
         explainer, used = _fitted_before(Path(fitted), model, method, options, explainer)
     people = open_cohort(cohort, need_age=False)
-    here = Path(out) / FITTED if fitted is None else Path(fitted)
+    here = out / FITTED if fitted is None else Path(fitted)
     subjects, others = _chosen(people, split, participants, here, Path(predictor))
     check_readout(model, first_volumes(subjects, model.recipe, where), str(predictor))
     asked = {
@@ -112,8 +119,8 @@ def explain(
         explainer = load_fitted(here, model)
         subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
     work = MapRun(
-        run=run, explainer=explainer, predictor=model, trained=predictor_record(predictor), method=method,
-        distribution=distribution_of(installed), seed=seed, device=where,
+        run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=predictor_record(predictor),
+        method=method, distribution=distribution_of(installed), seed=seed, device=where, ahead=ahead,
     )  # fmt: skip
     done, failed = work.explain(subjects, batch_size)
     rows = [] if participants else problem_rows(people, others)

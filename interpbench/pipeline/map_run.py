@@ -1,8 +1,11 @@
-"""One explainer over many subjects, into one run folder."""
+"""One explainer over many subjects, into one run folder.
+
+While the method works on some subjects, the next are read and the maps of those before are written, by other threads.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +20,27 @@ from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP, doubts_about
 from interpbench.pipeline.components import has_seed
 from interpbench.pipeline.mapping import Explained, explained, subject_seed
+from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
 from interpbench.pipeline.prediction import outside_training, predict_one
 from interpbench.pipeline.provenance import target_of_run
 from interpbench.pipeline.selection import log
 from interpbench.prepared import Prepared
 from interpbench.progress import track
+from interpbench.recipe import Recipe
+from interpbench.untouched import Restore, remembered
 from interpbench.volume import write_map
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """What a map is told from, and what it needs to come back onto its image's grid; a few bytes."""
+
+    subject: Subject
+    way_back: Prepared  # without its voxels
+    hashes: Mapping[str, str | None]
+
+
+Read = tuple[Tensor, Origin]  # the volume (1, I, J, K), and where it is from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +55,8 @@ class MapRun:
     distribution: str
     seed: int
     device: torch.device
+    recipe: Recipe  # the predictor's
+    ahead: int = AHEAD  # batches that are read before, or written after, the one at hand
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
         """Where a subject's map belongs, or one of its extras."""
@@ -50,15 +70,20 @@ class MapRun:
         Returns:
             The paths of all maps, and who has none, and why.
         """
-        left = [subject for subject in subjects if not self._is_done(subject)]
+        with ahead(self._is_done, subjects, self.ahead) as done:
+            left = [subject for subject, there in zip(subjects, done, strict=True) if not there]
         if len(left) < len(subjects):
             log.info("%d of %d maps are there already", len(subjects) - len(left), len(subjects))
         groups = [left[start : start + batch_size] for start in range(0, len(left), batch_size)]
+        put_back = remembered(self.predictor.module)
         failures: list[tuple[Subject, InterpbenchError]] = []
-        for group in track(groups, f"explaining with {self.method}", unit="subject" if batch_size == 1 else "batch"):
-            for subject, error in self._explain_group(group):
-                log.warning("no map: sub-%s: %s", subject.id, error)
-                failures.append((subject, error))
+        what = track(groups, f"explaining with {self.method}", unit="subject" if batch_size == 1 else "batch")
+        with behind(self.ahead) as do, ahead(self._read_group, groups, self.ahead) as read:
+            for group in what:
+                for subject, error in self.explain_group(group, next(read), put_back, do):
+                    log.warning("no map: sub-%s: %s", subject.id, error)
+                    let_go(error)
+                    failures.append((subject, error))
         failed = {subject.id for subject, _ in failures}
         return [self.product(subject) for subject in subjects if subject.id not in failed], failures
 
@@ -67,53 +92,81 @@ class MapRun:
         if not self.run.done(product):
             return False
         record = store.read_json(store.sidecar_of(product))
-        if any(record.get(name) != value for name, value in hashes_of(subject).items()):
-            return False
+        try:
+            if any(record.get(name) != value for name, value in hashes_of(subject).items()):
+                return False
+        except InputError:
+            return False  # and why is told when it is to be read
         return all(self.run.done(self.product(subject, name)) for name in record.get("extras", ()))
 
-    def _explain_group(self, group: Sequence[Subject]) -> Iterator[tuple[Subject, InterpbenchError]]:
-        """Write the maps of some subjects, and tell who failed."""
-        ready: list[tuple[Subject, Prepared, float]] = []
-        for subject in group:
-            try:
-                prepared = self.predictor.recipe.prepare(subject)
-                ready.append((subject, prepared, predict_one(self.predictor, prepared.volume[None].to(self.device))))
-            except (InputError, PluginError) as error:
-                yield subject, error
-        if not ready:
-            return
-        volumes = torch.stack([prepared.volume for _, prepared, _ in ready]).to(self.device)
-        labels = [subject.id for subject, _, _ in ready]
-        found = explained(self.explainer, self.predictor, volumes, labels, self.method, self.seed)
-        for (subject, prepared, prediction), one in zip(ready, found, strict=True):
-            if isinstance(one, Explained):
-                self._write(subject, prepared, prediction, one)
-            else:
-                yield subject, one
+    def read(self, subject: Subject) -> Read | InputError:
+        """A subject's volume and origin, or why it is refused."""
+        try:
+            hashes = hashes_of(subject)  # before the voxels: where the file changes in between, the map counts as old
+            prepared = self.recipe.prepare(subject)
+        except InputError as error:
+            return error
+        return prepared.volume, Origin(subject, prepared.without_voxels(), hashes)
 
-    def _write(self, subject: Subject, prepared: Prepared, prediction: float, found: Explained) -> None:
-        """Extras first: a map that is marked as done has all of them."""
-        map, unit = found.map.cpu(), self.predictor.unit
+    def _read_group(self, group: Sequence[Subject]) -> list[Read | InputError]:
+        return [self.read(subject) for subject in group]
+
+    def explain_group(
+        self, group: Sequence[Subject], read: Sequence[Read | InputError], put_back: Restore, do: Do
+    ) -> list[tuple[Subject, InterpbenchError]]:
+        """Have the maps of some subjects written, and tell who failed."""
+        failures: dict[str, InterpbenchError] = {}
+        volumes, origins, records = [], [], []
+        for subject, one in zip(group, read, strict=True):
+            if isinstance(one, InputError):
+                failures[subject.id] = one
+                continue
+            volume, origin = one
+            try:
+                prediction = predict_one(self.predictor, volume[None].to(self.device))
+            except (InputError, PluginError) as error:
+                failures[subject.id] = error
+                continue
+            volumes.append(volume)
+            origins.append(origin)
+            records.append(self.record(origin, prediction))
+        if volumes:
+            labels = [origin.subject.id for origin in origins]
+            stacked = torch.stack(volumes).to(self.device)
+            found = explained(
+                self.explainer, self.predictor, stacked, labels, self.method, self.seed, put_back=put_back
+            )
+            for origin, record, result in zip(origins, records, found, strict=True):
+                if isinstance(result, Explained):
+                    do(self.write, origin, record, _kept(result))
+                else:
+                    failures[origin.subject.id] = result
+        return [(subject, failures[subject.id]) for subject in group if subject.id in failures]
+
+    def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> None:
+        """Write what was found, on the image's grid. Extras first: a map that is marked as done has all of them."""
+        subject, prepared = origin.subject, origin.way_back
         store.sidecar_of(self.product(subject)).unlink(missing_ok=True)
-        record = self._record(subject, prediction)
         for name, values in found.extras.items():
-            self._write_one(self.product(subject, name), prepared, values.cpu(), {**record, "extra": name})
-        doubts = [*prepared.warnings, *doubts_about(map), outside_training(prediction, self.trained, unit)]
+            self._write_one(self.product(subject, name), prepared, values, {**record, "extra": name})
+        outside = outside_training(record["prediction"], self.trained, record["unit"])
+        doubts = [*prepared.warnings, *doubts_about(found.map), outside]
         whole = {
             **record,
             "signed": self.run.manifest["signed"],
             "extras": list(found.extras),
             "warnings": [doubt for doubt in doubts if doubt],
         }
-        self._write_one(self.product(subject), prepared, map, whole)
+        self._write_one(self.product(subject), prepared, found.map, whole)
 
     def _write_one(self, product: Path, prepared: Prepared, values: Tensor, record: Mapping[str, Any]) -> None:
         store.sidecar_of(product).unlink(missing_ok=True)  # never an old sidecar beside a new map
         write_map(product, prepared.to_source_grid(values), like=prepared.source)
         self.run.mark_done(product, record)
 
-    def _record(self, subject: Subject, prediction: float) -> dict[str, Any]:
+    def record(self, origin: Origin, prediction: float) -> dict[str, Any]:
         """Where a map and its extras come from."""
+        subject = origin.subject
         seeded = has_seed(type(self.explainer))
         return {
             "participant_id": f"sub-{subject.id}",
@@ -124,7 +177,7 @@ class MapRun:
             "subject_seed": subject_seed(self.seed, subject.id, self.method) if seeded else None,
             **target_of_run(self.predictor),
             "predictor_sha256": self.run.manifest["predictor_sha256"],
-            **hashes_of(subject),
+            **origin.hashes,
             "image": str(subject.image.absolute()),
             "mask": str(subject.mask.absolute()) if subject.mask else None,
             "prediction": prediction,
@@ -140,6 +193,19 @@ def label_of(method: str) -> str:
 
 
 def hashes_of(subject: Subject) -> dict[str, str | None]:
-    """What a sidecar says of the files that a map was made from."""
-    mask = store.sha256_of(subject.mask) if subject.mask else None
-    return {"image_sha256": store.sha256_of(subject.image), "mask_sha256": mask}
+    """What a sidecar says of the files that a map was made from.
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
+    try:
+        mask = store.sha256_of(subject.mask) if subject.mask else None
+        return {"image_sha256": store.sha256_of(subject.image), "mask_sha256": mask}
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
+
+
+def _kept(found: Explained) -> Explained:
+    """Copies on the CPU: the method may go on to use its tensors for the next subject, before these are written."""
+    extras = {name: values.to("cpu", copy=True) for name, values in found.extras.items()}
+    return Explained(found.map.to("cpu", copy=True), extras)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from interpbench.errors import InterpbenchError, ResourceError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import checked_extras, checked_maps, trouble
 from interpbench.pipeline.components import has_seed
-from interpbench.untouched import untouched
+from interpbench.untouched import Restore, untouched
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,14 @@ def maps_of(
 
 
 def explained(
-    explainer: Explainer, predictor: Predictor, volumes: Tensor, subjects: Sequence[str], method: str, seed: int
+    explainer: Explainer,
+    predictor: Predictor,
+    volumes: Tensor,
+    subjects: Sequence[str],
+    method: str,
+    seed: int,
+    *,
+    put_back: Restore | None = None,
 ) -> list[Explained | InterpbenchError]:
     """Explain some subjects; one that fails does not take the others with it.
 
@@ -51,6 +59,8 @@ def explained(
     Args:
         volumes: `(B, 1, I, J, K)`.
         subjects: their labels.
+        put_back: `remembered(predictor.module)`, where many are explained one after the other: the network is then
+            copied once, and not for each of them.
 
     Returns:
         For each subject its map and extras, or why there is none.
@@ -60,7 +70,7 @@ def explained(
     """
     if len(subjects) == 1 or not has_seed(type(explainer)):
         try:
-            return _at_once(explainer, predictor, volumes, subjects[0], method, seed)
+            return _at_once(explainer, predictor, volumes, subjects[0], method, seed, put_back)
         except InterpbenchError as error:
             if len(subjects) == 1:
                 if isinstance(error, ResourceError):
@@ -68,18 +78,25 @@ def explained(
                 return [error]
     found: list[Explained | InterpbenchError] = []
     for index, subject in enumerate(subjects):
-        found += explained(explainer, predictor, volumes[index : index + 1], [subject], method, seed)
+        one = volumes[index : index + 1]
+        found += explained(explainer, predictor, one, [subject], method, seed, put_back=put_back)
     return found
 
 
 def _at_once(
-    explainer: Explainer, predictor: Predictor, volumes: Tensor, subject: str, method: str, seed: int
+    explainer: Explainer,
+    predictor: Predictor,
+    volumes: Tensor,
+    subject: str,
+    method: str,
+    seed: int,
+    put_back: Restore | None,
 ) -> list[Explained | InterpbenchError]:
     own = subject_seed(seed, subject, method)
     if has_seed(type(explainer)):
         explainer = copy.copy(explainer)  # what it has learned goes with it
         object.__setattr__(explainer, "seed", own)
-    with untouched(predictor.module, volumes):
+    with _as_found(predictor, volumes, put_back):
         random.seed(own)
         np.random.seed(own)
         torch.manual_seed(own)
@@ -90,3 +107,16 @@ def _at_once(
     maps, extras = checked_maps(maps, volumes, method), checked_extras(extras, volumes, method)
     named = [{name: values[index] for name, values in extras.items()} for index in range(len(maps))]
     return [Explained(map, beside) for map, beside in zip(maps, named, strict=True)]
+
+
+@contextlib.contextmanager
+def _as_found(predictor: Predictor, volumes: Tensor, put_back: Restore | None) -> Iterator[None]:
+    if put_back is None:
+        with untouched(predictor.module, volumes):
+            yield
+        return
+    with untouched(nn.Module(), volumes):
+        try:
+            yield
+        finally:
+            put_back()

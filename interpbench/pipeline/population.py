@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from interpbench import store
@@ -15,11 +17,20 @@ from interpbench.errors import InputError
 from interpbench.grid import box_affine
 from interpbench.interfaces import Aggregator
 from interpbench.pipeline.checking import trouble
-from interpbench.prepared import Prepared
 from interpbench.recipe import Recipe
 from interpbench.volume import read_volume
 
 _SAME_PLACE = 1e-3  # mm
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A map on the network's grid, and the image that it explains."""
+
+    map: Tensor  # (I, J, K)
+    volume: Tensor  # (1, I, J, K)
+    brain: Tensor  # (I, J, K) bool
+    affine: NDArray[np.float64]
 
 
 class NoTemplate(InputError):
@@ -45,17 +56,20 @@ class Population:
         if recipe.centre is not None:
             self._affine = box_affine(recipe.shape, recipe.voxel_size, recipe.orientation, recipe.centre)
 
-    def add(self, path: Path, record: Mapping[str, Any]) -> None:
-        """Take in one subject's map, which its sidecar `record` vouches for.
+    def add(self, path: Path, record: Mapping[str, Any], placed: Placed) -> None:
+        """Take in one subject's map.
+
+        Args:
+            path: of the map, with its sidecar's `record`.
+            placed: what `read_map` found there.
 
         Raises:
-            InputError: the map or its image is gone or changed, or its grid was laid elsewhere.
+            InputError: the grid was laid elsewhere for this image.
             NoTemplate: the recipe lays a grid around each brain, and this one's is not that of those before.
         """
-        map, prepared = _on_network_grid(path, record, self.recipe)
         if self._affine is None:
-            self._affine = prepared.affine
-        if not np.allclose(self._affine, prepared.affine, atol=_SAME_PLACE):
+            self._affine = placed.affine
+        if not np.allclose(self._affine, placed.affine, atol=_SAME_PLACE):
             if self.recipe.centre is None:
                 raise NoTemplate(
                     f"{path}: the images do not lie in one space, so there is no population map: its grid is laid"
@@ -63,12 +77,12 @@ class Population:
                 )
             raise InputError(f"{path}: the network's grid was laid elsewhere for this image, it is not registered.")
         try:
-            self.aggregator.add(map)
-            self.aggregator.add_brain(prepared.brain)
+            self.aggregator.add(placed.map)
+            self.aggregator.add_brain(placed.brain)
         except Exception as error:
-            raise trouble(error, f"aggregator {self.name!r}", map[None, None]) from error
-        self._images += prepared.volume[0].double()
-        self._brains += prepared.brain
+            raise trouble(error, f"aggregator {self.name!r}", placed.map[None, None]) from error
+        self._images += placed.volume[0].double()
+        self._brains += placed.brain
         self.number += 1
         self.warnings += [f"{record['participant_id']}: {warning}" for warning in record.get("warnings", ())]
 
@@ -90,7 +104,12 @@ class Population:
         return 2 * self._brains >= max(self.number, 1)
 
 
-def _on_network_grid(path: Path, record: Mapping[str, Any], recipe: Recipe) -> tuple[Tensor, Prepared]:
+def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe) -> Placed:
+    """A subject's map on the network's grid, which its sidecar `record` vouches for, and its image there.
+
+    Raises:
+        InputError: the map or its image is gone or changed, or cannot be read.
+    """
     for name, file in (("sha256", path), ("image_sha256", record["image"]), ("mask_sha256", record["mask"])):
         if file is not None and not Path(file).is_file():
             raise InputError(f"{file}: is gone since the map was made.")
@@ -98,4 +117,4 @@ def _on_network_grid(path: Path, record: Mapping[str, Any], recipe: Recipe) -> t
             raise InputError(f"{file}: changed since the map was made; explain again.")
     prepared = recipe.prepare(Path(record["image"]), record["mask"])
     map = read_volume(path, constant_ok=True).data[0]
-    return prepared.to_network_grid(map), prepared
+    return Placed(prepared.to_network_grid(map), prepared.volume, prepared.brain, prepared.affine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,11 +20,13 @@ from interpbench.pipeline.checking import trouble
 from interpbench.pipeline.classification import class_figures
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.evaluation import describe_figures, figures_of
+from interpbench.pipeline.overlap import AHEAD, ahead
 from interpbench.pipeline.provenance import predictor_record
 from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import choose, failure, finish, log, open_cohort, problem_rows, recorded_splits
 from interpbench.progress import track
 from interpbench.readout import check_readout
+from interpbench.recipe import Recipe
 from interpbench.samples import target_of
 
 
@@ -130,6 +133,8 @@ def predict_subjects(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Predict one subject after the other, so that nobody's number depends on who else is in a batch.
 
+    While one is predicted, the next are read by other threads.
+
     Args:
         what: what the progress bar says.
 
@@ -137,19 +142,32 @@ def predict_subjects(
         A row for each subject, and a failure for each that could not be read or predicted.
     """
     rows, failures = [], []
-    for subject in track(subjects, what, unit="subject"):
-        try:
-            prepared = predictor.recipe.prepare(subject)
-            numbers = _numbers(predictor, subject, prepared.volume[None].to(device))
-        except (InputError, PluginError) as error:
-            log.warning("left out: sub-%s: %s", subject.id, error)
-            failures.append(failure(subject.id, subject.image, error))
-            continue
-        for warning in prepared.warnings:
-            log.info("sub-%s: %s", subject.id, warning)
-        row = {"participant_id": f"sub-{subject.id}", "age": subject.age, **numbers}
-        rows.append({**row, "split": splits.get(subject.id)})
+    with ahead(functools.partial(_read, predictor.recipe), subjects, AHEAD) as read:
+        for subject in track(subjects, what, unit="subject"):
+            found = next(read)
+            try:
+                if isinstance(found, InputError):
+                    raise found
+                volume, warnings = found
+                numbers = _numbers(predictor, subject, volume[None].to(device))
+            except (InputError, PluginError) as error:
+                log.warning("left out: sub-%s: %s", subject.id, error)
+                failures.append(failure(subject.id, subject.image, error))
+                continue
+            for warning in warnings:
+                log.info("sub-%s: %s", subject.id, warning)
+            row = {"participant_id": f"sub-{subject.id}", "age": subject.age, **numbers}
+            rows.append({**row, "split": splits.get(subject.id)})
     return rows, failures
+
+
+def _read(recipe: Recipe, subject: Subject) -> tuple[torch.Tensor, tuple[str, ...]] | InputError:
+    """A subject's volume and the warnings about it, or why it is refused."""
+    try:
+        prepared = recipe.prepare(subject)
+    except InputError as error:
+        return error
+    return prepared.volume, prepared.warnings
 
 
 def _numbers(predictor: Predictor, subject: Subject, volume: torch.Tensor) -> dict[str, Any]:

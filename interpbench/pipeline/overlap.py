@@ -1,0 +1,104 @@
+"""Reading ahead and writing behind: what comes next is read, and what came before is written, in threads.
+
+Whoever asks stays in its own thread, and nothing but reading and writing leaves it: a method or predictor is called by
+one thread only, whose random state nobody else draws from. At most `number` items are under way in each direction, so
+memory does not grow with how many there are. With `number=0` all is done at once, by the thread that asks.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+AHEAD = 2  # a method that takes half as long as reading a subject, or writing its map, still never waits
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Do(Protocol):
+    """Has something done, soon."""
+
+    def __call__(self, function: Callable[..., object], *arguments: Any) -> None: ...
+
+
+@contextmanager
+def ahead(function: Callable[[Item], Result], items: Iterable[Item], number: int) -> Iterator[Iterator[Result]]:
+    """The results of a function, in the order of the items, some of them made in advance.
+
+    What the function raises is raised where its result would have come. At the end, however it comes, no thread is
+    left, and what was not begun never is.
+
+    Args:
+        function: called in other threads, for several items at once.
+        number: of results that are being made or wait to be taken, at most.
+    """
+    if not number:
+        yield map(function, items)
+        return
+    pool = ThreadPoolExecutor(number, thread_name_prefix="ahead")
+    try:
+        yield _in_order(pool, function, items, number)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], number: int
+) -> Iterator[Result]:
+    rest = iter(items)
+    waiting = deque(pool.submit(function, item) for item in itertools.islice(rest, number))
+    while waiting:
+        result = waiting.popleft().result()
+        waiting.extend(pool.submit(function, item) for item in itertools.islice(rest, 1))
+        yield result
+        del result  # or it would be held until the next one is there
+
+
+@contextmanager
+def behind(number: int) -> Iterator[Do]:
+    """A function that has things done in threads, while the caller goes on.
+
+    What one of them raises is raised by the next call, or at the end, and what was not begun never is. Where the
+    caller fails on its own, what it asked for before is still done. No thread is left at the end.
+
+    Args:
+        number: of things that are being done or wait to be, at most; the next one waits for its turn.
+    """
+    if not number:
+        yield _at_once
+        return
+    waiting: deque[Future[object]] = deque()
+
+    def finish_first() -> None:
+        try:
+            waiting.popleft().result()
+        except BaseException:
+            for one in waiting:
+                one.cancel()
+            raise
+
+    def do(function: Callable[..., object], *arguments: Any) -> None:
+        while waiting and (len(waiting) >= number or waiting[0].done()):
+            finish_first()
+        waiting.append(pool.submit(function, *arguments))
+
+    with ThreadPoolExecutor(number, thread_name_prefix="behind") as pool:
+        yield do
+        while waiting:
+            finish_first()
+
+
+def _at_once(function: Callable[..., object], *arguments: Any) -> None:
+    function(*arguments)
+
+
+def let_go(error: BaseException | None) -> None:
+    """Forget where an error was raised: in a list, it would keep all that was at hand there in memory."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

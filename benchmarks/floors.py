@@ -21,7 +21,7 @@ from case import Case
 from torch import Tensor
 
 from interpbench import settle
-from interpbench_unoise.loop import collate
+from interpbench_unoise.batches import collate
 from interpbench_unoise.noise import standard_normal
 from interpbench_unoise.objective import response
 

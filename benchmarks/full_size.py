@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from random_case import shape_of
+
 HERE = Path(__file__).parent
 STEPS = ("pretraining", "noise")
 PASSED_ON = ("device", "batch_size", "blocks", "channels", "width", "first_stride", "steps", "estimator", "threads")
@@ -57,11 +59,13 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """
     import torch
     from machine import describe_machine
+    from random_case import memory, random_brains, random_predictor
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
     from interpbench import settle
     from interpbench.options import typed_options
     from interpbench_unoise.explainer import UNoise
+    from interpbench_unoise.frozen import frozen_copy
     from interpbench_unoise.loop import Schedule
     from interpbench_unoise.pretraining import pretrain
     from interpbench_unoise.training import train_noise_model
@@ -73,14 +77,17 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     given = {"blocks": asked.blocks, "channels": asked.channels, "batch_size": asked.batch_size}
     explainer = UNoise(**typed_options(UNoise, {**UNoise.presets["paper"], **given, "estimator": asked.estimator}))
     network = settle(UNet(explainer.channels, explainer.blocks), device)
-    samples = _random_brains(asked.batch_size * asked.steps, asked.shape)
+    samples = random_brains(asked.batch_size * asked.steps, asked.shape)
     settings: dict[str, Any] = {"device": device, "precision": asked.precision[0]}
     schedule = Schedule(
         epochs=1, batch_size=explainer.batch_size, learning_rate=explainer.learning_rate, kind=explainer.schedule,
         milestones_every=explainer.milestones_every, patience=0, seed=0, clip=explainer.clip,
     )  # fmt: skip
-    predictor = _predictor(asked, device) if asked.only == "noise" else None
-    before, ends = _memory(device), [time.perf_counter()]
+    predictor = None
+    if asked.only == "noise":
+        predictor = random_predictor(asked.shape, asked.width, asked.first_stride, device)
+        predictor = frozen_copy(predictor, samples[0].volume[None].to(device), asked.precision[0])
+    before, ends = memory(device), [time.perf_counter()]
 
     def ended(*_: Any) -> None:
         if device.type == "cuda":
@@ -101,55 +108,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     if predictor is not None:
         sizes["predictor_parameters"] = sum(weights.numel() for weights in predictor.module.parameters())
     return {"seconds": seconds, "median_seconds": statistics.median(seconds), "memory_before_gib": before,
-            "peak_memory_gib": _memory(device, peak=True), **sizes, "machine": machine}  # fmt: skip
-
-
-def _random_brains(number: int, shape: tuple[int, int, int]) -> list[Any]:
-    """Ellipsoids of smooth noise, zero mean and unit variance inside, exactly 0 outside; ages from 44 to 73."""
-    import torch
-
-    from interpbench import Sample
-
-    axes = torch.meshgrid(*(torch.linspace(-1.1, 1.1, edge) for edge in shape), indexing="ij")
-    brain = sum(axis.square() for axis in axes) < 1
-    found = []
-    for place in range(number):
-        generator = torch.Generator().manual_seed(place)
-        values = torch.nn.functional.avg_pool3d(torch.randn((1, 1, *shape), generator=generator), 3, 1, 1)[0, 0]
-        inside = values[brain]
-        volume = torch.where(brain, (values - inside.mean()) / inside.std(), 0.0)
-        age = 44 + 29 * (place + 0.5) / number
-        found.append(Sample(subject=str(place), volume=volume[None], brain=brain, target=age))
-    return found
-
-
-def _predictor(asked: argparse.Namespace, device: Any) -> Any:
-    """A ResNet-18 with random weights."""
-    from interpbench import Recipe, settle
-    from interpbench_networks.resnet18 import ResNet18
-
-    blank = ResNet18(width=asked.width, first_stride=asked.first_stride)
-    recipe = Recipe(shape=asked.shape, voxel_size=1.0)
-    return blank.loaded(settle(blank.build(asked.shape), device), recipe, offset=58.0)
-
-
-def _memory(device: Any, peak: bool = False) -> float | None:
-    """Memory of this process in GiB: resident, or on a GPU torch's allocations."""
-    import torch
-
-    if device.type == "cuda":
-        bytes_ = torch.cuda.max_memory_allocated(device) if peak else torch.cuda.memory_allocated(device)
-        return round(bytes_ / 2**30, 3)
-    status = Path("/proc/self/status")
-    if status.is_file():  # of this process alone; `getrusage` counts its parent's peak as well
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM" if peak else "VmRSS"))
-        return round(int(line.split()[1]) / 2**20, 3)
-    if not peak:
-        return None
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 3)
+            "peak_memory_gib": memory(device, peak=True), **sizes, "machine": machine}  # fmt: skip
 
 
 def _in_own_process(asked: argparse.Namespace, step: str, precision: str) -> dict[str, Any]:
@@ -169,11 +128,6 @@ def _settings(asked: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(asked).items() if name not in ("only", "out", "threads")}
 
 
-def _shape(word: str) -> tuple[int, int, int]:
-    i, j, k = (int(edge) for edge in word.split("x"))
-    return i, j, k
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
@@ -183,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--precision", nargs="+", default=["float32"], choices=("float32", "bfloat16"), help="(default: float32)")
     add("--steps", type=int, default=1, help="of each training (default: 1)")
     add("--estimator", default="paper", help="of the noise model's gradient (default: paper)")
-    add("--shape", type=_shape, default=(140, 176, 140), metavar="IxJxK", help="(default: 140x176x140)")
+    add("--shape", type=shape_of, default=(140, 176, 140), metavar="IxJxK", help="(default: 140x176x140)")
     add("--batch-size", type=int, default=2, help="(default: 2)")
     add("--blocks", type=int, default=5, help="of the U-Net (default: 5)")
     add("--channels", type=int, default=16, help="after the U-Net's first block (default: 16)")

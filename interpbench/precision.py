@@ -20,7 +20,8 @@ SMALLEST_EDGE = 4  # voxels
 def arithmetic(device: torch.device | str, precision: str = "float32") -> Iterator[None]:
     """Run the networks inside in float32, or under autocast in bfloat16.
 
-    Convolutions of volumes with an edge of `SMALLEST_EDGE` voxels or fewer stay in float32 on a CPU; they cost little.
+    Convolutions that learn stay in float32 on a CPU for volumes with an edge of `SMALLEST_EDGE` voxels or fewer; they
+    cost little. Frozen ones do not: only gradients by weights are wrong there.
     """
     if precision == "float32":
         yield
@@ -39,11 +40,17 @@ class _SmallVolumesInFloat32(TorchFunctionMode):
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func not in (torch.conv3d, torch.conv_transpose3d) or min(args[0].shape[2:]) > SMALLEST_EDGE:
+        if func not in (torch.conv3d, torch.conv_transpose3d) or not _learns_on_little(args, kwargs):
             return func(*args, **kwargs)
         exact = [one.float() if isinstance(one, torch.Tensor) else one for one in args]
         with torch.autocast("cpu", enabled=False):
             return func(*exact, **{name: _float(value) for name, value in kwargs.items()})
+
+
+def _learns_on_little(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    names = ("input", "weight")
+    volumes, weight = (args[place] if place < len(args) else kwargs[name] for place, name in enumerate(names))
+    return bool(weight.requires_grad) and min(volumes.shape[2:]) <= SMALLEST_EDGE
 
 
 def _float(value: Any) -> Any:

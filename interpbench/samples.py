@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import overload
 
 from interpbench.cohort import Subject
 from interpbench.interfaces import Predictor, Sample
+from interpbench.prepared_cache import PreparedCache
 from interpbench.recipe import Recipe
 
 CACHE_BYTES = 4 * 2**30
@@ -30,13 +32,15 @@ class Samples(Sequence[Sample]):
     """A sequence of samples, one a subject, in the subjects' order.
 
     A sample is read and prepared when it is first asked for. As many as fit into `cache_bytes` are kept; the others
-    are read again each time. Whoever takes a sample must not change its tensors.
+    are read again each time, from `prepared` where that is given. Whoever takes a sample must not change its tensors.
+    Several threads may ask.
 
     Args:
         subjects: whom to read.
         recipe: how a file becomes an input.
         target: what a subject's prediction should be; NaN where unknown.
         cache_bytes: how much memory kept samples may take (5 bytes a voxel).
+        prepared: where prepared volumes are kept on disk; None for nowhere.
     """
 
     def __init__(
@@ -46,11 +50,14 @@ class Samples(Sequence[Sample]):
         *,
         target: Callable[[Subject], float] = age_of,
         cache_bytes: int = CACHE_BYTES,
+        prepared: PreparedCache | None = None,
     ) -> None:
         self.subjects = tuple(subjects)
         self.recipe = recipe
         self.target = target
+        self.prepared = prepared
         self._room = cache_bytes
+        self._keeping = threading.Lock()
         self._kept: dict[int, Sample] = {}
 
     def __len__(self) -> int:
@@ -66,17 +73,21 @@ class Samples(Sequence[Sample]):
         if isinstance(index, slice):
             return [self[one] for one in range(*index.indices(len(self)))]
         place = range(len(self))[index]  # IndexError beyond the ends, and counts from the end
-        if place not in self._kept:
-            sample = self._read(place)
-            size = sample.volume.nbytes + sample.brain.nbytes
-            if size > self._room:
-                return sample
-            self._room -= size
-            self._kept[place] = sample
-        return self._kept[place]
+        if place in self._kept:
+            return self._kept[place]
+        sample = self._read(place)
+        size = sample.volume.nbytes + sample.brain.nbytes
+        with self._keeping:
+            if place not in self._kept and size <= self._room:
+                self._room -= size
+                self._kept[place] = sample
+        return self._kept.get(place, sample)
 
     def _read(self, place: int) -> Sample:
         subject = self.subjects[place]
-        prepared = self.recipe.prepare(subject)
-        target = self.target(subject)
-        return Sample(subject=subject.id, volume=prepared.volume, brain=prepared.brain, target=target)
+        if self.prepared is None:
+            prepared = self.recipe.prepare(subject)
+            volume, brain = prepared.volume, prepared.brain
+        else:
+            volume, brain = self.prepared.voxels(subject, self.recipe)
+        return Sample(subject=subject.id, volume=volume, brain=brain, target=self.target(subject))

@@ -129,6 +129,7 @@ def test_fit_passes_method_preset_and_options(run, calls):
                 "target_class": None,
                 "seed": 0,
                 "device": "auto",
+                "cache": None,
             },
         )
     ]

@@ -35,6 +35,7 @@ def test_each_grid_word_is_an_option_and_its_values(run, calls):
         "preset": None,
         "seed": 0,
         "device": "auto",
+        "cache": None,
         "tolerance": 0.5,
     }
 

@@ -11,8 +11,11 @@ import pytest
 import torch
 
 from interpbench import Explainer, fit, load_predictor, option
+from interpbench.cohort import Subject
 from interpbench.errors import ConflictError, InputError, PluginError, UsageError
 from interpbench.pipeline.fitting import load_fitted, read_fitted
+from interpbench.prepared import Prepared
+from interpbench.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +127,28 @@ def test_the_same_seed_gives_the_same_bytes(fitted: Path, toy_cohort: Path, toy_
     assert torch.equal(torch.get_rng_state(), before)
     for name in ("state.safetensors", "fitted.json"):
         assert (tmp_path / "again" / name).read_bytes() == (fitted / name).read_bytes()
+
+
+def test_with_a_cache_it_learns_the_same_bytes_and_images_are_prepared_once(
+    fitted: Path, toy_cohort: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare, prepared = Recipe.prepare, []
+
+    def counted(recipe: Recipe, subject: Subject) -> Prepared:
+        prepared.append(subject.id)
+        return prepare(recipe, subject)
+
+    monkeypatch.setattr(Recipe, "prepare", counted)
+    numbers = []
+    for name in ("first", "second"):
+        prepared.clear()
+        fit(toy_cohort, toy_model, tmp_path / name, method="average", options={"gain": 2.0}, device="cpu",
+            cache=tmp_path / "cache")  # fmt: skip
+        numbers.append(len(prepared))
+        for file in ("state.safetensors", "fitted.json"):
+            assert (tmp_path / name / file).read_bytes() == (fitted / file).read_bytes()
+    files = list((tmp_path / "cache").rglob("*.voxels"))
+    assert numbers == [len(files) + 2, 2]  # and two to see whether the predictor answers at all
 
 
 def test_the_same_command_again_does_nothing_and_another_is_refused(

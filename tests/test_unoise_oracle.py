@@ -37,11 +37,12 @@ def free_mask(noise: Noise, weights: torch.Tensor, r: float, estimator: str, ste
     for _ in range(steps):
         # subjects far apart: the recalibration's slope is then that of the noiseless prediction, 1
         volumes = 30 * torch.randn((batch, 1, *SHAPE), generator=generator)
-        surrogate = objective(
+        surrogate, predictions, _ = objective(
             predictor, volumes, predictor.predict(volumes), logits.expand(batch, -1, -1, -1, -1),
             torch.ones_like(volumes), noise=noise, r=r, epsilon=standard_normal(volumes, generator),
-            estimator=estimator, recalibration=recalibration,
+            estimator=estimator, slope=recalibration.slope,
         )  # fmt: skip
+        recalibration.update(predictions, predictor.predict(volumes))
         optimiser.zero_grad()
         surrogate.backward()
         optimiser.step()

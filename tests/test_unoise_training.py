@@ -72,6 +72,16 @@ def test_a_fit_that_was_interrupted_goes_on_to_the_same_bytes(
     assert not list(tmp_path.glob(".*"))
 
 
+def test_checkpointing_learns_the_same_bytes(predictor: ToyPredictor, samples: list[Sample]) -> None:
+    plain, again = (
+        dataclasses.replace(SMALL, epochs=1, pretrain_epochs=1, checkpointing=one).fit(
+            predictor, samples[:32], samples[32:]
+        )
+        for one in (False, True)
+    )
+    assert same_state(plain, again)
+
+
 def mean_mask(predictor: ToyPredictor, r: float) -> float:
     samples = toy_samples(predictor, 40)
     options = {"r": r, "epochs": 30, "pretrain_epochs": 0, "patience": 0, "learning_rate": 3e-2}
@@ -110,7 +120,7 @@ def test_early_stopping_keeps_the_best_epoch() -> None:
     curve = train_by_epochs(
         network, samples, dataclasses.replace(SMALL, patience=2)._schedule(6), what="test",
         device=torch.device("cpu"), validate=validate,
-        step=lambda batch, generator: network(batch.targets[:, None]).mean(),
+        step=lambda batch, generator: network(batch.targets[:, None]).mean().backward(),
     )  # fmt: skip
     assert len(curve) == 4 and torch.equal(network.weight, seen[1])
 

@@ -105,6 +105,13 @@ device = click.option(
     show_default=True,
     help="Where to compute; auto takes a GPU where there is one.",
 )
+cache = click.option(
+    "--cache",
+    type=PATH,
+    metavar="DIR",
+    show_default="none",
+    help="Folder for prepared volumes, made where it is missing; runs may share it. Read instead of the images.",
+)
 preset = click.option("--preset", metavar="NAME", help="A named set of options; single options go over it.")
 labels = click.option(
     "--participant-label",

@@ -22,6 +22,7 @@ from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.provenance import cohort_sha256, distribution_of, target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import finish, log, open_cohort, problem_rows, recorded_splits, write_splits
+from interpbench.prepared_cache import PreparedCache
 from interpbench.readout import check_readout
 from interpbench.samples import target_of
 from interpbench.untouched import untouched
@@ -41,6 +42,7 @@ def fit(
     target_class: str | None = None,
     seed: int = 0,
     device: str = "auto",
+    cache: str | Path | None = None,
 ) -> Explainer:
     """Fit a method to a predictor, on the training split that the predictor itself was trained on.
 
@@ -57,6 +59,8 @@ def fit(
         target_class: of a classifier, the class whose logit is explained; None for the one on record.
         seed: of its option `seed`, where it has one, and of the global random state.
         device: `auto`, `cpu` or `cuda`.
+        cache: a folder for prepared volumes, which other runs may share; None reads every image anew. The result is
+            the same.
 
     Returns:
         The fitted explainer.
@@ -97,8 +101,11 @@ def fit(
     if not parts["train"]:
         raise InputError(f"{people.table}: nobody is in the training split, so {method!r} cannot learn from it.")
     target = functools.partial(target_of, predictor=loaded)
-    training, failures = read_samples(parts["train"], loaded.recipe, "reading the training split", target)
-    validation, more = read_samples(parts["validation"], loaded.recipe, "reading the validation split", target)
+    read = functools.partial(
+        read_samples, recipe=loaded.recipe, target=target, prepared=None if cache is None else PreparedCache(cache)
+    )
+    training, failures = read(parts["train"], what="reading the training split")
+    validation, more = read(parts["validation"], what="reading the validation split")
     log.info("fitting %s on %d subjects, %d for validation, on %s", method, len(training), len(validation), where)
     workspace = {"workspace": run.path / WORKSPACE} if accepts(explainer.fit, "workspace") else {}
     with untouched(loaded.module):

@@ -11,24 +11,30 @@ from torch import Tensor
 from interpbench.cohort import Subject
 from interpbench.errors import InputError
 from interpbench.pipeline.selection import failure, log
+from interpbench.prepared_cache import PreparedCache
 from interpbench.progress import track
 from interpbench.recipe import Recipe
 from interpbench.samples import Samples, age_of
 
 
 def read_samples(
-    subjects: Sequence[Subject], recipe: Recipe, what: str, target: Callable[[Subject], float] = age_of
+    subjects: Sequence[Subject],
+    recipe: Recipe,
+    what: str,
+    target: Callable[[Subject], float] = age_of,
+    prepared: PreparedCache | None = None,
 ) -> tuple[Samples, list[dict[str, Any]]]:
     """Prepare every subject once.
 
     Args:
         what: what the progress bar says.
         target: what a subject's prediction should be.
+        prepared: where prepared volumes are kept on disk; None for nowhere.
 
     Returns:
         The samples of those that can be read, and a failure for each of the others.
     """
-    samples, failures, good = Samples(subjects, recipe, target=target), [], []
+    samples, failures, good = Samples(subjects, recipe, target=target, prepared=prepared), [], []
     for index, subject in enumerate(track(subjects, what, unit="subject")):
         try:
             samples[index]
@@ -36,7 +42,7 @@ def read_samples(
         except InputError as error:
             log.warning("left out: sub-%s: %s", subject.id, error)
             failures.append(failure(subject.id, subject.image, error))
-    return (Samples(good, recipe, target=target) if failures else samples), failures
+    return (Samples(good, recipe, target=target, prepared=prepared) if failures else samples), failures
 
 
 def first_volumes(subjects: Sequence[Subject], recipe: Recipe, device: torch.device, number: int = 2) -> Tensor:

@@ -30,6 +30,7 @@ def search(
     preset: str | None = None,
     seed: int = 0,
     device: str = "auto",
+    cache: str | Path | None = None,
     tolerance: float = 0.5,
 ) -> dict[str, Any]:
     """Fit a method under every combination of some options, and choose one on the validation split.
@@ -39,7 +40,7 @@ def search(
     recalibrated noisy MAE, and the amount the mean over brain voxels of log10 sigma.
 
     Args:
-        cohort, predictor, options, preset, seed, device: as for `fit`.
+        cohort, predictor, options, preset, seed, device, cache: as for `fit`.
         out: a folder of `fit` for each combination (`1`, `2`, ...), `search.tsv` (a row each), `search.json` (the
             choice and its rule), `search.png` (the curve it was chosen by). The same command again goes on where it
             was interrupted; with another `tolerance` it chooses anew among what is fitted.
@@ -73,7 +74,7 @@ def search(
         folder = run.path / str(number)
         try:
             fit(cohort, predictor, folder, method=method, options={**(options or {}), **values}, preset=preset,
-                seed=seed, device=device)  # fmt: skip
+                seed=seed, device=device, cache=cache)  # fmt: skip
         except SubjectsFailed as error:  # fitted and written all the same
             left_out = error
         except PluginError as error:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from interpbench import Predictor, Sample
-from interpbench_unoise.loop import in_order
-from interpbench_unoise.noise import standard_normal
+from interpbench_unoise.batches import in_order
+from interpbench_unoise.noise import generator_on, standard_normal
 from interpbench_unoise.recalibration import recalibrated
-from interpbench_unoise.training import VALIDATION_SEED, Objective, goals, mask_logits, noisy_predictions
+from interpbench_unoise.training import VALIDATION_SEED, Objective, mask_logits, noisy_predictions
 from interpbench_unoise.unet import UNet
 
 log = logging.getLogger("interpbench")
@@ -36,17 +36,17 @@ def noise_floor(
     """
     errors: dict[str, list[float]] = {"clean_mae": [], "mae_at_0": [], "mae_at_1": []}
     all_goals: list[float] = []
-    generator = torch.Generator().manual_seed(VALIDATION_SEED)
+    generator = generator_on(device, VALIDATION_SEED)
     for batch in in_order(samples, batch_size, device):
-        goal, where = goals(predictor, batch, aim.target), aim.where(batch.brains)
+        all_goals += batch.targets.tolist()
         epsilon = standard_normal(batch.volumes, generator)
-        all_goals += goal.tolist()
-        inputs = [batch.volumes]
-        for mask in (0.0, 1.0):
-            sigma = aim.noise.sigma(torch.full_like(where, mask))
-            inputs.append(batch.volumes + where * (aim.noise.shift + sigma * epsilon))
-        for name, volumes in zip(errors, inputs, strict=True):
-            errors[name] += (predictor.predict(volumes) - goal).abs().tolist()
+        for place, part in batch.parts():
+            where, inputs = aim.where(part.brains), [part.volumes]
+            for mask in (0.0, 1.0):
+                sigma = aim.noise.sigma(torch.full_like(where, mask))
+                inputs.append(part.volumes + where * (aim.noise.shift + sigma * epsilon[place]))
+            for name, volumes in zip(errors, inputs, strict=True):
+                errors[name] += (predictor.predict(volumes) - part.targets).abs().tolist()
     spread = float(np.abs(np.array(all_goals) - np.mean(all_goals)).mean())
     found = {name: float(np.mean(values)) for name, values in errors.items()}
     return {**found, "mean_predictor_mae": spread, "n": len(samples)}
@@ -80,7 +80,8 @@ def diagnose(
     values: list[list[float]] = []
     maps: list[tuple[torch.Tensor, torch.Tensor]] = []
     for batch in in_order(validation, batch_size, device):
-        masks = torch.sigmoid(mask_logits(network, batch.volumes, precision)).cpu()
+        logits = torch.cat([mask_logits(network, part.volumes, precision) for _, part in batch.parts()])
+        masks = torch.sigmoid(logits).cpu()
         inside = batch.brains.cpu() > 0
         for mask, brain in zip(masks[:, 0], inside[:, 0], strict=True):
             seen = mask[brain].double()

@@ -29,7 +29,9 @@ from interpbench import (
     option,
     settle,
 )
+from interpbench_unoise.chosen import with_prediction, with_target
 from interpbench_unoise.diagnostics import diagnose, log_floor, noise_floor, warnings_of
+from interpbench_unoise.frozen import frozen_copy
 from interpbench_unoise.loop import Schedule
 from interpbench_unoise.noise import NOISE_FORMS, Noise
 from interpbench_unoise.objective import ESTIMATORS
@@ -71,6 +73,7 @@ class UNoise(Explainer):
     patience: int = option(5, "epochs without a better validation loss before training stops; 0 never", minimum=0)
     clip: float = option(0.0, "largest norm of the weights' gradient; 0 for any", minimum=0)
     precision: str = option("float32", "arithmetic of the convolutions in training", choices=PRECISIONS)
+    checkpointing: bool = option(False, "find the U-Net's features again in its backward pass: less memory, more time")
     seed: int = option(0, "of weights, batches and noise")
 
     _network = None  # the U-Net, once fitted
@@ -84,9 +87,7 @@ class UNoise(Explainer):
     def objective(self) -> Objective:
         """What the noise model minimises."""
         noise = Noise(self.v_min, self.v_max, self.noise_form)
-        return Objective(
-            noise=noise, r=self.r, penalty_over=self.penalty_over, target=self.target, estimator=self.estimator
-        )
+        return Objective(noise=noise, r=self.r, penalty_over=self.penalty_over, estimator=self.estimator)
 
     def fit(
         self,
@@ -102,13 +103,19 @@ class UNoise(Explainer):
         """
         aim, precision = self.objective, self.precision
         device = next(iter(predictor.module.parameters()), torch.empty(0)).device
-        training, validation = self._usable(training), self._usable(validation)
+        size: dict[str, Any] = {"device": device, "batch_size": self.batch_size}
+        if self.target == "label":
+            training, validation = with_target(training), with_target(validation)
+        else:
+            training, validation = (with_prediction(some, predictor, **size) for some in (training, validation))
         if not training:
             known = "has an age" if not predictor.classes else "has a logit that it should get"
             raise InputError(f"No training subject {known}: use target=prediction, which needs none.")
         held_out = validation or training
-        floor = noise_floor(predictor, held_out, aim, device=device, batch_size=self.batch_size)
+        floor = noise_floor(predictor, held_out, aim, **size)
         log_floor(floor, warnings_of(floor, None, predictor.unit), predictor.unit)
+        quick = frozen_copy(predictor, training[0].volume[None].to(device), precision)
+        ways: dict[str, Any] = {"device": device, "precision": precision, "checkpointing": self.checkpointing}
 
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
@@ -119,18 +126,15 @@ class UNoise(Explainer):
         if self.pretrain_epochs:
             curves["pretraining"] = pretrain(
                 network, training, validation, self._schedule(self.pretrain_epochs),
-                device=device, precision=precision, checkpoint=kept["pretraining"],
+                checkpoint=kept["pretraining"], **ways,
             )  # fmt: skip
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             network.restart_last(math.log(self.start / (1 - self.start)))
         curves["noise_model"] = train_noise_model(
-            network, predictor, training, validation, aim, self._schedule(self.epochs),
-            device=device, precision=precision, checkpoint=kept["noise"],
+            network, quick, training, validation, aim, self._schedule(self.epochs), checkpoint=kept["noise"], **ways
         )  # fmt: skip
-        after = diagnose(
-            network, predictor, training, held_out, aim, device=device, precision=precision, batch_size=self.batch_size
-        )
+        after = diagnose(network, quick, training, held_out, aim, precision=precision, **size)
         record = {
             "curves": curves,
             "training_seconds": sum(row["seconds"] for rows in curves.values() for row in rows),
@@ -181,8 +185,3 @@ class UNoise(Explainer):
             epochs=epochs, batch_size=self.batch_size, learning_rate=self.learning_rate, kind=self.schedule,
             milestones_every=self.milestones_every, patience=self.patience, seed=self.seed, clip=self.clip,
         )  # fmt: skip
-
-    def _usable(self, samples: Sequence[Sample]) -> Sequence[Sample]:
-        if self.target == "prediction":
-            return samples
-        return [sample for sample in samples if not math.isnan(sample.target)]

@@ -42,5 +42,9 @@ class Noise:
 
 def standard_normal(like: Tensor, generator: torch.Generator) -> Tensor:
     """epsilon ~ N(0, 1), shaped like `like`, drawn on the generator's device."""
-    drawn = torch.randn(like.shape, generator=generator, device=generator.device)
-    return drawn.to(like.device)
+    return torch.randn(like.shape, generator=generator, device=generator.device).to(like.device)
+
+
+def generator_on(device: torch.device, seed: int) -> torch.Generator:
+    """A generator that draws on the device, so that noise need not be brought there."""
+    return torch.Generator(device).manual_seed(seed)

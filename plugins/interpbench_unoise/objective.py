@@ -9,7 +9,7 @@ X_noisy = X + shift + sigma epsilon, each estimator gives the prediction term's 
 - `recalibrated`, the default: noise shifts the prediction of everybody alike, which loses no information, so the
   error is taken after the least-squares line from noisy prediction to target, slope a and intercept held constant.
   What noise then costs is the variance a^2 sum sigma_i^2 w_i^2, in Gauss-Newton form with w held constant: its
-  derivative 2 a^2 sigma w^2 is free of cross-terms.
+  derivative 2 a^2 sigma w^2 is free of cross-terms. The line is that of the steps before.
 
 The paper's Eq. 2 writes `- r log B` for a volume; the mean over the penalised voxels keeps r independent of their
 number.
@@ -23,7 +23,6 @@ from torch import Tensor
 
 from interpbench import Predictor, arithmetic
 from interpbench_unoise.noise import Noise
-from interpbench_unoise.recalibration import Recalibration
 
 ESTIMATORS = ("recalibrated", "antithetic", "paper")
 
@@ -39,10 +38,10 @@ def objective(
     r: float,
     epsilon: Tensor,
     estimator: str,
-    recalibration: Recalibration,
+    slope: float = 1.0,
     precision: str = "float32",
-) -> Tensor:
-    """A scalar whose gradient by the logits is the estimator's; its value means nothing.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A scalar whose gradient by the logits is the estimator's, and the two parts of Eq. 2.
 
     Args:
         predictor: frozen.
@@ -54,25 +53,33 @@ def objective(
         r: weight of the penalty, in the target's squared unit.
         epsilon: `(B, 1, I, J, K)`, standard normal.
         estimator: one of `ESTIMATORS`.
-        recalibration: the running line from noisy prediction to target; `recalibrated` updates and uses it.
+        slope: of the line from noisy prediction to target, for `recalibrated`.
         precision: of the predictor's arithmetic.
+
+    Returns:
+        The scalar, whose value means nothing; the predictions under the noise and the mean of -log B of each subject,
+        `(B,)` both, without a graph.
     """
     sigma = noise.sigma(torch.sigmoid(logits)) * where
     fixed, moved = sigma.detach(), volumes + noise.shift * where
-    plus, slope_plus = response(predictor, moved + fixed * epsilon, precision)
+    plus, steep_plus = response(predictor, moved + fixed * epsilon, precision)
     if estimator == "paper":
-        by_sigma = _wide(2 * (plus - targets)) * slope_plus * epsilon
+        by_sigma = _wide(2 * (plus - targets)) * steep_plus * epsilon
     elif estimator == "antithetic":
-        minus, slope_minus = response(predictor, moved - fixed * epsilon, precision)
+        minus, steep_minus = response(predictor, moved - fixed * epsilon, precision)
         middle, half = (plus + minus) / 2, (plus - minus) / 2
-        bias = _wide(middle - targets) * (slope_plus - slope_minus) * epsilon
-        by_sigma = bias + _wide(half) * (slope_plus + slope_minus) * epsilon
+        bias = _wide(middle - targets) * (steep_plus - steep_minus) * epsilon
+        by_sigma = bias + _wide(half) * (steep_plus + steep_minus) * epsilon
     else:
-        recalibration.update(plus, targets)
-        by_sigma = 2 * recalibration.slope**2 * fixed * slope_plus.square()
-    penalty = -(F.logsigmoid(logits) * where).flatten(1).sum(1) / where.flatten(1).sum(1)
+        by_sigma = 2 * slope**2 * fixed * steep_plus.square()
+    penalty = penalty_of(logits, where)
     prediction_term = (sigma * by_sigma).flatten(1).sum(1)
-    return (prediction_term + r * penalty).mean()
+    return (prediction_term + r * penalty).mean(), plus, penalty.detach()
+
+
+def penalty_of(logits: Tensor, where: Tensor) -> Tensor:
+    """The mean of -log B over the penalised voxels of each subject, `(B,)`."""
+    return -(F.logsigmoid(logits) * where).flatten(1).sum(1) / where.flatten(1).sum(1)
 
 
 def response(predictor: Predictor, volumes: Tensor, precision: str = "float32") -> tuple[Tensor, Tensor]:

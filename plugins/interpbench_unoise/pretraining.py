@@ -10,8 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from interpbench import Sample, arithmetic
-from interpbench_unoise.loop import Batch, Schedule, in_order, train_by_epochs
+from interpbench import Sample
+from interpbench_unoise.batches import Batch, in_order
+from interpbench_unoise.loop import Schedule, train_by_epochs
+from interpbench_unoise.training import mask_logits
 from interpbench_unoise.unet import UNet
 
 
@@ -23,6 +25,7 @@ def pretrain(
     *,
     device: torch.device,
     precision: str = "float32",
+    checkpointing: bool = False,
     checkpoint: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Train the U-Net as an autoencoder, in place.
@@ -31,18 +34,22 @@ def pretrain(
         The curve, a row an epoch; `validation_loss` is in squared units of the normalised volume.
     """
 
-    def loss(batch: Batch) -> Tensor:
-        with arithmetic(device, precision):
-            output = network(batch.volumes)
-        return F.mse_loss(output.float(), batch.volumes)
+    def loss(part: Batch) -> Tensor:
+        return F.mse_loss(mask_logits(network, part.volumes, precision, checkpointing=checkpointing), part.volumes)
+
+    def step(batch: Batch, _: torch.Generator) -> None:
+        for _, part in batch.parts():
+            (loss(part) * (len(part) / len(batch))).backward()
 
     @torch.no_grad()
     def validate() -> dict[str, float]:
         held_out = validation or training
-        losses = [(float(loss(batch)), len(batch.targets)) for batch in in_order(held_out, schedule.batch_size, device)]
-        return {"validation_loss": sum(value * number for value, number in losses) / len(held_out)}
+        total = 0.0
+        for batch in in_order(held_out, schedule.batch_size, device):
+            total += sum(float(loss(part)) * len(part) for _, part in batch.parts())
+        return {"validation_loss": total / len(held_out)}
 
     return train_by_epochs(
         network, training, schedule, what="pretraining", device=device,
-        step=lambda batch, generator: loss(batch), validate=validate, checkpoint=checkpoint,
+        step=step, validate=validate, checkpoint=checkpoint,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from interpbench import Predictor, Sample, arithmetic
-from interpbench_unoise.loop import Batch, Schedule, in_order, train_by_epochs
-from interpbench_unoise.noise import Noise, standard_normal
-from interpbench_unoise.objective import objective
+from interpbench_unoise.batches import Batch, in_order
+from interpbench_unoise.loop import Schedule, train_by_epochs
+from interpbench_unoise.noise import Noise, generator_on, standard_normal
+from interpbench_unoise.objective import objective, penalty_of
 from interpbench_unoise.recalibration import Recalibration
 from interpbench_unoise.unet import UNet
 
@@ -31,7 +32,6 @@ class Objective:
     noise: Noise
     r: float  # squared unit of the target
     penalty_over: str  # "brain" or "volume"
-    target: str  # "label" or "prediction"
     estimator: str
 
     def where(self, brains: Tensor) -> Tensor:
@@ -39,17 +39,56 @@ class Objective:
         return brains if self.penalty_over == "brain" else torch.ones_like(brains)
 
 
-@torch.no_grad()
-def goals(predictor: Predictor, batch: Batch, target: str) -> Tensor:
-    """What a noisy prediction should be, `(B,)`: the label, or the clean prediction."""
-    return batch.targets if target == "label" else predictor.predict(batch.volumes).float()
+def mask_logits(
+    network: UNet, volumes: Tensor, precision: str = "float32", *, checkpointing: bool = False
+) -> Tensor:
+    """The logits of the mask B, `(B, 1, I, J, K)` float32.
 
-
-def mask_logits(network: UNet, volumes: Tensor, precision: str = "float32") -> Tensor:
-    """The logits of the mask B, `(B, 1, I, J, K)` float32."""
+    Args:
+        checkpointing: compute the U-Net's features again in the backward pass instead of keeping them.
+    """
+    again = functools.partial(arithmetic, volumes.device, precision) if checkpointing else None
     with arithmetic(volumes.device, precision):
-        logits = network(volumes)
+        logits = network(volumes, again)
     return torch.as_tensor(logits.float())
+
+
+def noise_step(
+    network: UNet,
+    predictor: Predictor,
+    batch: Batch,
+    aim: Objective,
+    epsilon: Tensor,
+    *,
+    recalibration: Recalibration,
+    precision: str = "float32",
+    checkpointing: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Add the gradient of a batch's objective to the gradients of the network's weights.
+
+    The predictor gives its gradient by the noisy volume and is done with before the U-Net's backward pass begins, so
+    that only one of the two takes memory at a time.
+
+    Args:
+        epsilon: `(B, 1, I, J, K)`, standard normal.
+        recalibration: the running line from noisy prediction to target; it takes in this batch at the end.
+
+    Returns:
+        The noisy predictions and the mean of -log B of each subject, `(B,)` both.
+    """
+    predictions, penalties = [], []
+    for place, part in batch.parts():
+        logits = mask_logits(network, part.volumes, precision, checkpointing=checkpointing)
+        scalar, seen, penalty = objective(
+            predictor, part.volumes, part.targets, logits, aim.where(part.brains), noise=aim.noise, r=aim.r,
+            epsilon=epsilon[place], estimator=aim.estimator, slope=recalibration.slope, precision=precision,
+        )  # fmt: skip
+        (scalar * (len(part) / len(batch))).backward()
+        predictions.append(seen)
+        penalties.append(penalty)
+    found = torch.cat(predictions)
+    recalibration.update(found, batch.targets)
+    return found, torch.cat(penalties)
 
 
 def train_noise_model(
@@ -62,6 +101,7 @@ def train_noise_model(
     *,
     device: torch.device,
     precision: str = "float32",
+    checkpointing: bool = False,
     checkpoint: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Train the noise model, in place.
@@ -74,13 +114,10 @@ def train_noise_model(
     """
     recalibration = Recalibration()
 
-    def step(batch: Batch, generator: torch.Generator) -> Tensor:
-        logits = mask_logits(network, batch.volumes, precision)
-        epsilon = standard_normal(batch.volumes, generator)
-        return objective(
-            predictor, batch.volumes, goals(predictor, batch, aim.target), logits, aim.where(batch.brains),
-            noise=aim.noise, r=aim.r, epsilon=epsilon, estimator=aim.estimator,
-            recalibration=recalibration, precision=precision,
+    def step(batch: Batch, generator: torch.Generator) -> None:
+        noise_step(
+            network, predictor, batch, aim, standard_normal(batch.volumes, generator),
+            recalibration=recalibration, precision=precision, checkpointing=checkpointing,
         )  # fmt: skip
 
     def validate() -> dict[str, float]:
@@ -123,7 +160,7 @@ def noise_variance(
 
     There are as many draws as make `DRAWS` with all subjects together, the same at every call.
     """
-    generator = torch.Generator().manual_seed(VALIDATION_SEED)
+    generator = generator_on(device, VALIDATION_SEED)
     total, number = 0.0, max(1, math.ceil(DRAWS / len(samples)))
     for batch in in_order(samples, 1, device):
         sigma = aim.noise.sigma(torch.sigmoid(mask_logits(network, batch.volumes, precision)))
@@ -148,16 +185,15 @@ def noisy_predictions(
     batch_size: int = 4,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each subject's noisy prediction, what it should be, and the mean of -log B; noise is the same at every call."""
-    generator = torch.Generator().manual_seed(VALIDATION_SEED)
+    generator = generator_on(device, VALIDATION_SEED)
     rows: list[Tensor] = []
     for batch in in_order(samples, batch_size, device):
-        logits, where = mask_logits(network, batch.volumes, precision), aim.where(batch.brains)
-        noisy = batch.volumes + where * (
-            aim.noise.shift + aim.noise.sigma(torch.sigmoid(logits)) * standard_normal(batch.volumes, generator)
-        )
-        penalty = -(F.logsigmoid(logits) * where).flatten(1).sum(1) / where.flatten(1).sum(1)
-        with arithmetic(device, precision):
-            predictions = predictor.predict(noisy)
-        rows.append(torch.stack([predictions.float(), goals(predictor, batch, aim.target), penalty]).cpu())
+        epsilon = standard_normal(batch.volumes, generator)
+        for place, part in batch.parts():
+            logits, where = mask_logits(network, part.volumes, precision), aim.where(part.brains)
+            sigma = aim.noise.sigma(torch.sigmoid(logits))
+            with arithmetic(device, precision):
+                found = predictor.predict(part.volumes + where * (aim.noise.shift + sigma * epsilon[place]))
+            rows.append(torch.stack([found.float(), part.targets, penalty_of(logits, where)]).cpu())
     noisy_values, goal, penalty_values = torch.cat(rows, dim=1).double().numpy()
     return noisy_values, goal, penalty_values

@@ -1,0 +1,59 @@
+"""Some of the samples, each with the target that a training is to use; samples are read when they are asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import overload
+
+import torch
+
+from interpbench import Predictor, Sample
+from interpbench_unoise.batches import in_order
+
+
+class Chosen(Sequence[Sample]):
+    """The samples at some places of a sequence.
+
+    Args:
+        samples: read anew whenever one is asked for, so that the memory they take is the sequence's own business.
+        targets: of each chosen place.
+    """
+
+    def __init__(self, samples: Sequence[Sample], targets: dict[int, float]) -> None:
+        self._samples = samples
+        self._places = list(targets)
+        self._targets = list(targets.values())
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Sample]: ...
+
+    def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        return dataclasses.replace(self._samples[self._places[index]], target=self._targets[index])
+
+
+def with_target(samples: Sequence[Sample]) -> Chosen:
+    """Those whose target is known."""
+    targets = {place: samples[place].target for place in range(len(samples))}
+    return Chosen(samples, {place: target for place, target in targets.items() if not math.isnan(target)})
+
+
+@torch.no_grad()
+def with_prediction(
+    samples: Sequence[Sample], predictor: Predictor, *, device: torch.device, batch_size: int
+) -> Chosen:
+    """All of them, the target of each the predictor's own answer without noise; it is found once."""
+    found: list[float] = []
+    for batch in in_order(samples, batch_size, device):
+        for place, _ in batch.parts():
+            found += predictor.predict(batch.volumes[place]).float().tolist()
+    return Chosen(samples, dict(enumerate(found)))

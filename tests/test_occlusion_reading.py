@@ -166,3 +166,21 @@ def test_a_network_whose_passes_are_counted_can_be_read_and_reading_is_no_pass()
     with counted_passes(predictor.module) as passes:
         program_of(predictor, VOLUMES)
     assert passes.forward == 0
+
+
+def written_through_another_name(values: Tensor) -> Tensor:
+    other = values.detach()
+    values.mul_(2)
+    return other
+
+
+def written_in_a_slice(values: Tensor) -> Tensor:
+    values = values.clone()
+    values[:, :2] += 1
+    return values
+
+
+@pytest.mark.parametrize("between", [written_through_another_name, written_in_a_slice])
+def test_what_writes_into_memory_that_others_share_is_not_read(between: Callable[[Tensor], Tensor]) -> None:
+    with pytest.raises(Untraceable, match="memory that other values share"):
+        program_of(predictor_of(between), VOLUMES)

@@ -110,6 +110,7 @@ class _Reader:
         self.names: dict[fx.Node, str] = {}  # the value that a node stands for by now
         self.constants: dict[str, Any] = {}
         self.by_size: dict[str, Callable[[int], Any]] = {}  # what follows from the number of volumes alone
+        self.sharing: set[str] = set()  # values that share memory with another
         self.steps: list[Step] = []
         self.edges: dict[str, Edges] = {}
         self.channels: dict[str, int] = {}
@@ -137,6 +138,7 @@ class _Reader:
 
     def _read(self, node: fx.Node) -> None:
         target = _without_side_effect(node)
+        self._refuse_hidden_writing(node, target)
         varying = dict.fromkeys(self.names[one] for one in node.all_input_nodes if self._varies(one))
         inputs = tuple(name for name in varying if name not in self.by_size)
         call = self._bound(target, node, inputs)
@@ -158,6 +160,19 @@ class _Reader:
             for other, name in self.names.items():
                 if name == before:
                     self.names[other] = node.name
+
+    def _refuse_hidden_writing(self, node: fx.Node, target: Any) -> None:
+        """Follow which values share memory: what is written in place under one name changes under the others too.
+
+        Raises:
+            Untraceable: a value is written in place that has another name, or that is a constant.
+        """
+        if target is not node.target:
+            written = self.names[_node(node.args[0])]
+            if written in self.sharing or written in self.constants:
+                raise Untraceable(f"{node.target} writes into memory that other values share")
+        elif any(one.alias_info is not None for one in getattr(getattr(target, "_schema", None), "returns", ())):
+            self.sharing |= {node.name, *(self.names[one] for one in node.all_input_nodes)}
 
     def _varies(self, node: fx.Node) -> bool:
         return self.names[node] not in self.constants

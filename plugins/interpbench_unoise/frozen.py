@@ -110,9 +110,9 @@ class _Folding:
         before = node.args[0] if node.args else None
         if not isinstance(before, fx.Node) or len(before.users) > 1:
             return
-        made_anew = before.target in (operator.add, operator.iadd, torch.add) or isinstance(
-            self._module(before), nn.Conv3d
-        )
+        made_anew = isinstance(self._module(before), nn.Conv3d) or before.target in (operator.add, torch.add)
+        if before.target is operator.iadd:  # the sum is the first summand's own memory
+            made_anew = isinstance(before.args[0], fx.Node) and len(before.args[0].users) == 1
         if isinstance(self._module(node), nn.ReLU) and made_anew:
             self._replace(node, nn.ReLU(inplace=True))
         elif node.target in (F.relu, torch.relu) and made_anew:
@@ -124,7 +124,8 @@ class _Folding:
         while len(chain) < 3 and len(chain[-1].users) == 1:
             chain.extend(chain[-1].users)
         padding, pool = _plain_padding(layer), self._module(chain[-1])
-        if len(chain) < 3 or padding is None or node.args[0].op != "placeholder":
+        given = node.args[0]
+        if len(chain) < 3 or padding is None or not isinstance(given, fx.Node) or given.op != "placeholder":
             return
         if not isinstance(self._module(chain[1]), nn.ReLU) and chain[1].target is not F.relu:
             return
@@ -147,7 +148,6 @@ def folded(layer: nn.Conv3d, norm: nn.BatchNorm3d) -> nn.Conv3d:
     w' = w gamma / sqrt(var + eps), b' = (b - mean) gamma / sqrt(var + eps) + beta.
     """
     merged = copy.deepcopy(layer)
-    assert norm.running_var is not None and norm.running_mean is not None
     scale = (norm.running_var.double() + norm.eps).rsqrt()
     scale = scale if norm.weight is None else scale * norm.weight.double()
     bias = torch.zeros_like(scale) if layer.bias is None else layer.bias.double()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from scipy.interpolate import RegularGridInterpolator
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from interpbench import UsageError
 from interpbench_occlusion.boxes import BoxGrid
@@ -67,3 +73,30 @@ def test_equal_effects_give_an_even_map(grid: BoxGrid) -> None:
 def test_a_box_larger_than_the_volume_is_refused() -> None:
     with pytest.raises(UsageError, match="box must fit into the network's grid of 6x7x8 voxels, got 6x8x8"):
         BoxGrid((6, 7, 8), (6, 8, 8), (1, 1, 1))
+
+
+@contextmanager
+def largest_tensor() -> Iterator[Callable[[], int]]:
+    """How many numbers the largest tensor had that an operation made."""
+    sizes = [0]
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            made = function(*args, **(kwargs or {}))
+            sizes.extend(one.numel() for one in tree_leaves(made) if isinstance(one, torch.Tensor))
+            return made
+
+    with Watch():
+        yield lambda: max(sizes)
+
+
+def test_effects_are_spread_over_a_full_size_volume_in_little_memory() -> None:
+    grid = BoxGrid((140, 176, 140), (16, 16, 16), (16, 16, 16))
+    effects = torch.arange(len(grid.boxes), dtype=torch.float64)
+    with largest_tensor() as largest:
+        spreads = grid.average(effects), grid.interpolate(effects)
+    assert largest() <= 140 * 176 * 140
+    for spread in spreads:
+        assert spread.shape == grid.shape
+        assert float(spread[0, 0, 0]) == 0
+        assert float(spread[-1, -1, -1]) == len(grid.boxes) - 1

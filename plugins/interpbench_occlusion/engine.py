@@ -14,6 +14,7 @@ from interpbench_occlusion.incremental import Incremental
 from interpbench_occlusion.replacement import Fill, Place, hidden_box, hull
 from interpbench_occlusion.route import Box, Route, whole_cost
 from interpbench_occlusion.steps import Program
+from interpbench_occlusion.workers import Each, side_by_side
 
 log = logging.getLogger("interpbench")
 
@@ -43,7 +44,6 @@ class Engine:
         whole = whole_cost(self.program, self.batch_size)
         return route if route.cost(boxes, self.batch_size) < whole else None
 
-    @torch.inference_mode()
     def predictions(self, route: Route, volume: Tensor, places: Sequence[Place], fill: Fill) -> tuple[float, Tensor]:
         """The prediction of the clean volume, and of it with each of the places filled otherwise.
 
@@ -55,20 +55,24 @@ class Engine:
         """
         boxes = [hull(place) for place in places]
         route = self._fitting(route, boxes)
-        clean = Incremental(route, volume, boxes)
+        with torch.inference_mode():
+            clean = Incremental(route, volume, boxes)
         found = torch.empty(len(places), dtype=torch.float64)
-        waiting: list[tuple[int, Tensor]] = []
-        at_once = self._at_once(route, clean)
-        with track(range(len(places)), "hiding", unit="place") as bar:
-            bar.leave = False  # one bar after the other, for many subjects
-            for index, (box, place) in enumerate(zip(boxes, places, strict=True)):
-                waiting.append((index, clean.between(box, hidden_box(volume[0], place, fill))))
-                if len(waiting) == at_once or index == len(places) - 1:
-                    values = clean.predictions(torch.cat([between for _, between in waiting]))
-                    found[[index for index, _ in waiting]] = values.cpu()
-                    bar.update(len(waiting))
-                    waiting = []
-        return clean.prediction, found
+
+        def hide(some: range) -> range:
+            between = [clean.between(boxes[index], hidden_box(volume[0], places[index], fill)) for index in some]
+            found[some.start : some.stop] = clean.predictions(torch.cat(between)).cpu()
+            return some
+
+        with side_by_side(volume.device) as (workers, each):
+            size = min(self._at_once(route, workers, clean, each), max(1, len(places) // workers))
+            parts = [range(start, min(start + size, len(places))) for start in range(0, len(places), size)]
+            with track((), "hiding", total=len(places), unit="place") as bar:
+                bar.leave = False  # one bar after the other, for many subjects
+                for done in each(hide, parts):
+                    bar.update(len(done))
+            (prediction,) = each(lambda between: float(clean.predictions(between)), [clean.clean[route.between]])
+        return prediction, found
 
     def _fitting(self, route: Route, boxes: Sequence[Box]) -> Route:
         """The route with so much kept of the clean pass as the memory holds."""
@@ -83,12 +87,14 @@ class Engine:
                 return route
             route = route.without(able[0])
 
-    def _at_once(self, route: Route, clean: Incremental) -> int:
+    def _at_once(self, route: Route, workers: int, clean: Incremental, each: Each) -> int:
         """How many boxes go through the tail at once: as many as the memory holds, if that changes no bit."""
         sizes = [self.program.numbers(step.result) for step in route.tail if step.result in self.program.edges]
         numbers = max([*sizes, self.program.numbers(route.between)])
-        allowed = int((1 - KEPT) * self.memory / (LIVE * BYTES * numbers))
+        allowed = int((1 - KEPT) * self.memory / (LIVE * BYTES * numbers * workers))
         size = max(1, min(self.batch_size, allowed))
         whole = clean.clean[route.between]
-        together = clean.predictions(whole.expand(size, -1, -1, -1, -1))
-        return size if bool((together == clean.prediction).all()) else 1
+        with torch.inference_mode():
+            several = whole.expand(size, -1, -1, -1, -1).contiguous()
+        one, together = each(clean.predictions, [whole, several])
+        return size if bool((together == one).all()) else 1

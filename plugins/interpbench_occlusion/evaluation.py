@@ -1,7 +1,7 @@
 """The effects of hidden places: incrementally where the network allows it and that is cheaper, else by plain passes.
 
-The answer is the same up to rounding. Of every network one hidden place is also asked by a plain pass: if the two
-disagree, plain passes it is.
+The answer is the same up to rounding. Of every network one hidden place is also asked by a plain pass, and the first
+volume's answers are compared with it: if the two disagree, plain passes it is.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2}  # of the prediction's size, bet
 COMPARED = 4  # places that bfloat16 is compared with float32 on
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True)
 class Evaluation:
     """How hidden places are evaluated for one predictor, and volumes of one shape on one device.
 
@@ -36,6 +36,8 @@ class Evaluation:
         engine: None for plain passes.
         batch_size: passes at once.
         precision: of the convolutions.
+        expected: the number of the hidden place by which the engine's first answers are tried, and the prediction of a
+            plain pass; None once they were.
     """
 
     predictor: Predictor
@@ -43,6 +45,7 @@ class Evaluation:
     engine: Engine | None
     batch_size: int
     precision: str
+    expected: tuple[int, float] | None = None
 
     @classmethod
     def of(
@@ -52,18 +55,16 @@ class Evaluation:
         """Find out how the predictor is best evaluated.
 
         Args:
-            volume: `(1, I, J, K)`, one of those to come.
-            places, fill: likewise.
+            volume: `(1, I, J, K)`, the first one to come.
+            places, fill: what will be asked of it first.
             memory: for the engine, in bytes.
         """
         plain = cls(predictor=predictor, known_by=identity(predictor, volume), engine=None, batch_size=batch_size,
                     precision=precision)  # fmt: skip
-        if not places:
-            return plain
-        middle = places[len(places) // 2]
+        middle = len(places) // 2
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
-            expected = float(predictor.predict(with_place_hidden(volume[0], middle, fill)[None, None])[0])
+            expected = float(predictor.predict(with_place_hidden(volume[0], places[middle], fill)[None, None])[0])
         if counter.get_total_flops() * len(places) < WORTH_TRACING:
             return plain
         try:
@@ -72,20 +73,9 @@ class Evaluation:
             log.warning("occlusion takes plain passes, which take longer: the network cannot be traced (%s)", error)
             return plain
         engine = Engine(program=program, batch_size=batch_size, memory=memory)
-        route = engine.route(places)
-        if route is None:
+        if engine.route(places) is None:
             return plain
-        try:
-            _, (found,) = engine.predictions(route, volume, [middle], fill)
-        except RuntimeError as error:  # such as of an operation that bfloat16 lacks
-            log.warning("occlusion takes plain passes, which take longer: the network cannot be worked out in parts "
-                        "(%s)", str(error).partition("\n")[0])  # fmt: skip
-            return plain
-        if not abs(float(found) - expected) <= TOLERANCE[precision] * max(1.0, abs(expected)):
-            log.warning("occlusion takes plain passes, which take longer: worked out in parts, the network says %g "
-                        "of a hidden place where it says %g", found, expected)  # fmt: skip
-            return plain
-        return replace(plain, engine=engine)
+        return replace(plain, engine=engine, expected=(middle, expected))
 
     def fits(self, predictor: Predictor, volume: Tensor) -> bool:
         """Whether it is for this predictor, with the weights that it has now, and for such volumes."""
@@ -101,13 +91,35 @@ class Evaluation:
         Returns:
             `(N,)` float64 on the CPU, in the unit of f.
         """
-        route = None if self.engine is None else self.engine.route(places)
-        if self.engine is None or route is None:
-            return self._plain_effects(volume, places, fill, self.precision)
-        clean, hidden = self.engine.predictions(route, volume, places, fill)
-        share = route.operations([hull(place) for place in places])
-        add_forward(self.predictor.module, 1 + round(share * len(places)))
+        found = self._in_parts(volume, places, fill)
+        return self._plain_effects(volume, places, fill, self.precision) if found is None else found
+
+    def _in_parts(self, volume: Tensor, places: Sequence[Place], fill: Fill) -> Tensor | None:
+        """The effects by the engine; None where there is none, where it costs more, or where it has to be given up."""
+        engine = self.engine
+        route = None if engine is None else engine.route(places)
+        if engine is None or route is None:
+            return None
+        try:
+            clean, hidden = engine.predictions(route, volume, places, fill)
+        except RuntimeError as error:  # such as of an operation that bfloat16 lacks
+            if self.expected is None:
+                raise
+            self._give_up(f"the network cannot be worked out in parts ({str(error).splitlines()[0]})")
+            return None
+        add_forward(self.predictor.module, 1 + round(route.operations([hull(place) for place in places]) * len(places)))
+        if self.expected is not None:
+            index, expected = self.expected
+            if not abs(float(hidden[index]) - expected) <= TOLERANCE[self.precision] * max(1.0, abs(expected)):
+                said = float(hidden[index])
+                self._give_up(f"in parts the network says {said:g} of a hidden place where it says {expected:g}")
+                return None
+            self.expected = None
         return clean - hidden
+
+    def _give_up(self, why: str) -> None:
+        log.warning("occlusion takes plain passes, which take longer: %s", why)
+        self.engine = self.expected = None
 
     def error(self, volume: Tensor, places: Sequence[Place], fill: Fill, effects: Tensor) -> float:
         """The largest difference between effects and those of float32, on a few places from the largest effect down."""

@@ -1,0 +1,48 @@
+"""Threads that work on different boxes, each with one thread of torch's.
+
+A box is a small thing: two threads of torch's at one of its convolutions wait for each other longer than they work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Each(Protocol):
+    """Does something with each of some items, and yields what comes of them in their order."""
+
+    def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterable[Result]: ...
+
+
+@contextmanager
+def side_by_side(device: torch.device) -> Iterator[tuple[int, Each]]:
+    """How many workers there are, and what has them work: on a CPU as many as torch has threads, else one.
+
+    After an exception, what was not begun is left.
+    """
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    if threads == 1:
+        yield 1, lambda function, items: map(_without_gradients(function), items)
+        return
+    pool = ThreadPoolExecutor(threads, "occlusion", initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield threads, lambda function, items: pool.map(_without_gradients(function), items)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # which is also what threads to come begin with
+
+
+def _without_gradients(function: Callable[[Item], Result]) -> Callable[[Item], Result]:
+    def called(item: Item) -> Result:
+        with torch.inference_mode():
+            return function(item)
+
+    return called

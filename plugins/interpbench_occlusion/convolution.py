@@ -33,9 +33,9 @@ class Convolution:
     def __call__(self, volumes: Tensor) -> Tensor:
         return self._convolved(volumes, self.padding)
 
-    def unpadded(self, part: Tensor) -> Tensor:
-        """Its output for a part that is padded already."""
-        return self._convolved(part, (0, 0, 0))
+    def of_part(self, part: Tensor, padding: Three) -> Tensor:
+        """Its output for a part that is padded already, but for what is left to be padded along each axis."""
+        return self._convolved(part, padding)
 
     def _convolved(self, volumes: Tensor, padding: Three) -> Tensor:
         volumes = volumes.to(self.weight.dtype)

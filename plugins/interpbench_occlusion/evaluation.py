@@ -36,8 +36,8 @@ class Evaluation:
         engine: None for plain passes.
         batch_size: passes at once.
         precision: of the convolutions.
-        expected: the number of the hidden place by which the engine's first answers are tried, and the prediction of a
-            plain pass; None once they were.
+        expected: the hidden place by which the engine's first answers are tried, and the prediction of a plain pass;
+            None once they were.
     """
 
     predictor: Predictor
@@ -45,7 +45,7 @@ class Evaluation:
     engine: Engine | None
     batch_size: int
     precision: str
-    expected: tuple[int, float] | None = None
+    expected: tuple[Place, float] | None = None
 
     @classmethod
     def of(
@@ -61,10 +61,10 @@ class Evaluation:
         """
         plain = cls(predictor=predictor, known_by=identity(predictor, volume), engine=None, batch_size=batch_size,
                     precision=precision)  # fmt: skip
-        middle = len(places) // 2
+        middle = places[len(places) // 2]
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
-            expected = float(predictor.predict(with_place_hidden(volume[0], places[middle], fill)[None, None])[0])
+            expected = float(predictor.predict(with_place_hidden(volume[0], middle, fill)[None, None])[0])
         if counter.get_total_flops() * len(places) < WORTH_TRACING:
             return plain
         try:
@@ -108,8 +108,9 @@ class Evaluation:
             self._give_up(f"the network cannot be worked out in parts ({str(error).splitlines()[0]})")
             return None
         add_forward(self.predictor.module, 1 + round(route.operations([hull(place) for place in places]) * len(places)))
-        if self.expected is not None:
-            index, expected = self.expected
+        tried = [index for index, place in enumerate(places) if self.expected and place is self.expected[0]]
+        if self.expected and tried:
+            (index, *_), expected = tried, self.expected[1]
             if not abs(float(hidden[index]) - expected) <= TOLERANCE[self.precision] * max(1.0, abs(expected)):
                 said = float(hidden[index])
                 self._give_up(f"in parts the network says {said:g} of a hidden place where it says {expected:g}")

@@ -79,10 +79,18 @@ class Incremental:
             )
         (name,) = step.inputs
         first, second, third = (step.window.needed(axis, span) for axis, span in enumerate(places))
-        needed = first, second, third
-        around = inside_box(needed, self.route.program.edges[name])
-        filled = self._filled(name, values[name], needed, around, step.window.outside)
-        return Part(step.part(filled), places)
+        needed, edges = (first, second, third), self.route.program.edges[name]
+        around = inside_box(needed, edges)
+        # Along an axis of which all is needed the step itself pads, and so saves the work for what it puts there.
+        left = [
+            padding if span == (-padding, edge + padding) else 0
+            for padding, span, edge in zip(step.window.padding, needed, edges, strict=True)
+        ]
+        first, second, third = (
+            inner if padding else span for padding, span, inner in zip(left, needed, around, strict=True)
+        )
+        filled = self._filled(name, values[name], (first, second, third), around, step.window.outside)
+        return Part(step.part(filled, (left[0], left[1], left[2])), places)
 
     def _filled(self, name: str, part: Part, needed: Box, around: Box, outside: float) -> Tensor:
         """Places of a volume: those that were worked out, around them the clean volume, and beyond that padding.

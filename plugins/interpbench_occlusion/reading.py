@@ -73,7 +73,7 @@ def in_precision(program: Program, precision: torch.dtype) -> Program:
         if not isinstance(step.call, Convolution):
             return step
         made = step.call.to(precision)
-        return replace(step, call=made, part=made.unpadded)
+        return replace(step, call=made, part=made.of_part)
 
     return replace(program, steps=tuple(changed(step) for step in program.steps))
 
@@ -211,7 +211,7 @@ class _Reader:
         made = _WINDOWS[target](given)
         if made is None:
             return None
-        return Step(result=node.name, inputs=inputs, call=made, part=made.unpadded, window=made.window)
+        return Step(result=node.name, inputs=inputs, call=made, part=made.of_part, window=made.window)
 
     def _by_voxel(self, node: fx.Node, target: Any, inputs: tuple[str, ...]) -> bool:
         """Whether each voxel of the result depends on the same voxel of volumes, and else on constants by channel."""

@@ -20,7 +20,8 @@ class Step:
     """One operation: `result` from `inputs`, the names of values.
 
     `call` takes the inputs as whole tensors. Of a local step, `part` takes parts of volumes `(B, C, i, j, k)`: with a
-    `window` the part of its one input that the window's places need, padded; without, the same part of every input.
+    `window` the part of its one input that the window's places need, padded but for so many voxels along each axis, the
+    second argument; without, the same part of every input.
     """
 
     result: str

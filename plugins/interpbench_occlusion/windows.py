@@ -52,9 +52,9 @@ class Pooling:
     def __call__(self, volumes: Tensor) -> Tensor:
         return self._pooled(volumes, self.window.padding, ceil_mode=self.ceil_mode)
 
-    def unpadded(self, part: Tensor) -> Tensor:
-        """Its output for a part that is padded already."""
-        return self._pooled(part, (0, 0, 0), ceil_mode=False)
+    def of_part(self, part: Tensor, padding: Three) -> Tensor:
+        """Its output for a part that is padded already, but for what is left to be padded along each axis."""
+        return self._pooled(part, padding, ceil_mode=False)
 
     def _pooled(self, volumes: Tensor, padding: Three, *, ceil_mode: bool) -> Tensor:
         more = {"dilation": self.window.dilation} if self.pool is F.max_pool3d else {}

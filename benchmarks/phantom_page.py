@@ -43,13 +43,15 @@ def main(words: Sequence[str] | None = None) -> None:
 def tables(results: Mapping[str, Any]) -> list[str]:
     """All that the page says in figures, in Markdown."""
     runs = results["runs"]
-    measures = {one["name"]: one for one in runs[0]["measures"] if not one["steps"]}
+    known = {name for run in runs for name, result in run["results"].items() if result["methods"]}
+    measures = {one["name"]: one for one in runs[0]["measures"] if not one["steps"] and one["name"] in known}
     headline = [name for name in HEADLINES if name in measures]
     lines = ["### In one table", "", *standing(runs, headline, measures), ""]
     for name in headline:
         lines += [f"### {title(measures[name])}", "", *one_measure(runs, name), ""]
     others = [name for name in measures if name not in headline]
-    lines += ["### Every other measure", "", "Means over subjects; one column a measure, the first seed.", ""]
+    which = ", the first seed" if len(runs) > 1 else ""
+    lines += ["### Every other measure", "", f"Means over subjects{which}.", ""]
     lines += [*wide(runs[0], others, measures), "", "### Settings", "", "```json"]
     lines += [json.dumps({"settings": results["settings"], "machine": results["machine"]}, indent=2), "```"]
     return lines
@@ -94,7 +96,7 @@ def one_measure(runs: Sequence[Run], name: str) -> list[str]:
     found = [run["results"][name] for run in runs]
     order = sorted(
         {method for result in found for method in result["methods"]},
-        key=lambda method: sum(_rank(result, method) for result in found),
+        key=lambda method: (sum(_rank(result, method) for result in found), method),
     )
     rows = []
     for method in order:
@@ -137,7 +139,7 @@ def wide(run: Run, names: Sequence[str], measures: Mapping[str, Any]) -> list[st
 
 
 def label(run: Run) -> str:
-    return f"seed {run['seed']}"
+    return str(run.get("label", f"seed {run.get('seed')}"))
 
 
 def number(value: float | None) -> str:

@@ -27,7 +27,7 @@ def benchmarks() -> Iterator[SimpleNamespace]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "benchmarks"))
         names = ("case", "cross_validation", "estimators", "estimators_page", "estimators_picture", "floors",
-                 "full_size", "machine", "noise_run", "phantom", "phantom_page", "random_case")  # fmt: skip
+                 "full_size", "machine", "noise_run", "phantom", "phantom_page", "pixar", "random_case")  # fmt: skip
         yield SimpleNamespace(**{name: import_module(name) for name in names})
         for name in names:
             sys.modules.pop(name, None)
@@ -217,3 +217,12 @@ def test_the_phantoms_benchmark_runs_and_its_tables_go_between_the_words_of_a_pa
     text = page.read_text()
     assert text.startswith("Before.") and text.endswith("After.\n") and "old" not in text
     assert f"{found['methods']['unoise']['mean']:.3f}" in text and "`saliency+blur`" in text
+    one = tmp_path / "work" / "seed0"
+    real = benchmarks.pixar.main(
+        ("--cohort", str(one / "phantom"), "--predictor", str(one / "model"), "--fitted", str(one / "fitted"),
+         "--work", str(tmp_path / "again"), "--out", str(tmp_path / "pixar.json"), "--methods", "unoise,saliency",
+         "--measures", "complexity", "--test-subjects", "3")
+    )  # fmt: skip
+    assert real["runs"][0]["results"]["gini"]["n"] == 3
+    benchmarks.phantom_page.main(("--results", str(tmp_path / "pixar.json"), "--page", str(page)))
+    assert "| `gini`" in page.read_text() and "seed" not in page.read_text().partition("### Settings")[0]

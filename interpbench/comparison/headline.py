@@ -124,7 +124,7 @@ def smoothness(
     if helped:
         parts.append(f"smoothing alone makes the maps of {listed(helped)} better")
     if hurt:
-        parts.append(f"smoothing makes those of {listed(hurt)} worse")
+        parts.append(f"smoothing makes {'those' if helped else 'the maps'} of {listed(hurt)} worse")
     text = f"{measure['name']}: {' and '.join(parts) or 'smoothing a map makes no difference that can be told'}."
     first = result["best"][0]
     originals = {copy: name for name, copy in there.items()}
@@ -174,6 +174,8 @@ def _distance(measure: Mapping[str, Any], result: Mapping[str, Any], first: str,
     found = [pair for pair in result["pairs"] if {pair["a"], pair["b"]} == {first, name}]
     if not found:
         return f"{name} (no subject in common)"
+    if found[0]["difference"] == 0 and not found[0]["difference_interval"]:
+        return f"{name} (the same in every subject)"
     sign = 1 if found[0]["a"] == name else -1
     bounds = found[0]["difference_interval"]
     ends = sorted(sign * end for end in bounds) if bounds else None

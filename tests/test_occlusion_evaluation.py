@@ -127,9 +127,8 @@ def test_regions_go_through_the_engine_as_well(through_the_engine: list[int]) ->
         region[place] = torch.rand(region[place].shape, generator=generator) < 0.5
         regions.append(region)
     predictor = predictor_of()
-    known = Evaluation.of(
-        predictor, VOLUMES[0], regions, lambda _: 1.0, batch_size=3, memory=2.0**30, precision="float32"
-    )
+    told = {"batch_size": 3, "memory": 2.0**30, "precision": "float32"}
+    known = Evaluation.of(predictor, VOLUMES[0], regions, lambda _: 1.0, **told)  # type: ignore[arg-type]
     found = known.effects(VOLUMES[0], regions, lambda _: 1.0)
     with torch.no_grad():
         clean = predictor.predict(VOLUMES[:1])

@@ -34,20 +34,20 @@ class Incremental:
     """A network and one volume, of which boxes are hidden."""
 
     def __init__(self, route: Route, volume: Tensor, boxes: Sequence[Box]) -> None:
-        """Make the clean pass.
+        """Make the clean pass, as far as the head.
 
         Args:
             volume: `(1, I, J, K)`.
             boxes: those that will be hidden.
         """
         self.route = route
-        self.clean: dict[str, Tensor] = {}
         kept = {*route.taken(boxes), route.program.volume}
         values: dict[str, Any] = {route.program.volume: volume[None].contiguous()}
-        for step in _letting_go(route.program.steps, values, route.program.output):
+        self.clean: dict[str, Tensor] = dict(values)
+        for step in _letting_go(route.head, values, route.between):
             values[step.result] = _called(step, values)
-            self.clean.update({name: values[name] for name in (*step.inputs, step.result) if name in kept})
-        self.prediction = float(values[route.program.output].double().sum())
+            if step.result in kept:
+                self.clean[step.result] = values[step.result]
 
     def between(self, box: Box, hidden: Tensor) -> Tensor:
         """The route's value between head and tail, `(1, ...)`, with a box hidden.

@@ -1,6 +1,6 @@
 """Threads that work on different boxes, each with one thread of torch's.
 
-A box is a small thing: two threads of torch's at one of its convolutions wait for each other longer than they work.
+While one does what is done by one thread anyway, in Python or in small operations, the others go on.
 """
 
 from __future__ import annotations

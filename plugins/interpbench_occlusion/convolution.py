@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from interpbench_occlusion.windows import Three, Window, three
 
+CHANNELS_LAST = torch.channels_last_3d
 _DEFAULTS = (("stride", 1), ("padding", 0), ("dilation", 1))
 
 
@@ -18,9 +20,9 @@ _DEFAULTS = (("stride", 1), ("padding", 0), ("dilation", 1))
 class Convolution:
     """A convolution with constant weights, `(B, C, I, J, K)` in and out.
 
-    On a CPU oneDNN is called for volumes of any size. Torch leaves small ones to code of its own, three times as slow,
-    and with another rounding. In torch's own layout, a part of a volume then comes out with the bits that it has in the
-    whole; with channels last it would not, for there the order of addition changes with the edges.
+    On a CPU oneDNN is called for volumes of any size, where torch leaves small ones to code of its own, three times as
+    slow. Whole volumes come and go in torch's own layout, the quicker one for several volumes of many channels; parts,
+    one at a time, in channels last, with the weights in the order that oneDNN wants.
     """
 
     weight: Tensor
@@ -31,20 +33,33 @@ class Convolution:
     groups: int
 
     def __call__(self, volumes: Tensor) -> Tensor:
-        return self._convolved(volumes, self.padding)
+        volumes = volumes.to(self.weight.dtype)
+        given = self.padding, self.stride, self.dilation, self.groups
+        if self._by_onednn:
+            return torch.mkldnn_convolution(volumes, self.weight, self.bias, *given)
+        return self._by_torch(volumes, self.padding)
 
     def of_part(self, part: Tensor, padding: Three) -> Tensor:
         """Its output for a part that is padded already, but for what is left to be padded along each axis."""
-        return self._convolved(part, padding)
+        part = part.to(self.weight.dtype)
+        if not self._by_onednn:
+            return self._by_torch(part, padding)
+        given = padding, self.stride, self.dilation, self.groups
+        part = part.contiguous(memory_format=CHANNELS_LAST)
+        made = torch.ops.mkldnn._convolution_pointwise(part, self._packed, self.bias, *given, "none", [], "")
+        return torch.as_tensor(made).contiguous(memory_format=CHANNELS_LAST)
 
-    def _convolved(self, volumes: Tensor, padding: Three) -> Tensor:
-        volumes = volumes.to(self.weight.dtype)
-        known = volumes.dtype in (torch.float32, torch.bfloat16)  # to oneDNN
-        if known and volumes.device.type == "cpu" and torch.backends.mkldnn.is_available():
-            return torch.mkldnn_convolution(
-                volumes, self.weight, self.bias, padding, self.stride, self.dilation, self.groups
-            )
+    def _by_torch(self, volumes: Tensor, padding: Three) -> Tensor:
         return F.conv3d(volumes, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+    @property
+    def _by_onednn(self) -> bool:
+        return self.weight.dtype in (torch.float32, torch.bfloat16) and layout(self.weight.device) == CHANNELS_LAST
+
+    @cached_property
+    def _packed(self) -> Tensor:
+        given = (0, 0, 0), self.stride, self.dilation, self.groups
+        return torch.as_tensor(torch.ops.mkldnn._reorder_convolution_weight(self.weight, *given))
 
     @property
     def operations(self) -> int:
@@ -60,6 +75,12 @@ class Convolution:
         """With its weights in this precision, to which its inputs are brought as well."""
         bias = None if self.bias is None else self.bias.to(precision)
         return replace(self, weight=self.weight.to(precision), bias=bias)
+
+
+def layout(device: torch.device) -> torch.memory_format:
+    """In which parts of volumes are quickest: channels last where oneDNN convolves, else torch's own."""
+    by_onednn = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return CHANNELS_LAST if by_onednn else torch.contiguous_format
 
 
 def convolution(given: dict[str, Any]) -> Convolution | None:

@@ -6,7 +6,8 @@ taken from the clean pass. In the last layers, where a box reaches nearly everyw
 tensors. The idea is that of Nakandala, Kumar, Papakonstantinou, *Incremental and Approximate Inference for Faster
 Occlusion-based Deep CNN Explanations* (SIGMOD 2019).
 
-Nothing is rounded otherwise than in the whole network (`convolution.py`), so the answer is the same to the last bit.
+Nothing is left out: the answer is the network's up to rounding, for sums are added in another order in a part than in
+the whole.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interpbench_occlusion.route import Box, Plans, Route, box_of, holds, inside_box
-from interpbench_occlusion.steps import Step
+from interpbench_occlusion.convolution import layout
+from interpbench_occlusion.route import Box, Plans, Route, box_of, edges_of, holds, inside_box
+from interpbench_occlusion.steps import Edges, Step
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +42,15 @@ class Incremental:
             volume: `(1, I, J, K)`.
             boxes: those that will be hidden.
         """
-        self.route = route
+        self.route, self.layout = route, layout(volume.device)
         kept = {*route.taken(boxes), route.program.volume}
-        values: dict[str, Any] = {route.program.volume: volume[None].contiguous()}
-        self.clean: dict[str, Tensor] = dict(values)
-        for step in _letting_go(route.head, values, route.between):
-            values[step.result] = _called(step, values)
-            if step.result in kept:
-                self.clean[step.result] = values[step.result]
+        values = {route.program.volume: Part(volume[None], _whole(route.program.edges[route.program.volume]))}
+        self.clean = {route.program.volume: volume[None]}
+        everywhere = {name: _whole(edges) for name, edges in route.program.edges.items()}
+        first, second, third = ({name: box[axis] for name, box in everywhere.items()} for axis in range(3))
+        for name in self._head((first, second, third), values):
+            if name in kept:
+                self.clean[name] = values[name].values
 
     def between(self, box: Box, hidden: Tensor) -> Tensor:
         """The route's value between head and tail, `(1, ...)`, with a box hidden.
@@ -55,17 +58,24 @@ class Incremental:
         Args:
             hidden: what it is filled with, `(i, j, k)`.
         """
-        route, plans = self.route, self.route.plans(box)
-        values: dict[str, Any] = {route.program.volume: Part(hidden[None, None], box)}
-        for step in _letting_go(route.head, values, route.between):
+        name, volume = self.route.between, self.route.program.volume
+        if torch.equal(hidden, self.clean[volume][_within(box, None)][0, 0]):
+            return self.clean[name]
+        values = {volume: Part(hidden[None, None], box)}
+        for _ in self._head(self.route.plans(box), values):
+            pass
+        whole = _whole(self.route.program.edges[name])
+        return self._filled(name, values[name], whole, whole, 0.0)
+
+    def _head(self, plans: Plans, values: dict[str, Part]) -> Iterator[str]:
+        """Work out what is planned of the head's steps; after each one its result's name."""
+        for step in _letting_go(self.route.head, values, self.route.between):
             values[step.result] = self._part(step, plans, values)
-        first, second, third = ((0, edge) for edge in route.program.edges[route.between])
-        whole = first, second, third
-        return self._filled(route.between, values[route.between], whole, whole, 0.0)
+            yield step.result
 
     def predictions(self, between: Tensor) -> Tensor:
         """The predictions `(B,)` float64 from the value between head and tail."""
-        values: dict[str, Any] = {self.route.between: between}
+        values: dict[str, Any] = {self.route.between: between.contiguous()}
         for step in _letting_go(self.route.tail, values, self.route.program.output):
             values[step.result] = _called(step, values)
         return torch.as_tensor(values[self.route.program.output].double())
@@ -83,8 +93,8 @@ class Incremental:
         around = inside_box(needed, edges)
         # Along an axis of which all is needed the step itself pads, and so saves the work for what it puts there.
         left = [
-            padding if span == (-padding, edge + padding) else 0
-            for padding, span, edge in zip(step.window.padding, needed, edges, strict=True)
+            padding if span == (0, step.window.outputs(axis, edges[axis])) else 0
+            for axis, (padding, span) in enumerate(zip(step.window.padding, places, strict=True))
         ]
         first, second, third = (
             inner if padding else span for padding, span, inner in zip(left, needed, around, strict=True)
@@ -103,7 +113,7 @@ class Incremental:
         covered = holds(part.places, around)
         if covered and around == needed:
             return part.values[_within(needed, part.places)]
-        filled = _empty(part.values, needed, outside if around != needed else None)
+        filled = self._empty(part.values, needed, outside if around != needed else None)
         if not covered:
             filled[_within(around, needed)] = self.clean[name][_within(around, None)]
         shared = tuple(
@@ -111,6 +121,12 @@ class Incremental:
         )
         filled[_within(shared, needed)] = part.values[_within(shared, part.places)]
         return filled
+
+    def _empty(self, like: Tensor, places: Box, value: float | None) -> Tensor:
+        """Room for places of a volume, `(1, C, i, j, k)`, all of one value where it is given."""
+        size = *like.shape[:2], *edges_of(places)
+        made = torch.empty(size, dtype=like.dtype, device=like.device, memory_format=self.layout)
+        return made if value is None else made.fill_(value)
 
 
 def _called(step: Step, values: Mapping[str, Any]) -> Any:
@@ -131,10 +147,9 @@ def _letting_go(steps: Sequence[Step], values: dict[str, Any], result: str) -> I
                 values.pop(name, None)
 
 
-def _empty(like: Tensor, places: Sequence[tuple[int, int]], value: float | None) -> Tensor:
-    """Room for places of a volume, `(1, C, i, j, k)`, all of one value where it is given."""
-    made = like.new_empty((*like.shape[:2], *(stop - start for start, stop in places)))
-    return made if value is None else made.fill_(value)
+def _whole(edges: Edges) -> Box:
+    first, second, third = ((0, edge) for edge in edges)
+    return first, second, third
 
 
 def _within(places: Sequence[tuple[int, int]], of: Sequence[tuple[int, int]] | None) -> tuple[slice, ...]:

@@ -37,6 +37,10 @@ class Window:
         stride, padding = self.stride[axis], self.padding[axis]
         return span[0] * stride - padding, (span[1] - 1) * stride - padding + self._reach(axis) + 1
 
+    def outputs(self, axis: int, edge: int) -> int:
+        """How many places the output has, of so many of the input."""
+        return (edge + 2 * self.padding[axis] - self._reach(axis) - 1) // self.stride[axis] + 1
+
     def _reach(self, axis: int) -> int:
         return self.dilation[axis] * (self.kernel[axis] - 1)
 

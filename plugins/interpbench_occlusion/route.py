@@ -18,7 +18,8 @@ from interpbench_occlusion.windows import Span
 
 SECONDS_AN_OPERATION = 5e-12  # a multiplication or an addition
 SECONDS_A_BYTE = 1e-10
-SECONDS_A_CALL = 1e-4
+SECONDS_A_CALL = 3e-5
+WHOLE = 1.1  # times as long for the same work, in the layout of whole tensors
 T = TypeVar("T")
 
 SAMPLE = 64  # boxes by which the way is chosen
@@ -149,7 +150,7 @@ def whole_cost(program: Program, batch_size: int) -> float:
 
 
 def _whole(program: Program, step: Step, at_once: int) -> float:
-    return _cost(step, program.numbers(step.result) if step.result in program.edges else 0, at_once)
+    return WHOLE * _cost(step, program.numbers(step.result) if step.result in program.edges else 0, at_once)
 
 
 def _cost(step: Step, numbers: float, at_once: int) -> float:

@@ -31,13 +31,15 @@ class Convolution:
     padding: Three
     dilation: Three
     groups: int
+    rectified: bool = False  # what is below 0 becomes 0
 
     def __call__(self, volumes: Tensor) -> Tensor:
         volumes = volumes.to(self.weight.dtype)
+        if not self._by_onednn:
+            return self._by_torch(volumes, self.padding)
         given = self.padding, self.stride, self.dilation, self.groups
-        if self._by_onednn:
-            return torch.mkldnn_convolution(volumes, self.weight, self.bias, *given)
-        return self._by_torch(volumes, self.padding)
+        made = torch.mkldnn_convolution(volumes, self.weight, self.bias, *given)
+        return made.relu_() if self.rectified else made
 
     def of_part(self, part: Tensor, padding: Three) -> Tensor:
         """Its output for a part that is padded already, but for what is left to be padded along each axis."""
@@ -46,11 +48,13 @@ class Convolution:
             return self._by_torch(part, padding)
         given = padding, self.stride, self.dilation, self.groups
         part = part.contiguous(memory_format=CHANNELS_LAST)
-        made = torch.ops.mkldnn._convolution_pointwise(part, self._packed, self.bias, *given, "none", [], "")
+        after = "relu" if self.rectified else "none"
+        made = torch.ops.mkldnn._convolution_pointwise(part, self._packed, self.bias, *given, after, [], "")
         return torch.as_tensor(made).contiguous(memory_format=CHANNELS_LAST)
 
     def _by_torch(self, volumes: Tensor, padding: Three) -> Tensor:
-        return F.conv3d(volumes, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        made = F.conv3d(volumes, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return made.relu_() if self.rectified else made
 
     @property
     def _by_onednn(self) -> bool:

@@ -20,6 +20,7 @@ from torch import Tensor, fx, nn
 
 from interpbench import Predictor
 from interpbench_occlusion.convolution import Convolution, convolution
+from interpbench_occlusion.fusing import BatchNorm
 from interpbench_occlusion.steps import Edges, Program, Step
 from interpbench_occlusion.windows import Pooling, average_pooling, max_pooling
 
@@ -151,6 +152,7 @@ class _Reader:
         if not inputs:
             self.by_size[node.name] = lambda number: call(number=number)
             return
+        call = self._known(node, target) or call
         step = self._window(node, target, inputs) or Step(result=node.name, inputs=inputs, call=call)
         if not step.local and self._by_voxel(node, target, inputs):
             step = replace(step, part=call)
@@ -201,6 +203,17 @@ class _Reader:
             return target(*fx.map_arg(args, filled), **fx.map_arg(kwargs, filled))
 
         return call
+
+    def _known(self, node: fx.Node, target: Any) -> Callable[..., Any] | None:
+        """What can be brought together with the step before."""
+        if target is aten.relu.default:
+            return torch.relu
+        if target is not aten.batch_norm.default or any(self._varies(one) for one in node.all_input_nodes[1:]):
+            return None
+        weight, bias, mean, variance, training, _, eps, *_ = (self._value(one) for one in node.args[1:])
+        if training or mean is None:
+            return None
+        return BatchNorm(weight=weight, bias=bias, mean=mean, variance=variance, eps=eps)
 
     def _window(self, node: fx.Node, target: Any, inputs: tuple[str, ...]) -> Step | None:
         """The step, where it is a window over one volume."""

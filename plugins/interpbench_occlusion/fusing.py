@@ -1,0 +1,69 @@
+"""A program with fewer steps that says the same: batch norms in the convolutions before them, rectifiers in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from interpbench_occlusion.convolution import Convolution
+from interpbench_occlusion.steps import Program
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BatchNorm:
+    """Batch norm by the statistics of the training, `(B, C, ...)` in and out."""
+
+    weight: Tensor | None
+    bias: Tensor | None
+    mean: Tensor
+    variance: Tensor
+    eps: float
+    rectified: bool = False  # what is below 0 becomes 0
+
+    def __call__(self, volumes: Tensor) -> Tensor:
+        made = F.batch_norm(volumes, self.mean, self.variance, self.weight, self.bias, eps=self.eps)
+        return made.relu_() if self.rectified else made
+
+    def after(self, convolution: Convolution) -> Convolution:
+        """Both in one: each channel's weights are scaled, its bias is scaled and shifted."""
+        scale = (self.variance.double() + self.eps).rsqrt()
+        if self.weight is not None:
+            scale = scale * self.weight.double()
+        shift = -self.mean.double() if convolution.bias is None else convolution.bias.double() - self.mean.double()
+        bias = shift * scale if self.bias is None else shift * scale + self.bias.double()
+        weight = convolution.weight.double() * scale[:, None, None, None, None]
+        kind = convolution.weight.dtype
+        return replace(convolution, weight=weight.to(kind), bias=bias.to(kind))
+
+
+def fused(program: Program) -> Program:
+    """Bring together what can be one step, where nobody else reads what is between."""
+    readers = program.readers
+    steps = {step.result: step for step in program.steps}
+    for step in program.steps:
+        before = steps.get(step.inputs[0]) if len(step.inputs) == 1 else None
+        if before is None or len(readers[before.result]) > 1 or before.result == program.output:
+            continue
+        made = _together(before.call, step.call)
+        if made is None:
+            continue
+        part = made.of_part if isinstance(made, Convolution) else made
+        both = replace(before, result=step.result, call=made, part=part)
+        del steps[step.result]
+        steps = {one.result: one for one in (both if known is before else known for known in steps.values())}
+    return replace(program, steps=tuple(steps.values()))
+
+
+def _together(first: Callable[..., Any], second: Callable[..., Any]) -> Convolution | BatchNorm | None:
+    if not isinstance(first, Convolution | BatchNorm) or first.rectified:
+        return None
+    if second is torch.relu:
+        return replace(first, rectified=True)
+    if isinstance(first, Convolution) and isinstance(second, BatchNorm) and not second.rectified:
+        return second.after(first)
+    return None

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from interpbench.pipeline.overlap import ahead, behind, let_go
 
@@ -179,3 +180,22 @@ def test_an_error_that_is_let_go_keeps_nothing_in_memory() -> None:
     let_go(kept)
     assert [one() for one in alive] == [None, None]
     assert str(kept) == "second"
+
+
+def test_these_threads_share_torchs_threads_with_who_asks_and_give_them_back() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(6)
+    seen: list[int] = []
+    try:
+        with ahead(lambda item: torch.get_num_threads(), range(4), 2) as results, behind(1) as do:
+            do(lambda: seen.append(torch.get_num_threads()))
+            assert list(results) == [2, 2, 2, 2]  # 6 among two that read and one that asks
+            assert torch.get_num_threads() == 6
+        assert seen == [3]
+        fresh: list[int] = []
+        late = threading.Thread(target=lambda: fresh.append(torch.get_num_threads()))
+        late.start()
+        late.join()
+        assert (torch.get_num_threads(), fresh) == (6, [6])
+    finally:
+        torch.set_num_threads(before)

@@ -2,7 +2,8 @@
 
 Whoever asks stays in its own thread, and nothing but reading and writing leaves it: a method or predictor is called by
 one thread only, whose random state nobody else draws from. At most `number` items are under way in each direction, so
-memory does not grow with how many there are. With `number=0` all is done at once, by the thread that asks.
+memory does not grow with how many there are. With `number=0` all is done at once, by the thread that asks. These
+threads share torch's with whoever asks: with as many as the network has, each would wait for the others' cores.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
+
+import torch
 
 AHEAD = 2  # a method that takes half as long as reading a subject, or writing its map, still never waits
 
@@ -40,11 +43,11 @@ def ahead(function: Callable[[Item], Result], items: Iterable[Item], number: int
     if not number:
         yield map(function, items)
         return
-    pool = ThreadPoolExecutor(number, thread_name_prefix="ahead")
-    try:
-        yield _in_order(pool, function, items, number)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with _pool(number, "ahead") as pool:
+        try:
+            yield _in_order(pool, function, items, number)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _in_order(
@@ -87,10 +90,22 @@ def behind(number: int) -> Iterator[Do]:
             finish_first()
         waiting.append(pool.submit(function, *arguments))
 
-    with ThreadPoolExecutor(number, thread_name_prefix="behind") as pool:
+    with _pool(number, "behind") as pool:
         yield do
         while waiting:
             finish_first()
+
+
+@contextmanager
+def _pool(number: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Threads, each with its share of torch's."""
+    torchs = torch.get_num_threads()
+    share = max(torchs // (number + 1), 1)
+    try:
+        with ThreadPoolExecutor(number, name, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(torchs)  # which is also what threads to come begin with
 
 
 def _at_once(function: Callable[..., object], *arguments: Any) -> None:

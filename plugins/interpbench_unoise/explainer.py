@@ -51,7 +51,8 @@ class UNoise(Explainer):
             "penalty_over": "volume", "epochs": 50, "pretrain_epochs": 50, "batch_size": 2, "learning_rate": 1e-4,
             "schedule": "step", "milestones_every": 10, "channels": 16, "blocks": 5, "patience": 0, "clip": 0.0,
             "start": 0.5, "precision": "float32",
-        }
+        },
+        "quick": {"pretrain_epochs": 0, "epochs": 2},
     }  # fmt: skip
 
     v_min: float = option(0.0, "least noise, in SDs of the normalised volume", minimum=0)

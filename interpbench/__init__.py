@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # the same names for type checkers
     from interpbench.atlas import read_atlas as read_atlas
     from interpbench.atlas import read_population_map as read_population_map
     from interpbench.atomic import atomic_path as atomic_path
+    from interpbench.checkpoint import Checkpoint as Checkpoint
     from interpbench.cohort import Cohort as Cohort
     from interpbench.cohort import Subject as Subject
     from interpbench.cohort import read_cohort as read_cohort
@@ -45,6 +46,7 @@ if TYPE_CHECKING:  # the same names for type checkers
     from interpbench.pipeline import predict as predict
     from interpbench.pipeline import search as search
     from interpbench.pipeline import train as train
+    from interpbench.pipeline import verify as verify
     from interpbench.precision import PRECISIONS as PRECISIONS
     from interpbench.precision import arithmetic as arithmetic
     from interpbench.progress import track as track
@@ -86,6 +88,7 @@ _LAZY = {
     "explain": "pipeline",
     "aggregate": "pipeline",
     "benchmark": "pipeline",
+    "verify": "pipeline",
     "option": "options",
     "check_options": "options",
     "track": "progress",
@@ -94,6 +97,7 @@ _LAZY = {
     "NotApplicable": "errors",
     "UsageError": "errors",
     "atomic_path": "atomic",
+    "Checkpoint": "checkpoint",
     "arithmetic": "precision",
     "PRECISIONS": "precision",
     "learning_rate_schedule": "schedule",

@@ -8,7 +8,9 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 from interpbench.errors import InputError, ResourceError, UsageError
 
+TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp(\..*)?")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -33,7 +36,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
     temporary = path.with_name(f".{path.name.removesuffix(suffix)[:100]}.{secrets.token_hex(6)}.tmp{suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         yield temporary
         _flush(temporary)
         os.replace(temporary, path)
@@ -47,6 +50,35 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     finally:
         with contextlib.suppress(NotADirectoryError):
             temporary.unlink(missing_ok=True)  # gone already where all went well
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, where it is missing.
+
+    Raises:
+        UsageError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}: {error.filename}).") from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, where it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed processes were writing in a folder; runs of their own below it are left alone."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not os.path.exists(os.path.join(place, name, "manifest.json"))]
+        for name in files:
+            if TEMPORARY.fullmatch(name):
+                Path(place, name).unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:
@@ -81,7 +113,7 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON ({error}).") from error
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interpbench.image_rules import MAX_VOXELS
 from interpbench.interfaces import brain_of
 from interpbench.nifti import refuse
 from interpbench.volume import Volume, read_volume
@@ -26,7 +27,8 @@ def read_mask(path: Path | str, image: Volume) -> tuple[Tensor, tuple[str, ...]]
         InputError: the file is refused, lies on another grid than the image, or is empty.
     """
     path = Path(path)
-    mask = read_volume(path, nan_to_zero=True, constant_ok=True)
+    most = max(MAX_VOXELS, image.data.numel())  # what was accepted of the image
+    mask = read_volume(path, max_voxels=most, nan_to_zero=True, constant_ok=True)
     if mask.data.shape != image.data.shape or not np.allclose(mask.affine, image.affine, atol=1e-2):
         refuse(path, f"is a mask on another grid (shape {tuple(mask.data.shape[1:])}) than {image.path} "
                      f"(shape {tuple(image.data.shape[1:])}): bring it to the image's shape and affine")

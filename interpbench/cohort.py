@@ -18,6 +18,7 @@ from pathlib import Path
 
 from interpbench.cohort_table import Row, read_table
 from interpbench.errors import InputError
+from interpbench.image_rules import USUAL, ImageRules
 
 LABEL = re.compile(r"[0-9A-Za-z+]{1,100}")
 OLDEST = 120.0  # years
@@ -39,6 +40,7 @@ class Subject:
     truth: Path | None = None
     line: int = 0
     cells: Mapping[str, str] = field(default_factory=dict, hash=False)  # of further columns, names in lower case
+    rules: ImageRules = USUAL  # by which its images are read
 
     def cell(self, column: str) -> str | None:
         """A further column's text, or the sex; None where it is missing."""
@@ -60,6 +62,7 @@ class Problem:
     line: int
     file: Path | None
     message: str
+    warning: bool = False  # it does not keep the subject out
 
     def __str__(self) -> str:
         where = f"line {self.line}" + (f", {self.subject}" if self.subject else "")
@@ -76,6 +79,7 @@ class Cohort:
     problems: tuple[Problem, ...] = ()
     dropped: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()  # of the table, as they are written
+    rules: ImageRules = USUAL
 
     def describe(self) -> str:
         """One line: how many subjects, how many dropped and who, how many problems."""
@@ -89,7 +93,7 @@ class Cohort:
         return text
 
 
-def read_cohort(path: Path | str, *, need_age: bool = True) -> Cohort:
+def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | None = None) -> Cohort:
     """Read a cohort's table.
 
     A bad row (no usable id, age or file, or an id that stood before) is a problem and no subject.
@@ -97,11 +101,12 @@ def read_cohort(path: Path | str, *, need_age: bool = True) -> Cohort:
     Args:
         path: a folder with `participants.tsv`, or a table.
         need_age: drop subjects without an age. False keeps them, with `age=None`, and asks for no age column.
+        rules: how its images will be read.
 
     Raises:
         InputError: no such table, no rows, or a column missing.
     """
-    table = _table_at(Path(path))
+    table, rules = _table_at(Path(path)), rules or USUAL
     names, rows = read_table(table)
     known = [name.lower() for name in names]
     for needed in ("participant_id", "age") if need_age else ("participant_id",):
@@ -114,7 +119,7 @@ def read_cohort(path: Path | str, *, need_age: bool = True) -> Cohort:
     for row in rows:
         label = str(row.cells.get("participant_id") or "").removeprefix("sub-")
         try:
-            subject = _subject(table.parent, row, label, find_image="image" not in known)
+            subject = _subject(table.parent, row, label, rules, find_image="image" not in known)
             if label in lines:
                 raise _BadRow(f"this participant stands in line {lines[label]} already")
             lines[label] = row.line
@@ -125,7 +130,7 @@ def read_cohort(path: Path | str, *, need_age: bool = True) -> Cohort:
             dropped.append(label)
         else:
             subjects.append(subject)
-    return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped), names)
+    return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped), names, rules)
 
 
 def split_cohort(
@@ -219,7 +224,7 @@ def _table_at(path: Path) -> Path:
     return path
 
 
-def _subject(root: Path, row: Row, label: str, *, find_image: bool) -> Subject:
+def _subject(root: Path, row: Row, label: str, rules: ImageRules, *, find_image: bool) -> Subject:
     if row.fault:
         raise _BadRow(row.fault)
     if not label:
@@ -243,6 +248,7 @@ def _subject(root: Path, row: Row, label: str, *, find_image: bool) -> Subject:
         truth=_file(root, row, "truth"),
         line=row.line,
         cells={name: cell for name, cell in row.cells.items() if cell is not None and name not in OWN_COLUMNS},
+        rules=rules,
     )
 
 

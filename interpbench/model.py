@@ -8,19 +8,22 @@ from typing import Any
 
 import torch
 
-from interpbench import store
+from interpbench import records, store
 from interpbench.errors import InputError, UsageError
 from interpbench.interfaces import Predictor
 from interpbench.layout import settle
 from interpbench.network import NetworkPredictor
 from interpbench.options import options_json, typed_options
 from interpbench.recipe import Recipe
+from interpbench.records import NUMBER
 from interpbench.registry import discover
 from interpbench.weights import load_weights, read_weights
 
 WEIGHTS = "model.safetensors"
 RECORD = "model.json"
-_NEEDED = ("predictor", "options", "recipe", "unit", "scale", "offset", "sha256")
+_NEEDED: Mapping[str, Any] = {
+    "predictor": str, "options": dict, "recipe": dict, "unit": str, "scale": NUMBER, "offset": NUMBER, "sha256": str,
+}  # fmt: skip
 
 
 def save_predictor(
@@ -80,10 +83,12 @@ def load_predictor(source: str | Path, device: str = "cpu", target: str | None =
     if not folder.is_dir():
         return _by_name(str(source), target)
     record = read_record(folder)
-    predictor = _class_named(str(record["predictor"]), folder)
-    options = typed_options(predictor, record["options"])
-    blank = _aimed(predictor(**options), record, target, folder)
-    recipe = Recipe.from_json(record["recipe"])
+    predictor = _class_named(record["predictor"], folder)
+    try:
+        blank, recipe = predictor(**typed_options(predictor, record["options"])), Recipe.from_json(record["recipe"])
+    except UsageError as error:
+        raise InputError(f"{folder / RECORD}: {error}") from error
+    blank = _aimed(blank, record, target, folder)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise InputError(f"{folder}: {WEIGHTS} is missing; train again or copy the whole model folder.")
@@ -94,7 +99,7 @@ def load_predictor(source: str | Path, device: str = "cpu", target: str | None =
     load_weights(module, read_weights(weights), weights)
     settle(module, torch.device(device))
     return blank.loaded(
-        module, recipe, unit=str(record["unit"]), scale=float(record["scale"]), offset=float(record["offset"])
+        module, recipe, unit=record["unit"], scale=float(record["scale"]), offset=float(record["offset"])
     )
 
 
@@ -102,16 +107,12 @@ def read_record(folder: str | Path) -> dict[str, Any]:
     """Read `model.json` of a model folder.
 
     Raises:
-        InputError: it is missing, no JSON, or lacks something.
+        InputError: it is missing, no JSON, lacks something, or holds something of another kind.
     """
     path = Path(folder) / RECORD
     if not path.is_file():
         raise InputError(f"{folder}: no model folder, {RECORD} is missing. `interpbench train` writes one.")
-    record = store.read_json(path)
-    lacking = [key for key in _NEEDED if key not in record] if isinstance(record, dict) else list(_NEEDED)
-    if lacking:
-        raise InputError(f"{path}: no model record, {', '.join(lacking)} missing.")
-    return dict(record)
+    return records.read_record(path, _NEEDED, "model record")
 
 
 def _task_of(predictor: NetworkPredictor) -> dict[str, Any]:

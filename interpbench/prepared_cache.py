@@ -93,7 +93,8 @@ def key_of(subject: Subject, recipe: Recipe) -> str:
         files = [sha256_of(subject.image), sha256_of(subject.mask) if subject.mask else None]
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error
-    depends = {"files": files, "recipe": recipe.to_json(), "versions": [__version__, str(torch.__version__)]}
+    versions = [__version__, str(torch.__version__)]
+    depends = {"files": files, "recipe": recipe.to_json(), **subject.rules.to_json(), "versions": versions}
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
 

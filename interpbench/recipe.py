@@ -23,6 +23,7 @@ from interpbench.brain import fill_holes, foreground_of, read_mask
 from interpbench.cohort import Subject
 from interpbench.errors import InputError, UsageError
 from interpbench.grid import box_affine, image_axes, is_orientation, middle_of, move_all, share_outside, snapped
+from interpbench.image_rules import MAX_VOXELS
 from interpbench.options import check_options, option, options_json, typed_options
 from interpbench.prepared import Prepared
 from interpbench.volume import Header, Volume, read_header, read_volume
@@ -32,6 +33,7 @@ __all__ = ["Prepared", "Recipe", "recipe_for"]
 PAPER_BOX = (140.0, 176.0, 140.0)  # mm: the 140x176x140 voxels of 1 mm of Bintsi et al. 2021
 # A fixed box is given up where it would cut away more of the brain than this share, or lies further from its middle.
 MOST_CUT = 0.10
+LEAST_BRAIN = 0.01  # of the box; a newborn's takes a tenth of the paper's, an adult's four tenths
 FAR = 15.0  # mm; 155 children and adults registered to one template lay within 12, two unregistered adults at 19 and 30
 
 
@@ -58,6 +60,8 @@ class Recipe:
         check_options(self)
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise UsageError(f"shape of Recipe must be three edges of at least 1 voxel, got {self.shape}.")
+        if math.prod(self.shape) > MAX_VOXELS:
+            raise UsageError(f"shape of Recipe must have at most {MAX_VOXELS} voxels, got {self.shape}.")
         if not math.isfinite(self.voxel_size):
             raise UsageError(f"voxel_size of Recipe must be a length in mm, got {self.voxel_size}.")
         if not is_orientation(self.orientation):
@@ -74,12 +78,13 @@ class Recipe:
                 differs from an even background, holes filled.
 
         Raises:
-            InputError: a file is refused, or too little of the brain lies in the box to normalise by.
+            InputError: a file is refused, or next to nothing of a brain lies in the box.
         """
         if isinstance(image, Subject):
             mask = image.mask if mask is None else mask
-            image = image.image
-        source = read_volume(image)
+            source = _read(image)
+        else:
+            source = read_volume(image)
         inside, warnings = foreground_of(source) if mask is None else read_mask(mask, source)
         affine, doubts = self._grid(source, inside)
         images = [source.data[0], inside]
@@ -91,6 +96,10 @@ class Recipe:
             brain = fill_holes(brain)
         if not brain.any():
             raise InputError(f"{source.path}: no voxel of the brain lies in the network's box.")
+        if (there := int(brain.sum())) < LEAST_BRAIN * brain.numel():
+            raise InputError(
+                f"{source.path}: almost no brain: {there} of the {brain.numel()} voxels of the network's box."
+            )
         kept = others[0] if others else brain
         volume = self._normalised(values, brain, kept, source.path)
         return Prepared(volume[None], brain, affine, source, (*source.warnings, *warnings, *doubts))
@@ -193,6 +202,11 @@ def recipe_for(
     return dataclasses.replace(recipe, centre=(x, y, z))
 
 
+def _read(subject: Subject) -> Volume:
+    rules = subject.rules
+    return read_volume(subject.image, max_voxels=rules.max_voxels, nan_to_zero=rules.nan_to_zero)
+
+
 def _spread(subjects: Sequence[Subject], number: int) -> list[Subject]:
     """Up to `number` of them, evenly from first to last."""
     places = np.unique(np.linspace(0, len(subjects) - 1, min(number, len(subjects))).round().astype(int))
@@ -203,7 +217,7 @@ def _headers(subjects: Sequence[Subject]) -> list[Header]:
     headers, refused = [], InputError("a recipe cannot be chosen for a cohort without subjects.")
     for subject in _spread(subjects, 200):
         try:
-            headers.append(read_header(subject.image))
+            headers.append(read_header(subject.image, max_voxels=subject.rules.max_voxels))
         except InputError as error:
             refused = error
     if not headers:
@@ -221,7 +235,7 @@ def _common_brain(subjects: Sequence[Subject]) -> Tensor:
     brains, refused = [], InputError("a recipe cannot be chosen for a cohort without subjects.")
     for subject in _spread(subjects, 20):
         try:
-            image = read_volume(subject.image)
+            image = _read(subject)
             brains.append(foreground_of(image)[0] if subject.mask is None else read_mask(subject.mask, image)[0])
         except InputError as error:
             refused = error

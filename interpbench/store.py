@@ -6,11 +6,13 @@ a sidecar `.json` that is written last and carries the product's SHA-256, and `f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import logging
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -18,14 +20,40 @@ from pathlib import Path
 from typing import Any, Self
 
 from interpbench import __version__
-from interpbench.atomic import atomic_path, plain, read_json, sha256_of, write_json, write_text, write_tsv
+from interpbench.atomic import (
+    atomic_path,
+    make_folder,
+    plain,
+    read_json,
+    remove,
+    remove_temporaries,
+    sha256_of,
+    write_json,
+    write_text,
+    write_tsv,
+)
+from interpbench.cohort_table import read_table
 from interpbench.errors import ConflictError, InputError, UsageError
+from interpbench.locks import Hold, alone
 
-__all__ = ["RunFolder", "atomic_path", "plain", "read_json", "sha256_of", "sidecar_of", "write_json", "write_text",
-           "write_tsv"]
+__all__ = [
+    "RunFolder",
+    "atomic_path",
+    "plain",
+    "read_json",
+    "sha256_of",
+    "sidecar_of",
+    "write_json",
+    "write_text",
+    "write_tsv",
+]
+
+log = logging.getLogger("interpbench")
 
 RECORDED_PACKAGES = ("torch", "monai", "nibabel", "numpy", "scipy")
-NOT_IDENTITY = ("versions", "started", "command")  # recorded in a manifest, but they do not make it another run
+MANIFEST, FAILURES, SUMS = "manifest.json", "failures.tsv", "SHA256SUMS"
+NOT_IDENTITY = ("versions", "started", "process", "command")  # in a manifest, but they do not make it another run
+NEVER_ANEW = ("kind", "method", "aggregator", "target_class")  # a run that differs in one of these is never taken over
 
 
 @dataclass(frozen=True)
@@ -38,42 +66,66 @@ class RunFolder:
     path: Path
     manifest: Mapping[str, Any]
     resumed: bool = False
+    hold: Hold | None = None
 
     @classmethod
-    def open(cls, out: Path | str, kind: str, manifest: Mapping[str, Any]) -> Self:
+    def open(
+        cls, out: Path | str, kind: str, manifest: Mapping[str, Any], *, anew: Sequence[str] | None = None
+    ) -> Self:
         """Take the folder for this run, or go on in it where the same run began.
+
+        Where nobody else is at work in it, what a killed process was writing is removed.
 
         Args:
             out: the folder; made where it is missing.
             kind: the word of the command, `explain` say.
             manifest: all that decides the results, JSON-ready (`arguments`, hashes of the inputs, ...). Of it,
-                `versions`, `started` and `command` are recorded without making it another run.
+                `versions`, `started`, `process` and `command` are recorded without making it another run.
+            anew: where another run of the same kind and method left the folder, it is taken over with a warning, and
+                these files and folders in it are removed, for nobody may go on from them; what is done carries the
+                old run's identity and is made again. None refuses.
 
         Raises:
-            ConflictError: the folder holds another run, or files that no run of ours wrote.
+            ConflictError: the folder holds another run that is still at work, or may not be taken over, or files that
+                no run of ours wrote.
         """
         out = Path(out)
         asked = {"kind": kind, "interpbench": __version__, **plain(manifest)}
         asked.setdefault("versions", _versions())
         asked.setdefault("started", datetime.now(UTC).isoformat(timespec="seconds"))
-        place = out / "manifest.json"
-        if place.exists():
+        asked.setdefault("process", {"host": platform.node(), "pid": os.getpid()})
+        _refuse_foreign(out)
+        make_folder(out)
+        hold = Hold.on(out)
+        alone = hold.alone()
+        try:
+            if alone is False:
+                hold.share()  # and who was alone in it has written the manifest
+            place = out / MANIFEST
+            if not place.exists():
+                _refuse_foreign(out)
+                write_json(place, asked)
+                return cls(out, asked, hold=hold)
             found = read_json(place)
             if not isinstance(found, dict):
                 raise ConflictError(f"{place} is no run's manifest. Give another output folder.")
             difference = _first_difference(_identity(found), _identity(asked))
-            if difference:
-                raise ConflictError(
-                    f"{out} holds another run ({found.get('kind')}, started {found.get('started')}): {difference}. "
-                    "Give another output folder, or remove that one."
-                )
-            return cls(out, found, resumed=True)
-        if out.exists() and not out.is_dir():
-            raise ConflictError(f"{out} is a file; the output must be a folder.")
-        if out.is_dir() and any(not name.startswith(".") for name in os.listdir(out)):
-            raise ConflictError(f"{out} is not empty and holds no run of interpbench. Give another output folder.")
-        write_json(place, asked)
-        return cls(out, asked)
+            if alone:
+                remove_temporaries(out)
+            if not difference:
+                return cls(out, found, resumed=True, hold=hold)
+            who = f"{out} holds another run ({found.get('kind')}, started {found.get('started')}): {difference}."
+            if alone is False:
+                raise ConflictError(f"{who} It is at work{_by(found)}. Give another output folder, or wait.")
+            if anew is None or any(found.get(name) != asked.get(name) for name in NEVER_ANEW):
+                raise ConflictError(f"{who} Give another output folder, or remove that one.")
+            log.warning("%s What it made is made anew.", who)
+            for name in anew:
+                remove(out / name)
+            write_json(place, asked)
+            return cls(out, asked, hold=hold)
+        finally:
+            hold.share()
 
     @property
     def identity(self) -> str:
@@ -109,14 +161,75 @@ class RunFolder:
         ours = isinstance(record, dict) and record.get("run") == self.identity
         return bool(ours and record.get("sha256") == sha256_of(product))
 
-    def write_failures(self, rows: Sequence[Mapping[str, Any]]) -> Path | None:
-        """List the subjects that failed in `failures.tsv`; without any, an old list is removed."""
-        place = self.path / "failures.tsv"
-        if not rows:
-            place.unlink(missing_ok=True)
-            return None
-        write_tsv(place, rows, ("participant_id", "file", "message"))
+    def write_failures(self, rows: Sequence[Mapping[str, Any]], about: Collection[str] | None = None) -> Path | None:
+        """List the subjects that failed in `failures.tsv`; without any, an old list is removed.
+
+        Args:
+            about: labels of all subjects that were tried. What the list says of others, who may be at work in other
+                processes, stays. None for everybody.
+        """
+        place = self.path / FAILURES
+        with contextlib.nullcontext() if about is None else alone(self.path / ".failures.lock"):
+            kept = [] if about is None or not place.is_file() else _other_rows(place, about)
+            rows = sorted([*kept, *rows], key=lambda row: str(row["participant_id"])) if kept else rows
+            if not rows:
+                place.unlink(missing_ok=True)
+                return None
+            write_tsv(place, rows, ("participant_id", "file", "message"))
         return place
+
+    def failures(self) -> list[dict[str, str | None]]:
+        """The rows of `failures.tsv`; none where there is no such list."""
+        place = self.path / FAILURES
+        return [dict(row.cells) for row in read_table(place)[1]] if place.is_file() else []
+
+    def end(self, names: Iterable[str], no_longer: Iterable[str] = ()) -> None:
+        """Write what marks a run as whole, once all of its files are there.
+
+        Args:
+            names: of files in its folder; those that are there get their SHA-256 into `SHA256SUMS`, which
+                `sha256sum --check` reads as well.
+            no_longer: what was needed to go on, and is removed.
+        """
+        lines = [f"{sha256_of(self.path / name)}  {name}\n" for name in sorted(names) if (self.path / name).is_file()]
+        text, place = "".join(lines), self.path / SUMS
+        if not place.is_file() or place.read_text(encoding="utf-8") != text:
+            write_text(place, text)
+        for name in no_longer:
+            remove(self.path / name)
+
+
+def read_sums(path: Path) -> dict[str, str]:
+    """What a `SHA256SUMS` says: SHA-256 by file name.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}).") from error
+    pairs = [line.split("  ", 1) for line in lines if "  " in line]
+    return {name: sha256 for sha256, name in pairs}
+
+
+def _refuse_foreign(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise ConflictError(f"{out} is a file; the output must be a folder.")
+    if out.is_dir() and not (out / MANIFEST).exists() and any(not name.startswith(".") for name in os.listdir(out)):
+        raise ConflictError(f"{out} is not empty and holds no run of interpbench. Give another output folder.")
+
+
+def _other_rows(place: Path, about: Collection[str]) -> list[Mapping[str, Any]]:
+    """The rows of a list of failures that are about other subjects."""
+    _, rows = read_table(place)
+    tried = {f"sub-{label}" for label in about}
+    return [row.cells for row in rows if row.cells.get("participant_id") not in tried]
+
+
+def _by(manifest: Mapping[str, Any]) -> str:
+    process = manifest.get("process")
+    return f", begun by process {process.get('pid')} on {process.get('host')}" if isinstance(process, dict) else ""
 
 
 def sidecar_of(product: Path) -> Path:

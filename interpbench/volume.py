@@ -17,11 +17,12 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from interpbench.image_rules import MAX_VOXELS
 from interpbench.nifti import load_header, load_voxels, refuse
 from interpbench.store import atomic_path
 
-MAX_VOXELS = 512**3
 _REPEATED = 0.05  # share of neighbours along I that have the same value, above which repetition is looked for
+_MILLIMETRES, _OTHER_UNITS = (0, 2), {1: "meter", 3: "micron"}  # of the header's xyzt_units; 0 says nothing
 _MM_APART = 1.0  # sform and qform further apart than this are worth a warning
 
 
@@ -193,7 +194,8 @@ def _doubts(header: nib.Nifti1Header) -> list[str]:
         distance = float(np.linalg.norm(apart, axis=1).max())
         if not distance <= _MM_APART:
             warnings.append(f"sform and qform disagree by {distance:.1f} mm; sform was used")
-    unit = header.get_xyzt_units()[0]
-    if unit in ("meter", "micron"):
+    code = int(header["xyzt_units"]) % 8
+    if code not in _MILLIMETRES:
+        unit = _OTHER_UNITS.get(code, f"a unit of code {code}")
         warnings.append(f"the header gives lengths in {unit}; they were read as millimetres")
     return warnings

@@ -15,9 +15,9 @@ import torch
 from interpbench import Explainer, option
 from interpbench.errors import UsageError
 from interpbench.interfaces import Sample
+from interpbench.locks import alone
 from interpbench.metrics.shuffling import randomised
 from interpbench.pipeline.benchmarking import processes
-from interpbench.pipeline.benchmarking.alone import alone
 from interpbench.pipeline.benchmarking.processes import free_memory, processes_for
 from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.benchmarking.rounds import Found, Measuring

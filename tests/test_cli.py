@@ -18,6 +18,7 @@ from interpbench.cli.group import interpbench as group
 from interpbench.errors import ConflictError, InputError, PluginError, ResourceError, SubjectsFailed, UsageError
 
 FIGURES = {"n": 9, "mae": 2.5, "mae_interval": [2.0, 3.0], "mean_predictor_mae": None, "mean_predictor_interval": None}
+USUAL_IMAGES = {"max_voxels": 512**3, "nan_to_zero": False}
 ANSWERS = {
     "train": {"metrics": {"test": FIGURES}, "unit": "years"},
     "adopt": {"predictor": "torch", "unit": "years"},
@@ -70,6 +71,7 @@ def test_train_has_the_papers_settings_as_defaults(run, calls):
         "milestones_every": 10,
         "seed": 0,
         "device": "auto",
+        "images": USUAL_IMAGES,
     }
 
 
@@ -110,8 +112,9 @@ def test_predict_takes_every_subject_unless_told_otherwise(run, calls):
     assert calls[0] == (
         "predict",
         (Path("cohort"), Path("model"), Path("ages.tsv")),
-        {"split": None, "participants": None, "target_class": None, "seed": 0, "device": "auto"},
-    )
+        {"split": None, "participants": None, "target_class": None, "seed": 0, "device": "auto",
+         "images": USUAL_IMAGES},
+    )  # fmt: skip
     assert (calls[1][2]["split"], calls[1][2]["device"]) == ("test", "cpu")
 
 
@@ -130,6 +133,7 @@ def test_fit_passes_method_preset_and_options(run, calls):
                 "seed": 0,
                 "device": "auto",
                 "cache": None,
+                "images": USUAL_IMAGES,
             },
         )
     ]
@@ -152,6 +156,9 @@ def test_explain_takes_the_test_split_unless_told_otherwise(run, calls):
                 "batch_size": 1,
                 "seed": 0,
                 "device": "auto",
+                "shard": None,
+                "fail_fast": False,
+                "images": USUAL_IMAGES,
             },
         )
     ]
@@ -224,12 +231,15 @@ def test_twice_verbose_shows_where_an_error_comes_from(run, calls, monkeypatch):
     assert err.endswith("Error: wrong\n")
 
 
-def test_a_bug_keeps_its_traceback_and_ends_in_5(run, calls, monkeypatch):
-    monkeypatch.setattr(pipeline, "demo", raising(ZeroDivisionError("a bug")))
-    code, _, err = run("demo", "out")
+@pytest.mark.parametrize("words", [(), ("-vv",)])
+def test_a_bug_is_one_line_too_and_shows_its_traceback_when_asked(run, calls, monkeypatch, words):
+    monkeypatch.setattr(pipeline, "demo", raising(ZeroDivisionError("a mistake\nof ours")))
+    code, _, err = run("demo", "out", *words)
     assert code == 5
-    assert "Traceback" in err
-    assert err.endswith("ZeroDivisionError: a bug\n")
+    assert ("Traceback" in err) == bool(words)
+    line = err.splitlines()[-1]
+    assert line.startswith("Error: this is a bug: ZeroDivisionError: a mistake of ours in ")
+    assert "test_cli.py, line " in line
 
 
 def test_ctrl_c_ends_in_130(run, calls, monkeypatch):
@@ -251,7 +261,10 @@ def test_an_unexpected_end_of_a_file_is_a_bug_and_not_an_interruption(run, calls
         (MemoryError(), ("Error: out of memory.", 6)),
         (OSError(errno.ENOSPC, "No space left on device", "maps"), ("Error: maps: No space left on device.", 6)),
         (PermissionError(errno.EACCES, "Permission denied", "maps"), ("Error: maps: Permission denied.", 3)),
-        (OSError("of no file"), (None, 5)),
+        (
+            OSError("of no file"),
+            ("Error: this is a bug: OSError: of no file. With -vv it is shown where it comes from.", 5),
+        ),
         (click.Abort(), ("Interrupted.", 130)),
     ],
 )

@@ -90,7 +90,7 @@ def test_weights_of_another_shape_are_told_by_name(folder: Path) -> None:
 
 def test_an_unknown_option_on_record_is_told(folder: Path) -> None:
     rewrite(folder, options={"widht": 3})
-    with pytest.raises(UsageError, match="Did you mean 'width'"):
+    with pytest.raises(InputError, match="Did you mean 'width'"):
         load_predictor(folder)
 
 

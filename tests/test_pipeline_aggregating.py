@@ -139,11 +139,17 @@ def test_an_aggregator_that_fails_is_told_as_its_own_fault(maps: Path, tmp_path:
         aggregate(maps, tmp_path / "out", aggregator="broken")
 
 
-def test_other_maps_are_refused_in_the_same_folder(maps: Path, tmp_path: Path) -> None:
-    aggregate(maps, tmp_path / "out", aggregator="mean")
+def test_of_other_maps_the_population_is_made_anew_and_said_so(
+    maps: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = aggregate(maps, tmp_path / "out", aggregator="mean")
     shutil.rmtree(sorted(maps.glob("sub-*"))[0])
-    with pytest.raises(ConflictError):
-        aggregate(maps, tmp_path / "out", aggregator="mean")
+    with caplog.at_level("WARNING", "interpbench"):
+        after = aggregate(maps, tmp_path / "out", aggregator="mean")
+    assert after["n"] == before["n"] - 1
+    assert len([words for words in caplog.messages if "made anew" in words]) == 1
+    with pytest.raises(ConflictError, match="aggregator is"):
+        aggregate(maps, tmp_path / "out", aggregator="population")
 
 
 def test_a_map_is_painted_in_its_top_tenth_unless_it_is_thresholded_itself() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from interpbench.store import (
     RunFolder,
     atomic_path,
     read_json,
+    read_sums,
     sha256_of,
     sidecar_of,
     write_json,
@@ -137,6 +139,87 @@ def test_another_run_is_refused_and_the_difference_named(tmp_path, kind, manifes
     with pytest.raises(ConflictError, match="explain, started") as caught:
         RunFolder.open(tmp_path, kind, manifest)
     assert said in str(caught.value) and caught.value.exit_code == 7
+
+
+def test_another_run_takes_the_folder_over_where_it_may_and_says_so(tmp_path, caplog):
+    first = RunFolder.open(tmp_path, "explain", MANIFEST)
+    product = first.product("01", "map.nii.gz")
+    write_text(product, "a map")
+    first.mark_done(product, {})
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "half.pt").write_text("half")
+    other = {**MANIFEST, "arguments": {"method": "unoise", "seed": 1}}
+    with caplog.at_level("WARNING", "interpbench"):
+        second = RunFolder.open(tmp_path, "explain", other, anew=("checkpoints",))
+    (told,) = caplog.messages
+    assert "arguments.seed is 0 there and 1 here" in told and "made anew" in told
+    assert not second.resumed and not second.done(product)
+    assert product.exists() and not (tmp_path / "checkpoints").exists()
+    assert RunFolder.open(tmp_path, "explain", other).resumed
+
+
+@pytest.mark.parametrize("name", ["method", "target_class", "aggregator"])
+def test_another_method_never_takes_a_folder_over(tmp_path, name):
+    RunFolder.open(tmp_path, "explain", {**MANIFEST, name: "one"})
+    with pytest.raises(ConflictError, match=f'{name} is "one" there and "other" here'):
+        RunFolder.open(tmp_path, "explain", {**MANIFEST, name: "other"}, anew=())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks of this kind there")
+def test_a_run_at_work_keeps_its_folder_from_another_and_shares_it_with_its_like(tmp_path):
+    program = (
+        "import json, sys; from interpbench.store import RunFolder;"
+        "run = RunFolder.open(sys.argv[1], 'explain', json.loads(sys.argv[2])); print('at work', flush=True);"
+        "sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, tmp_path, json.dumps(MANIFEST)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout.readline().strip() == b"at work"
+        assert RunFolder.open(tmp_path, "explain", MANIFEST).resumed
+        with pytest.raises(ConflictError, match=f"at work, begun by process {process.pid} on "):
+            RunFolder.open(tmp_path, "explain", {**MANIFEST, "seed": 5}, anew=())
+    finally:
+        process.kill()
+        process.communicate()
+    assert not RunFolder.open(tmp_path, "explain", {**MANIFEST, "seed": 5}, anew=()).resumed
+
+
+def test_what_a_killed_process_was_writing_is_removed_but_for_runs_of_their_own(tmp_path):
+    run = RunFolder.open(tmp_path, "explain", MANIFEST)
+    stump = run.path / "sub-01" / ".sub-01_map.0123456789ab.tmp.nii.gz"
+    other = run.path / "fitted"
+    kept = [run.path / "sub-01" / ".hidden", other / ".state.0123456789ab.tmp", other / "manifest.json"]
+    for place in (stump, *kept):
+        write_text(place, "{}")
+    del run
+    assert RunFolder.open(tmp_path, "explain", MANIFEST).resumed
+    assert not stump.exists() and all(place.exists() for place in kept)
+
+
+def test_failures_of_other_subjects_stay_where_a_run_is_about_some(tmp_path):
+    run = RunFolder.open(tmp_path, "explain", MANIFEST)
+    rows = {label: {"participant_id": f"sub-{label}", "file": "f", "message": "bad"} for label in ("01", "02", "03")}
+    run.write_failures([rows["03"], rows["01"]], ["01", "03", "05"])
+    run.write_failures([rows["02"]], ["02", "04"])
+    assert [row["participant_id"] for row in run.failures()] == ["sub-01", "sub-02", "sub-03"]
+    run.write_failures([], ["01", "03"])
+    assert [row["participant_id"] for row in run.failures()] == ["sub-02"]
+    run.write_failures([], None)
+    assert run.failures() == [] and not (tmp_path / "failures.tsv").exists()
+
+
+def test_the_sums_of_a_whole_run_are_those_that_sha256sum_reads(tmp_path):
+    run = RunFolder.open(tmp_path, "fit", MANIFEST)
+    write_text(tmp_path / "b.txt", "b")
+    write_text(tmp_path / "a.txt", "a")
+    (tmp_path / "checkpoints").mkdir()
+    run.end(["b.txt", "a.txt", "none.txt"], no_longer=["checkpoints", "never"])
+    assert read_sums(tmp_path / "SHA256SUMS") == {name: sha256_of(tmp_path / name) for name in ("a.txt", "b.txt")}
+    assert not (tmp_path / "checkpoints").exists()
+    if shutil.which("sha256sum"):
+        subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path, check=True)
 
 
 def test_a_folder_of_somebody_elses_files_is_refused(tmp_path):

@@ -7,11 +7,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from interpbench.cli.group import interpbench
+from interpbench.cli.signals import Stopped, stopped_by_signals
 from interpbench.errors import InputError, InterpbenchError, PluginError, ResourceError, UsageError
 
 INTERRUPTED = 130
@@ -21,23 +22,34 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM)
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with an exit code (`interpbench.errors` lists them)."""
     try:
-        sys.exit(interpbench.main(arguments, prog_name="interpbench", standalone_mode=False) or 0)
+        with stopped_by_signals():
+            code = _run(arguments)
+        sys.exit(code or 0)
     except BrokenPipeError:  # whoever read our output has gone, as in `interpbench methods | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (Exception, KeyboardInterrupt) as error:
         line, code = line_and_code(error)
-        if line is None:
-            traceback.print_exception(error)  # a bug keeps its traceback
-        else:
-            click.echo(line, err=True)
+        click.echo(line, err=True)
         sys.exit(code)
 
 
-def line_and_code(error: BaseException) -> tuple[str | None, int]:
-    """What the user reads (None where it is a bug, which shows its traceback), and the exit code."""
+def _run(arguments: Sequence[str] | None) -> Any:
+    try:
+        return interpbench.main(arguments, prog_name="interpbench", standalone_mode=False)
+    except SystemExit as error:  # no command of ours: what it was about to say or write may be missing
+        raise PluginError(f"a plugin or the network's own code asked the program to exit ({error.code!r}).") from error
+
+
+def line_and_code(error: BaseException) -> tuple[str, int]:
+    """What the user reads, and the exit code."""
     if isinstance(error, click.Abort) and error.__cause__ is not None:
         error = error.__cause__  # click turns these two into Abort: Ctrl-C, and EOFError
+    if isinstance(error, Stopped):
+        return (
+            f"Interrupted ({error.name}). What is done is kept: the same command goes on from there.",
+            error.exit_code,
+        )
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return "Interrupted.", INTERRUPTED
     if isinstance(error, click.ClickException):
@@ -51,7 +63,10 @@ def line_and_code(error: BaseException) -> tuple[str | None, int]:
     if isinstance(error, OSError) and error.filename is not None:
         code = ResourceError.exit_code if error.errno in _FULL else InputError.exit_code
         return _line(f"{error.filename}: {error.strerror}."), code
-    return None, PluginError.exit_code
+    told = traceback.extract_tb(error.__traceback__)
+    where = f" in {told[-1].filename}, line {told[-1].lineno}" if told else ""
+    bug = f"{type(error).__name__}: {error}{where}"
+    return _line(f"this is a bug: {bug}. With -vv it is shown where it comes from."), PluginError.exit_code
 
 
 def _line(text: str) -> str:

@@ -106,6 +106,7 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> li
 @flags.target_class
 @flags.seed
 @flags.device
+@flags.images
 @flags.spoken
 def benchmark(
     cohort: Path, predictor: Path, out: Path, split: str, participants: tuple[str, ...], **settings: Any

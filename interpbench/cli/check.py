@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from interpbench.cli import flags
 from interpbench.cli.voice import say
-from interpbench.errors import InputError
+from interpbench.errors import InputError, SubjectsFailed
 
 
 @click.command()
 @flags.cohort
+@click.option(
+    "--predictor",
+    type=flags.PATH,
+    metavar="MODEL",
+    help="A predictor whose recipe each image is prepared by, as in a run; tells who lies far from its training.",
+)
 @click.option("--headers-only", is_flag=True, help="Do not read the voxels: milliseconds a subject.")
+@click.option("--json", "json_out", type=flags.PATH, metavar="FILE", help="Write the table as JSON, too.")
+@flags.images
 @flags.spoken
-def check(cohort: Path, headers_only: bool) -> None:
-    """List every problem of a cohort, before any compute.
+def check(
+    cohort: Path, predictor: Path | None, headers_only: bool, json_out: Path | None, images: dict[str, Any]
+) -> None:
+    """List every problem of a cohort in one table, before any compute.
 
-    COHORT is a folder with participants.tsv, or the path of such a table. The exit code is 3 where there is
-    a problem.
+    COHORT is a folder with participants.tsv, or the path of such a table. Subjects without an age can be explained,
+    but not trained on. The exit code is that of a run: 0 where nobody would be left out, 4 where somebody would, 3
+    where nobody would be left.
     """
+    from interpbench.atomic import write_json
     from interpbench.cohort import read_cohort
-    from interpbench.cohort_check import check_cohort
+    from interpbench.cohort_check import check_cohort, rows_of
+    from interpbench.image_rules import ImageRules
 
-    found = read_cohort(cohort)
-    problems = check_cohort(found, voxels=not headers_only)
-    for problem in problems:
-        click.echo(str(problem))
-    if problems:
-        plural = "s" if len(problems) > 1 else ""
-        raise InputError(f"{found.table}: {len(problems)} problem{plural} among {len(found.subjects)} usable subjects.")
-    say(f"{found.describe()}; no problems")
+    recipe = None
+    if predictor is not None:
+        from interpbench.model import load_predictor
+
+        recipe = load_predictor(predictor).recipe
+    found = read_cohort(cohort, need_age=False, rules=ImageRules.of(images))
+    problems = check_cohort(found, voxels=not headers_only, recipe=recipe, warnings=True)
+    rows = rows_of(problems)
+    if json_out is not None:
+        write_json(json_out, {"table": found.table, "subjects": len(found.subjects), "problems": rows})
+    if rows:
+        click.echo(_table(rows))
+    bad = {(one.subject, one.line) for one in problems if not one.warning}
+    hurt = {one.subject for one in problems if not one.warning}
+    left = sum(f"sub-{subject.id}" not in hurt for subject in found.subjects)
+    ageless = sum(subject.age is None for subject in found.subjects)
+    told = f"{found.table}: {left} subjects can be used" + (f", {ageless} of all without an age" if ageless else "")
+    if bad and not left:
+        raise InputError(f"{told}, {len(bad)} cannot.")
+    if bad:
+        raise SubjectsFailed(f"{told}, {len(bad)} cannot.")
+    say(f"{told}; no problems")
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows under their columns' names, in columns of even width."""
+    names = list(rows[0])
+    cells = [
+        names,
+        *([" ".join(str(row[name] if row[name] is not None else "n/a").split()) for name in names] for row in rows),
+    ]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(names) - 1)]
+    return "\n".join("  ".join([*map(str.ljust, line, widths), line[-1]]) for line in cells)

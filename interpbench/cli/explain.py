@@ -30,6 +30,13 @@ from interpbench.cli.voice import say
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Subjects at once.")
 @flags.seed
 @flags.device
+@flags.images
+@click.option(
+    "--shard",
+    metavar="K/N",
+    help="Every N-th subject from the K-th on, K from 0; `auto` asks SLURM, or RANK/WORLD_SIZE.",
+)
+@click.option("--fail-fast", is_flag=True, help="End with the first subject that fails.")
 @flags.spoken
 def explain(
     cohort: Path, predictor: Path, out: Path, split: str, participants: tuple[str, ...], **settings: Any

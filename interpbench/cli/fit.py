@@ -21,6 +21,7 @@ from interpbench.cli.voice import say
 @flags.target_class
 @flags.seed
 @flags.device
+@flags.images
 @flags.cache
 @flags.spoken
 def fit(cohort: Path, predictor: Path, out: Path, **settings: Any) -> None:

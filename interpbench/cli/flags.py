@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from interpbench.cli.config import OPTIONS, use_config
+from interpbench.cli.places import check_output
 from interpbench.cli.voice import voice
 from interpbench.errors import UsageError
+from interpbench.image_rules import MAX_VOXELS
 from interpbench.options import split_options
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -50,6 +52,7 @@ def speaking(least: int) -> Decorator:
         @functools.wraps(command)
         def run(*args: Any, verbose: int, quiet: bool, **kwargs: Any) -> Any:
             with voice(max(verbose, least), quiet):
+                check_output(kwargs)
                 return command(*args, **kwargs)
 
         return run
@@ -112,6 +115,21 @@ cache = click.option(
     show_default="none",
     help="Folder for prepared volumes, made where it is missing; runs may share it. Read instead of the images.",
 )
+
+
+def images(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How images are read; the command gets `images`, what was given of it."""
+
+    @click.option("--max-voxels", type=click.IntRange(min=1), default=MAX_VOXELS, show_default="512 x 512 x 512",
+                  metavar="N", help="Refuse larger images before they are read.")  # fmt: skip
+    @click.option("--nan-to-zero", is_flag=True, help="Take voxels that are no numbers as 0, and say so beside it.")
+    @functools.wraps(command)
+    def run(*args: Any, max_voxels: int, nan_to_zero: bool, **kwargs: Any) -> Any:
+        return command(*args, images={"max_voxels": max_voxels, "nan_to_zero": nan_to_zero}, **kwargs)
+
+    return run
+
+
 preset = click.option("--preset", metavar="NAME", help="A named set of options; single options go over it.")
 labels = click.option(
     "--participant-label",

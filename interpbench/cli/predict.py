@@ -20,6 +20,7 @@ from interpbench.cli.voice import say
 @flags.labels
 @flags.seed
 @flags.device
+@flags.images
 @flags.spoken
 def predict(
     cohort: Path, predictor: Path, out: Path, split: str, participants: tuple[str, ...], **settings: Any

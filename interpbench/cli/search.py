@@ -50,6 +50,7 @@ def _grid(context: click.Context, parameter: click.Parameter, words: tuple[str, 
 @flags.preset
 @flags.seed
 @flags.device
+@flags.images
 @flags.cache
 @flags.spoken
 def search(cohort: Path, predictor: Path, out: Path, **settings: Any) -> None:

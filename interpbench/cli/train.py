@@ -38,6 +38,7 @@ from interpbench.cli.voice import say
 )
 @flags.seed
 @flags.device
+@flags.images
 @flags.spoken
 def train(cohort: Path, out: Path, **settings: Any) -> None:
     """Train a predictor of age, or of another column, on a cohort.

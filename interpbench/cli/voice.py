@@ -8,8 +8,6 @@ from contextlib import contextmanager
 
 import click
 
-from interpbench.errors import InterpbenchError
-
 QUIET = "interpbench.quiet"  # in `Context.meta`
 
 
@@ -29,7 +27,7 @@ def voice(verbose: int, quiet: bool) -> Iterator[None]:
     try:
         with progress_bars(False if quiet else None):
             yield
-    except InterpbenchError:
+    except Exception:
         logger.debug("the error's traceback:", exc_info=True)
         raise
     finally:

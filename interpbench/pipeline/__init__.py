@@ -1,4 +1,4 @@
-"""The steps as plain functions, train or adopt, predict, fit, search, explain, aggregate, benchmark."""
+"""The steps as plain functions, train or adopt, predict, fit, search, explain, aggregate, benchmark, verify."""
 
 from __future__ import annotations
 
@@ -11,5 +11,6 @@ from interpbench.pipeline.fitting import fit
 from interpbench.pipeline.prediction import predict
 from interpbench.pipeline.searching import search
 from interpbench.pipeline.training import train
+from interpbench.pipeline.verifying import verify
 
-__all__ = ["adopt", "aggregate", "benchmark", "demo", "explain", "fit", "predict", "search", "train"]
+__all__ = ["adopt", "aggregate", "benchmark", "demo", "explain", "fit", "predict", "search", "train", "verify"]

@@ -22,6 +22,7 @@ from interpbench.pipeline.provenance import distribution_of
 from interpbench.pipeline.selection import failure, finish, log
 from interpbench.progress import track
 from interpbench.recipe import Recipe
+from interpbench.store import FAILURES
 from interpbench.volume import write_map
 
 RECORD = "population.json"
@@ -63,7 +64,7 @@ def aggregate(
         raise UsageError(f"ahead must be at least 0, got {ahead}.")
     maps = Path(maps)
     manifest = _manifest(maps)
-    sidecars = _sidecars(maps)
+    sidecars, strangers = _sidecars(maps, store.RunFolder(maps, manifest).identity)
     component, installed = make_component("aggregator", aggregator, options)
     asked = {
         "aggregator": aggregator,
@@ -72,10 +73,12 @@ def aggregate(
         "maps": {record["participant_id"]: record["sha256"] for record in sidecars.values()},
         "explained": {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")},
     }
-    run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps}})
+    run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps}}, anew=())
     recipe = Recipe.from_json(manifest["recipe"])
     population = Population(recipe, component, aggregator)
-    failures = []
+    failures = [
+        failure(path.parent.name, path, "is of an earlier run into this folder: explain again") for path in strangers
+    ]
     with read_ahead(functools.partial(_read, recipe=recipe), sidecars.items(), ahead) as read:
         for path, record in track(sidecars.items(), "aggregating", unit="subject"):
             found = next(read)
@@ -92,6 +95,8 @@ def aggregate(
         raise InputError(f"{maps}: none of {len(failures)} maps can be used. The first: {failures[0]['message']}")
     summary = _write(run.path, population, manifest, asked)
     run.write_failures(failures)
+    names = (*summary["files"].values(), "population_background.nii.gz", "population_brain.nii.gz")
+    run.end([*names, "population.png", RECORD, FAILURES])
     finish(failures, run.path / "failures.tsv", population.number)
     return summary
 
@@ -111,15 +116,18 @@ def _manifest(maps: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def _sidecars(maps: Path) -> dict[Path, dict[str, Any]]:
-    """Each map's path and what is asked of its record, in the order of the labels."""
-    found = {}
+def _sidecars(maps: Path, run: str) -> tuple[dict[Path, dict[str, Any]], list[Path]]:
+    """Each map's path and what is asked of its record, in the order of the labels; and maps that another run made."""
+    found, strangers = {}, []
     for path in sorted(maps.glob("sub-*/sub-*_importance.json")):
         record = store.read_json(path)
-        found[path.with_name(record["file"])] = {name: record[name] for name in _USED if name in record}
+        if record.get("run") == run:
+            found[path.with_name(record["file"])] = {name: record[name] for name in _USED if name in record}
+        else:
+            strangers.append(path)
     if not found:
         raise InputError(f"{maps}: there is no finished map in it.")
-    return found
+    return found, strangers
 
 
 def paint_above(map: Tensor, brain: Tensor) -> float:
@@ -141,7 +149,7 @@ def _write(
 
     try:
         results = population.aggregator.result()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise trouble(error, f"aggregator {population.name!r}", population.background[None, None]) from error
     named = checked_population(results, population.recipe.shape, population.name)
     pictured = population.aggregator.pictured

@@ -107,7 +107,7 @@ def checked_population(results: object, shape: tuple[int, int, int], aggregator:
     return found
 
 
-def trouble(error: Exception, who: str, volumes: Tensor) -> InterpbenchError:
+def trouble(error: BaseException, who: str, volumes: Tensor) -> InterpbenchError:
     """What went wrong inside a plugin, as an error of the family.
 
     Args:

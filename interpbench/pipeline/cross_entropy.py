@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,19 +50,23 @@ def train_classifier(
     left_right: int = 0,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Minimise the mean cross-entropy over the training split.
 
     Args:
         predictor: whose `read_classes` turns the network's output into scores `(B, C)`.
         training, validation: a sample's `target` is the index of its class.
-        module, left_right: see `train_epochs`.
+        module, left_right, checkpoint: see `train_epochs`.
 
     Raises:
         InterpbenchError: the loss is no longer a number.
     """
     goal = CrossEntropy(predictor)
-    return train_epochs(module, goal, training, validation, settings, left_right=left_right, seed=seed, device=device)
+    return train_epochs(
+        module, goal, training, validation, settings,
+        left_right=left_right, seed=seed, device=device, checkpoint=checkpoint,
+    )  # fmt: skip
 
 
 def _indices(samples: Sequence[Sample]) -> Tensor:

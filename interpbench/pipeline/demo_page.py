@@ -57,8 +57,11 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
     write_page(
         path,
         title="interpbench demo: U-noise on a phantom",
-        about=(*ABOUT, f"Beside other methods, n = {compared['n']} test subjects (benchmark/index.html has it all):",
-               *compared["verdict"][:VERDICT]),
+        about=(
+            *ABOUT,
+            f"Beside other methods, n = {compared['n']} test subjects (benchmark/index.html has it all):",
+            *compared["verdict"][:VERDICT],
+        ),
         figures=figures_of_demo(record),
         pictures=[("Population importance map, and the truth at the same slices", picture)],
         charts=_charts(record, places),

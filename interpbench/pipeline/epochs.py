@@ -8,11 +8,13 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from interpbench.checkpoint import Checkpoint
 from interpbench.errors import InterpbenchError
 from interpbench.interfaces import Sample
 from interpbench.layout import layout_for, settle
@@ -32,8 +34,9 @@ class TrainingSettings:
     epochs: int = option(40, "passes over the training split", minimum=1)
     batch_size: int = option(8, "subjects a step", minimum=1)
     learning_rate: float = option(1e-4, "Adam's step size; the highest one where the schedule is onecycle", above=0)
-    schedule: str = option("step", "step: divided by 10 every so many epochs; onecycle: up and down once",
-                           choices=SCHEDULES)
+    schedule: str = option(
+        "step", "step: divided by 10 every so many epochs; onecycle: up and down once", choices=SCHEDULES
+    )
     milestones_every: int = option(10, "epochs between two divisions of the learning rate by 10", minimum=1)
     weight_decay: float = option(0.0, "L2 penalty on the weights (decoupled from the gradient)", minimum=0)
     precision: str = option("float32", "arithmetic of the convolutions", choices=PRECISIONS)
@@ -80,6 +83,7 @@ def train_epochs(
     left_right: int = 0,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Minimise the goal's loss over the training split.
 
@@ -87,6 +91,8 @@ def train_epochs(
         module: the network; it is trained in place.
         validation: chooses the epoch whose weights are kept; the last one's are where it is empty.
         left_right: the axis of `(I, J, K)` that a flip mirrors.
+        checkpoint: a file written after each epoch; where it is there at the start, training goes on from it and ends
+            with the same bytes on a CPU.
 
     Raises:
         InterpbenchError: the loss is no longer a number.
@@ -104,7 +110,12 @@ def train_epochs(
 
     curve: list[dict[str, Any]] = []
     best, best_epoch, best_score = copy.deepcopy(module.state_dict()), 0, math.inf
-    bar = track(range(1, settings.epochs + 1), "training", unit="epoch")
+    kept = Checkpoint(checkpoint, network=module, optimiser=optimiser, schedule=schedule)
+    if (found := kept.find(device)) is not None:
+        curve, best, best_epoch, best_score = (found[name] for name in ("curve", "best", "best_epoch", "best_score"))
+        generator.set_state(found["generator"].cpu())
+        log.info("training goes on after epoch %d", len(curve))
+    bar = track(range(len(curve) + 1, settings.epochs + 1), "training", unit="epoch")
     for epoch in bar:
         started = time.perf_counter()
         module.train()
@@ -132,6 +143,7 @@ def train_epochs(
         told = {key: f"{value:.2f}" for key, value in figures.items()}
         log.info("training, epoch %d of %d: %s %s", epoch, settings.epochs, name.replace("_", " "), told[name])
         bar.set_postfix(told, seconds=f"{time.perf_counter() - started:.1f}")
+        kept.keep(curve=curve, best=best, best_epoch=best_epoch, best_score=best_score, generator=generator.get_state())
     module.load_state_dict(best)
     module.eval()
     return Trained(module, best_epoch, curve)

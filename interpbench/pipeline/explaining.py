@@ -11,6 +11,7 @@ from interpbench import store
 from interpbench.cohort import Cohort, Subject
 from interpbench.errors import PluginError, SubjectsFailed, UsageError
 from interpbench.interfaces import Explainer, Predictor
+from interpbench.locks import alone
 from interpbench.model import load_predictor
 from interpbench.options import options_json
 from interpbench.pipeline.components import make_component
@@ -29,7 +30,9 @@ from interpbench.pipeline.selection import (
     problem_rows,
     recorded_splits,
 )
+from interpbench.pipeline.shards import shard_of, share_of
 from interpbench.readout import check_readout
+from interpbench.store import FAILURES
 
 FITTED = "fitted"  # below the output: where a method that had to learn is kept
 
@@ -50,10 +53,15 @@ def explain(
     seed: int = 0,
     device: str = "auto",
     ahead: int = AHEAD,
+    images: Mapping[str, Any] | None = None,
+    shard: str | None = None,
+    fail_fast: bool = False,
 ) -> list[Path]:
     """Write the importance map of every subject asked for, with a sidecar that says where it comes from.
 
-    The same command again goes on where it was interrupted. Several runs with other subjects may share `out`.
+    The same command again goes on where it was interrupted. Several runs with other subjects may share `out`, at the
+    same time as well. After a changed option, predictor, recipe or version, `out` is taken over and every map is made
+    anew; another method, or a run that is still at work, keeps it.
 
     Args:
         cohort: a folder with `participants.tsv`, or a table; ages are not needed.
@@ -71,6 +79,11 @@ def explain(
         device: `auto`, `cpu` or `cuda`.
         ahead: how many batches are read before the one at hand, and written after it, each in a thread of its own;
             with 0 one thing is done after the other. The maps are the same.
+        images: how images are read, where not as always: `max_voxels`, `nan_to_zero`. See `ImageRules`.
+        shard: `K/N`, K from 0 on: of the subjects asked for, in the order of their labels, every N-th from the K-th on.
+            `auto` takes K and N from SLURM's array, or from RANK and WORLD_SIZE. Cohort rows that cannot be used are
+            told by shard 0 alone. The maps are those of one run over all.
+        fail_fast: end with the first subject that fails.
 
     Returns:
         The maps' paths, by label.
@@ -85,13 +98,14 @@ def explain(
     if ahead < 0:
         raise UsageError(f"ahead must be at least 0, got {ahead}.")
     cohort, out = Path(cohort).absolute(), Path(out).absolute()  # whatever folder a method works in meanwhile
+    part = shard_of(shard)
     where = resolve_device(device)
     explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
     model = load_predictor(predictor, str(where), target_class)
     used = options_json(explainer)
     if fitted is not None:
         explainer, used = _fitted_before(Path(fitted), model, method, options, explainer)
-    people = open_cohort(cohort, need_age=False)
+    people = open_cohort(cohort, need_age=False, images=images)
     here = out / FITTED if fitted is None else Path(fitted)
     subjects, others = _chosen(people, split, participants, here, Path(predictor))
     check_readout(model, first_volumes(subjects, model.recipe, where), str(predictor))
@@ -109,27 +123,35 @@ def explain(
     }
     command = {"cohort": people.table, "predictor": predictor, "fitted": fitted, "split": split,
                "participants": participants, "preset": preset, "device": str(where)}  # fmt: skip
-    run = store.RunFolder.open(out, "explain", {**asked, "command": command})
+    run = store.RunFolder.open(out, "explain", {**asked, "command": command}, anew=(FITTED,))
     if explainer.learned and fitted is None:
-        with contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
+        with alone(out / ".fitted.lock"), contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
             fit(
                 cohort, predictor, here, method=method, options=options, preset=preset, target_class=target_class,
-                seed=seed, device=device,
+                seed=seed, device=device, images=images,
             )  # fmt: skip
         explainer = load_fitted(here, model)
         subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
+    subjects = share_of(subjects, part)
     work = MapRun(
         run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=predictor_record(predictor),
         method=method, distribution=distribution_of(installed), seed=seed, device=where, ahead=ahead,
     )  # fmt: skip
-    done, failed = work.explain(subjects, batch_size)
-    rows = [] if participants else problem_rows(people, others)
-    rows += [failure(subject.id, subject.image, error) for subject, error in failed]
-    run.write_failures(rows)
+    bad = [] if participants or part[0] else problem_rows(people, others)
+    if bad and fail_fast:
+        run.write_failures(bad)
+        finish(bad, run.path / FAILURES, 0)
+    done, failed = work.explain(subjects, batch_size, fail_fast=fail_fast)
+    rows = bad + [failure(subject.id, subject.image, error) for subject, error in failed]
+    run.write_failures(rows, _about(subjects, bad) if participants or part[1] > 1 else None)
     if failed and not done and all(isinstance(error, PluginError) for _, error in failed):
         raise PluginError(f"None of {len(failed)} subjects could be explained: {failed[0][1]}")
-    finish(rows, run.path / "failures.tsv", len(done))
+    finish(rows, run.path / FAILURES, len(done))
     return done
+
+
+def _about(subjects: Sequence[Subject], rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    return {subject.id for subject in subjects} | {str(row["participant_id"]).removeprefix("sub-") for row in rows}
 
 
 def _chosen(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,30 @@ from interpbench.errors import InputError, PluginError, UsageError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.model import load_predictor
 from interpbench.options import options_json
+from interpbench.pipeline.checking import trouble
 from interpbench.pipeline.components import accepts, make_component
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.provenance import cohort_sha256, distribution_of, target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
-from interpbench.pipeline.selection import finish, log, open_cohort, problem_rows, recorded_splits, write_splits
+from interpbench.pipeline.selection import (
+    SPLIT_TABLE,
+    finish,
+    log,
+    open_cohort,
+    problem_rows,
+    recorded_splits,
+    write_splits,
+)
 from interpbench.prepared_cache import PreparedCache
 from interpbench.readout import check_readout
+from interpbench.records import read_record
 from interpbench.samples import target_of
+from interpbench.store import FAILURES
 from interpbench.untouched import untouched
 from interpbench.weights import read_weights
 
-STATE, RECORD, WORKSPACE = "state.safetensors", "fitted.json", "checkpoints"
+_NEEDED = {"method": str, "options": dict, "predictor_sha256": str, "sha256": str}
+STATE, RECORD, TIMES, WORKSPACE = "state.safetensors", "fitted.json", "times.json", "checkpoints"
 
 
 def fit(
@@ -43,6 +54,7 @@ def fit(
     seed: int = 0,
     device: str = "auto",
     cache: str | Path | None = None,
+    images: Mapping[str, Any] | None = None,
 ) -> Explainer:
     """Fit a method to a predictor, on the training split that the predictor itself was trained on.
 
@@ -52,8 +64,8 @@ def fit(
     Args:
         cohort: a folder with `participants.tsv`, or a table.
         predictor: a model folder, or the name of a predictor without weights.
-        out: `state.safetensors`, `fitted.json` (its record, with the predictor's fingerprint), `split.tsv`. While it
-            learns, `checkpoints/`; the same command goes on from them.
+        out: `state.safetensors`, `fitted.json` (its record, with the predictor's fingerprint), `times.json`,
+            `split.tsv`. While it learns, `checkpoints/`; the same command goes on from them.
         method: an explainer that must learn.
         options, preset: of the method.
         target_class: of a classifier, the class whose logit is explained; None for the one on record.
@@ -61,6 +73,7 @@ def fit(
         device: `auto`, `cpu` or `cuda`.
         cache: a folder for prepared volumes, which other runs may share; None reads every image anew. The result is
             the same.
+        images: how images are read, where not as always: `max_voxels`, `nan_to_zero`. See `ImageRules`.
 
     Returns:
         The fitted explainer.
@@ -75,7 +88,7 @@ def fit(
         raise UsageError(f"Method {method!r} has nothing to learn: leave out `fit` and explain with it.")
     where = resolve_device(device)
     loaded = load_predictor(predictor, str(where), target_class)
-    people = open_cohort(cohort, need_age=False)
+    people = open_cohort(cohort, need_age=False, images=images)
     splits = recorded_splits(people, Path(predictor)) or split_cohort(
         people.subjects, seed=seed, column=loaded.target_column, classes=loaded.classes
     )
@@ -90,36 +103,42 @@ def fit(
         "predictor_sha256": loaded.fingerprint,
         "recipe": loaded.recipe.to_json(),
         "cohort_sha256": cohort_sha256(people),
+        **people.rules.to_json(),
     }
     command = {"cohort": people.table, "predictor": predictor, "preset": preset, "device": str(where)}
-    run = store.RunFolder.open(out, "fit", {**identity, "command": command})
-    if run.resumed and (run.path / RECORD).is_file():
+    finished = (Path(out) / RECORD).is_file()
+    run = store.RunFolder.open(out, "fit", {**identity, "command": command}, anew=None if finished else (WORKSPACE,))
+    if run.resumed and finished:
         log.info("%s: fitted before with these settings; nothing to do", run.path)
-        return load_fitted(run.path, loaded)
-    write_splits(run.path, people.subjects, splits)
-    parts = {split: [one for one in people.subjects if splits[one.id] == split] for split in SPLITS}
-    if not parts["train"]:
-        raise InputError(f"{people.table}: nobody is in the training split, so {method!r} cannot learn from it.")
-    target = functools.partial(target_of, predictor=loaded)
-    read = functools.partial(
-        read_samples, recipe=loaded.recipe, target=target, prepared=None if cache is None else PreparedCache(cache)
-    )
-    training, failures = read(parts["train"], what="reading the training split")
-    validation, more = read(parts["validation"], what="reading the validation split")
-    log.info("fitting %s on %d subjects, %d for validation, on %s", method, len(training), len(validation), where)
-    workspace = {"workspace": run.path / WORKSPACE} if accepts(explainer.fit, "workspace") else {}
-    with untouched(loaded.module):
-        torch.manual_seed(seed)
-        fitted = explainer.fit(loaded, training, validation, **workspace)
-    _write(run.path, fitted, identity)
-    shutil.rmtree(run.path / WORKSPACE, ignore_errors=True)
-    for warning in fitted.record.get("warnings", ()):
-        log.warning("%s: %s", method, warning)
-    failures = problem_rows(people) + failures + more
-    run.write_failures(failures)
-    finish(failures, run.path / "failures.tsv", len(training) + len(validation))
-    result: Explainer = fitted
-    return result
+        fitted: Explainer = load_fitted(run.path, loaded)
+    else:
+        write_splits(run.path, people.subjects, splits)
+        parts = {split: [one for one in people.subjects if splits[one.id] == split] for split in SPLITS}
+        if not parts["train"]:
+            raise InputError(f"{people.table}: nobody is in the training split, so {method!r} cannot learn from it.")
+        target = functools.partial(target_of, predictor=loaded)
+        prepared = None if cache is None else PreparedCache(cache)
+        read = functools.partial(read_samples, recipe=loaded.recipe, target=target, prepared=prepared)
+        training, failures = read(parts["train"], what="reading the training split")
+        validation, more = read(parts["validation"], what="reading the validation split")
+        log.info("fitting %s on %d subjects, %d for validation, on %s", method, len(training), len(validation), where)
+        workspace = {"workspace": run.path / WORKSPACE} if accepts(explainer.fit, "workspace") else {}
+        with untouched(loaded.module):
+            torch.manual_seed(seed)
+            try:
+                fitted = explainer.fit(loaded, training, validation, **workspace)
+            except OSError:  # of the disk
+                raise
+            except (Exception, SystemExit) as error:
+                like = torch.empty(1, 1, *loaded.recipe.shape, device="meta")
+                raise trouble(error, f"method {method!r}", like) from error
+        for warning in fitted.record.get("warnings", ()):
+            log.warning("%s: %s", method, warning)
+        run.write_failures(problem_rows(people) + failures + more)
+        _write(run.path, fitted, {**identity, "subjects": len(training) + len(validation)})
+    run.end([STATE, RECORD, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
+    finish(run.failures(), run.path / FAILURES, read_fitted(run.path).get("subjects", 0))
+    return fitted
 
 
 def load_fitted(folder: str | Path, predictor: Predictor, *, method: str | None = None) -> Explainer:
@@ -150,9 +169,9 @@ def load_fitted(folder: str | Path, predictor: Predictor, *, method: str | None 
     state = folder / STATE
     if not state.is_file() or store.sha256_of(state) != record["sha256"]:
         raise InputError(f"{state}: missing, or its SHA-256 is not the one in {RECORD}: fit again.")
-    explainer, _ = make_component("explainer", str(record["method"]), record["options"])
+    explainer, _ = make_component("explainer", record["method"], record["options"])
     fitted: Explainer = explainer.with_state(read_weights(state))
-    return fitted.with_record(record.get("record", {}))
+    return fitted.with_record({**record.get("record", {}), **_times(folder)})
 
 
 def _logit_of(target_class: str | None) -> str:
@@ -168,10 +187,13 @@ def read_fitted(folder: str | Path) -> dict[str, Any]:
     path = Path(folder) / RECORD
     if not path.is_file():
         raise InputError(f"{folder}: holds nothing fitted, {RECORD} is missing. `interpbench fit` writes it.")
-    record = store.read_json(path)
-    if not isinstance(record, dict) or not {"method", "options", "predictor_sha256", "sha256"} <= set(record):
-        raise InputError(f"{path}: is no record of a fitted explainer.")
-    return record
+    return read_record(path, _NEEDED, "record of a fitted explainer")
+
+
+def _times(folder: Path) -> dict[str, Any]:
+    """How long it took, which is no part of what was learned."""
+    found = store.read_json(folder / TIMES) if (folder / TIMES).is_file() else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _write(folder: Path, fitted: Explainer, identity: Mapping[str, Any]) -> None:
@@ -184,5 +206,7 @@ def _write(folder: Path, fitted: Explainer, identity: Mapping[str, Any]) -> None
         state[name] = tensor.detach().cpu().contiguous().clone()
     with store.atomic_path(folder / STATE) as path:
         save_file(state, path)
-    record = {**identity, "sha256": store.sha256_of(folder / STATE), "record": dict(fitted.record)}
-    store.write_json(folder / RECORD, record)
+    measured = dict(fitted.record)
+    if "training_seconds" in measured:
+        store.write_json(folder / TIMES, {"training_seconds": measured.pop("training_seconds")})
+    store.write_json(folder / RECORD, {**identity, "sha256": store.sha256_of(folder / STATE), "record": measured})

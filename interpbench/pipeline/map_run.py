@@ -5,6 +5,7 @@ While the method works on some subjects, the next are read and the maps of those
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +64,9 @@ class MapRun:
         return self.run.product(subject.id, f"desc-{label_of(self.method)}_{name}.nii.gz")
 
     def explain(
-        self, subjects: Sequence[Subject], batch_size: int
+        self, subjects: Sequence[Subject], batch_size: int, *, fail_fast: bool = False
     ) -> tuple[list[Path], list[tuple[Subject, InterpbenchError]]]:
-        """Make every map that is not there yet.
+        """Make every map that is not there yet; with `fail_fast`, up to the first failure.
 
         Returns:
             The paths of all maps, and who has none, and why.
@@ -84,8 +85,11 @@ class MapRun:
                     log.warning("no map: sub-%s: %s", subject.id, error)
                     let_go(error)
                     failures.append((subject, error))
+                if failures and fail_fast:
+                    break
         failed = {subject.id for subject, _ in failures}
-        return [self.product(subject) for subject in subjects if subject.id not in failed], failures
+        made = [self.product(subject) for subject in subjects if subject.id not in failed]
+        return [path for path in made if not fail_fast or path.is_file()], failures
 
     def _is_done(self, subject: Subject) -> bool:
         product = self.product(subject)
@@ -150,7 +154,7 @@ class MapRun:
         for name, values in found.extras.items():
             self._write_one(self.product(subject, name), prepared, values, {**record, "extra": name})
         outside = outside_training(record["prediction"], self.trained, record["unit"])
-        doubts = [*prepared.warnings, *doubts_about(found.map), outside]
+        doubts = [*prepared.warnings, *doubts_about(found.map), *found.notes, outside]
         whole = {
             **record,
             "signed": self.run.manifest["signed"],
@@ -208,4 +212,4 @@ def hashes_of(subject: Subject) -> dict[str, str | None]:
 def _kept(found: Explained) -> Explained:
     """Copies on the CPU: the method may go on to use its tensors for the next subject, before these are written."""
     extras = {name: values.to("cpu", copy=True) for name, values in found.extras.items()}
-    return Explained(found.map.to("cpu", copy=True), extras)
+    return dataclasses.replace(found, map=found.map.to("cpu", copy=True), extras=extras)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import hashlib
+import logging
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +21,18 @@ from interpbench.pipeline.checking import checked_extras, checked_maps, trouble
 from interpbench.pipeline.components import has_seed
 from interpbench.untouched import Restore, untouched
 
+log = logging.getLogger("interpbench")
+
+BATCH_SIZE = "batch_size"  # the option of a method that sends many volumes at once through the network
+
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """One subject's map `(I, J, K)`, and the named maps that the method keeps beside it."""
+    """One subject's map `(I, J, K)`, the named maps that the method keeps beside it, and what is to be told of it."""
 
     map: Tensor
     extras: dict[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def subject_seed(seed: int, subject: str, method: str) -> int:
@@ -68,13 +75,25 @@ def explained(
     Raises:
         ResourceError: memory ran out with one subject.
     """
-    if len(subjects) == 1 or not has_seed(type(explainer)):
+    together = len(subjects)
+    if together == 1 or not has_seed(type(explainer)):
         try:
             return _at_once(explainer, predictor, volumes, subjects[0], method, seed, put_back)
+        except ResourceError:
+            if together == 1:
+                raise
+            log.warning("%s: memory ran out with %d subjects at once; going on with half of them", method, together)
+            halves = slice(None, together // 2), slice(together // 2, None)
+            note = f"memory ran out with {together} subjects at once"
+            return [
+                dataclasses.replace(one, notes=(note, *one.notes)) if isinstance(one, Explained) else one
+                for some in halves
+                for one in explained(
+                    explainer, predictor, volumes[some], subjects[some], method, seed, put_back=put_back
+                )
+            ]
         except InterpbenchError as error:
-            if len(subjects) == 1:
-                if isinstance(error, ResourceError):
-                    raise
+            if together == 1:
                 return [error]
     found: list[Explained | InterpbenchError] = []
     for index, subject in enumerate(subjects):
@@ -96,13 +115,30 @@ def _at_once(
     if has_seed(type(explainer)):
         explainer = copy.copy(explainer)  # what it has learned goes with it
         object.__setattr__(explainer, "seed", own)
+    notes: tuple[str, ...] = ()
+    while True:
+        try:
+            found = _maps(explainer, predictor, volumes, own, method, put_back)
+            return [dataclasses.replace(one, notes=notes) for one in found]
+        except ResourceError as error:
+            size = getattr(explainer, BATCH_SIZE, 1) if not explainer.learned else 1
+            if not isinstance(size, int) or size <= 1:
+                raise ResourceError(f"{error} Its {BATCH_SIZE} was 1 already." if notes else str(error)) from error
+            explainer = dataclasses.replace(explainer, **{BATCH_SIZE: size // 2})  # type: ignore[type-var]
+            notes = (f"memory ran out with {BATCH_SIZE}={size}: the map was made with {size // 2}",)
+            log.warning("%s: memory ran out with %s=%d; going on with %d", method, BATCH_SIZE, size, size // 2)
+
+
+def _maps(
+    explainer: Explainer, predictor: Predictor, volumes: Tensor, own: int, method: str, put_back: Restore | None
+) -> list[Explained]:
     with _as_found(predictor, volumes, put_back):
         random.seed(own)
         np.random.seed(own)
         torch.manual_seed(own)
         try:
             maps, extras = explainer.explain_with_extras(predictor, volumes)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise trouble(error, f"method {method!r}", volumes) from error
     maps, extras = checked_maps(maps, volumes, method), checked_extras(extras, volumes, method)
     named = [{name: values[index] for name, values in extras.items()} for index in range(len(maps))]

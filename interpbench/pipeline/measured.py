@@ -59,7 +59,7 @@ def measured(name: str, metric: Metric, case: Case) -> tuple[dict[str, float | l
         returned = _lent(metric, case)
     except NotApplicable as reason:
         return nothing(measures), " ".join(str(reason).split()) or "it does not apply to this map"
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise trouble(error, f"metric {name!r} on the map by {case.method!r}", case.volume[None]) from error
     try:
         return checked_values(measures, returned), ""

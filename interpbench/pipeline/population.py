@@ -79,7 +79,7 @@ class Population:
         try:
             self.aggregator.add(placed.map)
             self.aggregator.add_brain(placed.brain)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise trouble(error, f"aggregator {self.name!r}", placed.map[None, None]) from error
         self._images += placed.volume[0].double()
         self._brains += placed.brain

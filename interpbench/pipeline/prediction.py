@@ -40,6 +40,7 @@ def predict(
     participants: Sequence[str] | None = None,
     seed: int = 0,
     device: str = "auto",
+    images: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Predict the subjects of a cohort and write a table, with its figures in a `.json` beside it.
 
@@ -51,6 +52,7 @@ def predict(
         split: train, validation or test of the predictor's own division; None for everybody.
         participants: labels; then `split` does not matter.
         seed: of the bootstrap of the intervals.
+        images: how images are read, where not as always: `max_voxels`, `nan_to_zero`. See `ImageRules`.
 
     Returns:
         What the `.json` holds: `predictor`, `unit`, `figures` (of each split, where the truth is known), `warnings`.
@@ -63,7 +65,7 @@ def predict(
     out = Path(out)
     loaded = load_predictor(predictor, str(where), target_class)
     record = predictor_record(predictor)
-    people = open_cohort(cohort, need_age=False)
+    people = open_cohort(cohort, need_age=False, images=images)
     splits = recorded_splits(people, Path(predictor)) or {}
     subjects = choose(people, splits or None, split, participants)
     doubts = list(check_readout(loaded, first_volumes(subjects, loaded.recipe, where), str(predictor)))
@@ -209,7 +211,7 @@ def predict_one(predictor: Predictor, volume: torch.Tensor) -> float:
     """
     try:
         value = float(predictor.predict(volume).double().reshape(()))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise trouble(error, "the predictor", volume) from error
     if not math.isfinite(value):
         raise PluginError(f"the predictor answers {value}, which is no number of {predictor.unit}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -58,19 +59,23 @@ def train_network(
     left_right: int = 0,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Minimise the mean of `(read_out(module(x)) - (y - offset) / scale)**2` over the training split.
 
     Args:
         predictor: whose `read_out` turns the network's output into a number.
         scale, offset: put the target to unit variance and zero mean; in the target's unit.
-        module, validation, left_right: see `train_epochs`.
+        module, validation, left_right, checkpoint: see `train_epochs`.
 
     Raises:
         InterpbenchError: the loss is no longer a number.
     """
     goal = Regression(predictor, scale, offset)
-    return train_epochs(module, goal, training, validation, settings, left_right=left_right, seed=seed, device=device)
+    return train_epochs(
+        module, goal, training, validation, settings,
+        left_right=left_right, seed=seed, device=device, checkpoint=checkpoint,
+    )  # fmt: skip
 
 
 def predict_samples(

@@ -10,6 +10,7 @@ from typing import Any
 
 from interpbench import store
 from interpbench.errors import PluginError, SubjectsFailed, UsageError
+from interpbench.image_rules import ImageRules
 from interpbench.options import options_json
 from interpbench.pipeline.choosing import Trial, label_of, trial_of, write_choice
 from interpbench.pipeline.components import make_component
@@ -32,6 +33,7 @@ def search(
     device: str = "auto",
     cache: str | Path | None = None,
     tolerance: float = 0.5,
+    images: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fit a method under every combination of some options, and choose one on the validation split.
 
@@ -40,7 +42,7 @@ def search(
     recalibrated noisy MAE, and the amount the mean over brain voxels of log10 sigma.
 
     Args:
-        cohort, predictor, options, preset, seed, device, cache: as for `fit`.
+        cohort, predictor, options, preset, seed, device, cache, images: as for `fit`.
         out: a folder of `fit` for each combination (`1`, `2`, ...), `search.tsv` (a row each), `search.json` (the
             choice and its rule), `search.png` (the curve it was chosen by). The same command again goes on where it
             was interrupted; with another `tolerance` it chooses anew among what is fitted.
@@ -64,7 +66,7 @@ def search(
         raise UsageError(f"Method {method!r} has nothing to learn, so there is nothing to search.")
     fixed = {name: value for name, value in options_json(explainer).items() if name not in grid and name != "seed"}
     asked = {"method": method, "distribution": distribution_of(installed), "seed": seed, "options": fixed,
-             "combinations": combinations}  # fmt: skip
+             "combinations": combinations, **ImageRules.of(images).to_json()}  # fmt: skip
     command = {"cohort": cohort, "predictor": predictor, "preset": preset, "device": device, "tolerance": tolerance}
     run = store.RunFolder.open(out, "search", {**asked, "command": command})
     trials: list[Trial] = []
@@ -74,7 +76,7 @@ def search(
         folder = run.path / str(number)
         try:
             fit(cohort, predictor, folder, method=method, options={**(options or {}), **values}, preset=preset,
-                seed=seed, device=device, cache=cache)  # fmt: skip
+                seed=seed, device=device, cache=cache, images=images)  # fmt: skip
         except SubjectsFailed as error:  # fitted and written all the same
             left_out = error
         except PluginError as error:

@@ -11,6 +11,7 @@ from interpbench import store
 from interpbench.cohort import SPLITS, Cohort, Subject, read_cohort
 from interpbench.cohort_table import read_table
 from interpbench.errors import InputError, SubjectsFailed, UsageError, did_you_mean
+from interpbench.image_rules import ImageRules
 
 log = logging.getLogger("interpbench")
 
@@ -18,13 +19,16 @@ SPLIT_TABLE = "split.tsv"
 _SAME_AGE = 1e-3  # years
 
 
-def open_cohort(path: str | Path, *, need_age: bool) -> Cohort:
+def open_cohort(path: str | Path, *, need_age: bool, images: Mapping[str, Any] | None = None) -> Cohort:
     """Read a cohort and say who is left out, and why.
+
+    Args:
+        images: how its images are read, see `ImageRules`.
 
     Raises:
         InputError: no table, or nobody in it can be used.
     """
-    cohort = read_cohort(path, need_age=need_age)
+    cohort = read_cohort(path, need_age=need_age, rules=ImageRules.of(images))
     log.info("%s", cohort.describe())
     for problem in cohort.problems:
         log.warning("left out: %s", problem)

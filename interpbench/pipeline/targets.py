@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from interpbench.cohort import OWN_COLUMNS, Cohort, Subject, number_in
 from interpbench.errors import InputError, UsageError, did_you_mean
@@ -32,7 +34,9 @@ class Target:
         return float(self.classes.index(word)) if word in self.classes else math.nan
 
 
-def open_target(path: str | Path, column: str, unit: str | None) -> tuple[Cohort, Target]:
+def open_target(
+    path: str | Path, column: str, unit: str | None, images: Mapping[str, Any] | None = None
+) -> tuple[Cohort, Target]:
     """Read a cohort for training: the subjects with a value in one column, and what that column holds.
 
     Numbers alone are a number to predict; words alone are classes, in sorted order.
@@ -40,6 +44,7 @@ def open_target(path: str | Path, column: str, unit: str | None) -> tuple[Cohort
     Args:
         column: its name, in any case.
         unit: of the numbers; None for years of age, and for no more than the column's name otherwise.
+        images: how they are read, see `ImageRules`.
 
     Raises:
         UsageError: a column that describes the files, or a unit of classes or of age.
@@ -51,8 +56,8 @@ def open_target(path: str | Path, column: str, unit: str | None) -> tuple[Cohort
     if column == "age":
         if unit not in (None, "years"):
             raise UsageError(f"age is in years, got the unit {unit!r}: name another column to predict another number.")
-        return open_cohort(path, need_age=True), Target()
-    people = open_cohort(path, need_age=False)
+        return open_cohort(path, need_age=True, images=images), Target()
+    people = open_cohort(path, need_age=False, images=images)
     if column not in [name.lower() for name in people.columns]:
         hint = did_you_mean(column, [name.lower() for name in people.columns])
         raise InputError(f"{people.table}: no column {column!r}.{hint} Its columns are: {', '.join(people.columns)}.")

@@ -14,7 +14,7 @@ from interpbench.cohort import SPLITS, Cohort, split_cohort
 from interpbench.errors import InputError, UsageError, did_you_mean
 from interpbench.interfaces import Sample
 from interpbench.layout import settle
-from interpbench.model import RECORD, read_record, save_predictor
+from interpbench.model import RECORD, WEIGHTS, read_record, save_predictor
 from interpbench.network import NetworkPredictor
 from interpbench.options import option_fields, options_json, typed_options
 from interpbench.pipeline.augmentation import left_right_axis
@@ -32,8 +32,9 @@ from interpbench.pipeline.targets import Target, open_target
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe, recipe_for
 from interpbench.registry import discover
+from interpbench.store import FAILURES
 
-CURVE, PREDICTIONS = "training.tsv", "predictions.tsv"
+CURVE, PREDICTIONS, WORKSPACE = "training.tsv", "predictions.tsv", "checkpoints"
 
 
 def train(
@@ -57,6 +58,7 @@ def train(
     noise: float = 0.0,
     seed: int = 0,
     device: str = "auto",
+    images: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train a network to predict age, or another column of the table, and write it as a model folder.
 
@@ -67,6 +69,7 @@ def train(
     Args:
         cohort: a folder with `participants.tsv`, or a table.
         out: `model.safetensors`, `model.json`, `training.tsv` (the curve), `split.tsv`, `predictions.tsv` (test split).
+            While it trains, `checkpoints/`; the same command goes on from them.
         predictor: the network's name.
         target: the column to predict. Numbers make a regressor, words a classifier with a class for each word.
         unit: of a number other than age.
@@ -77,6 +80,7 @@ def train(
             see `TrainingSettings`.
         seed: of the split, the first weights, the order of subjects and the augmentation.
         device: `auto`, `cpu` or `cuda`.
+        images: how images are read, where not as always: `max_voxels`, `nan_to_zero`. See `ImageRules`.
 
     Returns:
         The content of `model.json`; `["metrics"]["test"]` has the mean absolute error in the unit, or the accuracy,
@@ -86,12 +90,22 @@ def train(
         InputError: the cohort cannot be trained on, or the network's output is squashed or of another number.
         SubjectsFailed: the model was trained and written, but some subjects were left out.
     """
-    given = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, milestones_every=milestones_every,
-                 schedule=schedule, weight_decay=weight_decay, precision=precision, flip=flip, shift=shift, noise=noise)
+    given = dict(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        milestones_every=milestones_every,
+        schedule=schedule,
+        weight_decay=weight_decay,
+        precision=precision,
+        flip=flip,
+        shift=shift,
+        noise=noise,
+    )
     options, settings = _divided(predictor, options or {}, given)
     blank, installed = make_component("predictor", predictor, options)
     where = resolve_device(device)
-    people, aim = open_target(cohort, target, unit)
+    people, aim = open_target(cohort, target, unit, images)
     blank = blank.aimed_at(aim.column, aim.classes)
     grid = recipe_for(people.subjects, **(recipe or {}))
     asked = {
@@ -101,20 +115,24 @@ def train(
         "settings": {**options_json(settings), "seed": seed},
         "recipe": grid.to_json(),
         "cohort_sha256": cohort_sha256(people),
+        **people.rules.to_json(),
     }
-    run = store.RunFolder.open(out, "train", {**asked, "command": {"cohort": people.table, "device": str(where)}})
-    if run.resumed and (run.path / RECORD).is_file():
+    finished = (Path(out) / RECORD).is_file()
+    command = {"cohort": people.table, "device": str(where)}
+    run = store.RunFolder.open(out, "train", {**asked, "command": command}, anew=None if finished else (WORKSPACE,))
+    if run.resumed and finished:
         log.info("%s: trained before with these settings; nothing to do", run.path)
-        return read_record(run.path)
-    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
-        torch.manual_seed(seed)  # the first weights and dropout draw from the global random state
-        trained, details, failures = _train(blank, people, aim, grid, settings, run.path, seed, where)
-    details["distribution"] = distribution_of(installed)
-    save_predictor(run.path, trained, name=predictor, details={**details, "training": run.manifest["settings"]})
-    failures = problem_rows(people) + failures
-    run.write_failures(failures)
-    finish(failures, run.path / "failures.tsv", details["metrics"]["subjects"])
-    return read_record(run.path)
+    else:
+        with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+            torch.manual_seed(seed)  # the first weights and dropout draw from the global random state
+            trained, details, failures = _train(blank, people, aim, grid, settings, run.path, seed, where)
+        details["distribution"] = distribution_of(installed)
+        run.write_failures(problem_rows(people) + failures)
+        save_predictor(run.path, trained, name=predictor, details={**details, "training": run.manifest["settings"]})
+    run.end([WEIGHTS, RECORD, CURVE, PREDICTIONS, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
+    record = read_record(run.path)
+    finish(run.failures(), run.path / FAILURES, record["metrics"]["subjects"])
+    return record
 
 
 def _divided(
@@ -162,9 +180,15 @@ def _train(
     _check(blank, module, training[0], recipe, device)
     log.info(
         "training on %d subjects, %d for validation, %d parameters, on %s",
-        len(training), len(validation), sum(weights.numel() for weights in module.parameters()), device,
+        len(training),
+        len(validation),
+        sum(weights.numel() for weights in module.parameters()),
+        device,
     )
-    common: dict[str, Any] = {"left_right": left_right_axis(recipe.orientation), "seed": seed, "device": device}
+    common: dict[str, Any] = {
+        "left_right": left_right_axis(recipe.orientation), "seed": seed, "device": device,
+        "checkpoint": folder / WORKSPACE / "training.pt",
+    }  # fmt: skip
     if aim.classes:
         best = train_classifier(blank, module, training, validation, settings, **common)
     else:

@@ -137,7 +137,7 @@ class UNoise(Explainer):
         )  # fmt: skip
         after = diagnose(network, quick, training, held_out, aim, precision=precision, **size)
         record = {
-            "curves": curves,
+            "curves": {name: [_without(row, "seconds") for row in rows] for name, rows in curves.items()},
             "training_seconds": sum(row["seconds"] for rows in curves.values() for row in rows),
             "noise_floor": floor,
             "diagnostics": after,
@@ -186,3 +186,7 @@ class UNoise(Explainer):
             epochs=epochs, batch_size=self.batch_size, learning_rate=self.learning_rate, kind=self.schedule,
             milestones_every=self.milestones_every, patience=self.patience, seed=self.seed, clip=self.clip,
         )  # fmt: skip
+
+
+def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != name}

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from interpbench import Sample, atomic_path, learning_rate_schedule, track
+from interpbench import Checkpoint, Sample, learning_rate_schedule, track
 from interpbench_unoise.batches import Batch, batches
 from interpbench_unoise.noise import generator_on
 
@@ -69,13 +69,10 @@ def train_by_epochs(
     )  # fmt: skip
     curve: list[dict[str, Any]] = []
     best = copy.deepcopy(network.state_dict())
-    if checkpoint is not None and checkpoint.is_file():
-        kept = torch.load(checkpoint, weights_only=True, map_location=device)
-        network.load_state_dict(kept["network"])
-        optimiser.load_state_dict(kept["optimiser"])
-        rates.load_state_dict(kept["rates"])
-        curve, best = kept["curve"], kept["best"]
-        for name, values in kept["remembered"].items():
+    kept = Checkpoint(checkpoint, network=network, optimiser=optimiser, rates=rates)
+    if (found := kept.find(device)) is not None:
+        curve, best = found["curve"], found["best"]
+        for name, values in found["remembered"].items():
             (remembered or {})[name][:] = values
         log.info("%s goes on after epoch %d", what, len(curve))
     bar = track(range(len(curve) + 1, schedule.epochs + 1), what, unit="epoch")
@@ -102,8 +99,7 @@ def train_by_epochs(
             best = copy.deepcopy(network.state_dict())
         bar.set_postfix(validation_loss=f"{row['validation_loss']:.3g}")
         log.info("%s, epoch %d of %d: %s", what, epoch, schedule.epochs, _in_words(row))
-        if checkpoint is not None:
-            _keep(checkpoint, network, optimiser, rates, curve, best, remembered or {})
+        kept.keep(curve=curve, best=best, remembered=remembered or {})
     network.load_state_dict(best)
     network.eval()
     return curve
@@ -122,24 +118,3 @@ def _stalled(curve: Sequence[dict[str, Any]], patience: int) -> bool:
 def _in_words(row: dict[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in row.items() if name != "epoch")
 
-
-def _keep(
-    checkpoint: Path,
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    rates: torch.optim.lr_scheduler.LRScheduler,
-    curve: list[dict[str, Any]],
-    best: dict[str, Tensor],
-    remembered: dict[str, list[float]],
-) -> None:
-    state = {
-        "network": network.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "rates": {name: value for name, value in rates.state_dict().items() if not callable(value)},
-        "curve": curve,
-        "best": best,
-        "remembered": remembered,
-    }
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(checkpoint) as path:
-        torch.save(state, path)

@@ -35,6 +35,7 @@ class Ground:
     target_class: str | None
     fitted: Mapping[str, Path]  # method -> a folder of `fit`
     explained: Mapping[str, tuple[Path, Mapping[str, Any]]]  # method -> a folder of `explain`, its manifest
+    images: Mapping[str, Any] | None = None  # how images are read
 
     def ready(self, name: str, options: Mapping[str, Any], model: Predictor) -> Contestant:
         """One method, fitted where it must learn.
@@ -53,7 +54,7 @@ class Ground:
             with contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
                 fit(
                     self.cohort, self.predictor, folder, method=name, options=dict(options), seed=self.seed,
-                    device=self.device, target_class=self.target_class,
+                    device=self.device, target_class=self.target_class, images=self.images,
                 )  # fmt: skip
         explainer = load_fitted(folder, model, method=name)
         seconds = explainer.record.get("training_seconds", math.nan)

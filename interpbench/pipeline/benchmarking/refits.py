@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 
 from interpbench import store
 from interpbench.interfaces import Explainer, Predictor, Sample
+from interpbench.locks import alone
 from interpbench.options import options_json
-from interpbench.pipeline.benchmarking.alone import alone
 from interpbench.pipeline.components import accepts
 from interpbench.pipeline.selection import log
 from interpbench.untouched import untouched

@@ -70,6 +70,7 @@ def benchmark(
     seed: int = 0,
     device: str = "auto",
     processes: int | None = None,
+    images: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Compare methods on one predictor: maps of the same subjects, every measure, statistics, a page.
 
@@ -105,6 +106,7 @@ def benchmark(
         processes: how many work on subjects side by side, each with one thread; None for as many as threads and
             memory allow. Of two and more the number changes no figure; one alone uses all threads, which may round
             otherwise. On a GPU it is one.
+        images: how images are read, where not as always: `max_voxels`, `nan_to_zero`. See `ImageRules`.
 
     Returns:
         The content of `benchmark.json`.
@@ -123,7 +125,7 @@ def benchmark(
     metrics = [(name, make_component("metric", name, given.get(name, {}))[0]) for name in metric_names]
     declared(metrics)  # refuses two metrics that measure under one name
     taken = explained_before(maps, model)
-    people = open_cohort(cohort, need_age=False)
+    people = open_cohort(cohort, need_age=False, images=images)
     chosen, training, validation = _people(people, Path(predictor), split, participants, subjects, seed)
     check_readout(model, first_volumes(chosen, model.recipe, where), str(predictor))
     number = processes_for(
@@ -144,6 +146,7 @@ def benchmark(
         "predictor_sha256": model.fingerprint,
         "recipe": model.recipe.to_json(),
         "unit": model.unit,
+        **people.rules.to_json(),
     }
     answer = common_truth(people, truth)
     asked["truth_sha256"] = None if answer is None else store.sha256_of(answer)
@@ -152,7 +155,7 @@ def benchmark(
     run = store.RunFolder.open(out, "benchmark", {**asked, "command": command})
     ground = Ground(
         cohort=cohort, predictor=predictor, out=run.path, seed=seed, device=device, target_class=target_class,
-        fitted=fitted_folders(fitted, names), explained=taken,
+        fitted=fitted_folders(fitted, names), explained=taken, images=images,
     )  # fmt: skip
     at_once, waiting = divided(names, given)
     entered, excluded = _entered(ground, at_once, given, model)
@@ -225,6 +228,7 @@ def _command(manifest: Mapping[str, Any]) -> str:
     words += [f"--fitted {folder}" for folder in given["fitted"]]
     words += [f"--{name} {given[name]}" for name in ("regions", "truth") if given[name]]
     words += [f"--target-class {manifest['target_class']}"] if manifest.get("target_class") else []
+    words += ["--nan-to-zero"] if manifest.get("nan_to_zero") else []
     words += [f"--{name.replace('_', '-')} {manifest[name]}" for name in ("blur", "repeats", "refit_subjects", "seed")]
     words += [f"--split {given['split'] or 'all'} --subjects {len(manifest['participants'])}"]
     for name, some in manifest["methods"].items():

@@ -1,0 +1,95 @@
+"""Locks between processes; each ends with its process, so that nothing is ever left to unlock."""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other process is inside with this path, and keep others out: what several would make is made once.
+
+    The lock is on a file of that path, which is there while somebody is inside, and after one who was killed there: the
+    lock itself ends with its process. On a file system without locks nobody waits.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while not _locked(handle, path):
+            os.close(handle)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int, path: Path) -> bool:
+    """Wait for the lock; whether the file still has that path, which who was inside before takes away."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:  # no locks here
+        return True
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+class Hold:
+    """This process works in a folder, with others or alone, for as long as the object lives.
+
+    On a file system without locks nobody can tell who else is there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._handle = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+    @classmethod
+    def on(cls, folder: Path) -> Hold:
+        """The process's one hold on the folder."""
+        key = os.path.realpath(folder)
+        hold = _holds.get(key)
+        if hold is None:
+            hold = _holds[key] = cls(folder)
+        return hold
+
+    def alone(self) -> bool | None:
+        """Whether no other process is there, in which case none can come before `share`; None where none can tell."""
+        if self._handle is None or sys.platform == "win32":
+            return None
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # no locks here
+            return None
+        return True
+
+    def share(self) -> None:
+        """Let others in; wait where another process is alone in there at this moment."""
+        if self._handle is not None and sys.platform != "win32":
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_SH)
+            except OSError:  # no locks here
+                return
+
+    def __del__(self) -> None:
+        handle = getattr(self, "_handle", None)
+        if handle is not None:
+            os.close(handle)
+
+
+_holds: weakref.WeakValueDictionary[str, Hold] = weakref.WeakValueDictionary()

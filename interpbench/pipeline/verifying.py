@@ -1,0 +1,113 @@
+"""`verify`: whether the files of a run are those that it wrote, and its inputs those that it read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from interpbench import store
+from interpbench.atomic import TEMPORARY
+from interpbench.errors import InputError
+from interpbench.progress import track
+
+_WEIGHTS = {"model.json": "model.safetensors", "fitted.json": "state.safetensors"}
+_INPUTS = ("image", "mask")
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """One file that is not as a record says; `str()` is one line."""
+
+    file: Path
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What `verify` found: how many files were hashed, and which do not fit."""
+
+    files: int
+    misfits: tuple[Misfit, ...]
+
+
+def verify(out: str | Path) -> Verified:
+    """Hash every file of a run again, and the images that its maps were made from.
+
+    Args:
+        out: a folder of `train`, `fit`, `explain`, `aggregate`, `benchmark` and the like, with runs inside it.
+
+    Raises:
+        InputError: there is no run in it.
+    """
+    out = Path(out)
+    if not any(out.glob(f"**/{store.MANIFEST}")):
+        raise InputError(f"{out}: holds no run of interpbench: there is no {store.MANIFEST} in it.")
+    known: dict[Path, str] = {}
+    misfits: list[Misfit] = []
+    for file, sha256, by in _recorded(out, misfits):
+        if file in known and known[file] != sha256:
+            misfits.append(Misfit(file, f"two records have two hashes of it, the second {by}"))
+        known.setdefault(file, sha256)
+    hashed = 0
+    for file, sha256 in track(sorted(known.items()), "verifying", unit="file"):
+        if not file.is_file():
+            misfits.append(Misfit(file, "is missing"))
+            continue
+        hashed += 1
+        if store.sha256_of(file) != sha256:
+            misfits.append(Misfit(file, f"its bytes are not those on record (SHA-256 {sha256[:12]}...)"))
+    misfits += [Misfit(file, message) for file, message in _strangers(out, known)]
+    return Verified(hashed, tuple(sorted(misfits, key=lambda one: str(one.file))))
+
+
+def _recorded(out: Path, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str]]:
+    """Each file with a SHA-256 on record, and which record that is."""
+    for sums in sorted(out.glob(f"**/{store.SUMS}")):
+        for name, sha256 in store.read_sums(sums).items():
+            yield sums.parent / name, sha256, f"in {sums}"
+    for folder in sorted(path.parent for path in out.glob(f"**/{store.MANIFEST}")):
+        manifest = _read(folder / store.MANIFEST, misfits)
+        for record, weights in _WEIGHTS.items():
+            if (folder / record).is_file() and isinstance(sha := _read(folder / record, misfits).get("sha256"), str):
+                yield folder / weights, sha, f"in {folder / record}"
+        run = store.RunFolder(folder, manifest).identity
+        for sidecar in sorted(folder.glob("sub-*/*.json")):
+            yield from _of_sidecar(sidecar, run, misfits)
+
+
+def _of_sidecar(sidecar: Path, run: str, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str]]:
+    record = _read(sidecar, misfits)
+    if not isinstance(record.get("file"), str) or not isinstance(record.get("sha256"), str):
+        return
+    if record.get("run") != run:
+        misfits.append(Misfit(sidecar, "is of an earlier run into this folder"))
+    yield sidecar.with_name(Path(record["file"]).name), record["sha256"], f"in {sidecar}"
+    for name in _INPUTS:
+        if isinstance(record.get(name), str) and isinstance(record.get(f"{name}_sha256"), str):
+            yield Path(record[name]), record[f"{name}_sha256"], f"in {sidecar}"
+
+
+def _strangers(out: Path, known: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
+    """What lies there that no record knows."""
+    runs = {path.parent for path in out.glob(f"**/{store.MANIFEST}")}
+    for file in sorted({file for run in runs for file in run.glob("**/*")}):
+        if not file.is_file() or file in known:
+            continue
+        if TEMPORARY.fullmatch(file.name):
+            yield file, "was being written when its process ended; the same command again removes it"
+        elif file.name.endswith((".nii", ".nii.gz", ".safetensors")):
+            yield file, "has no record: it is unfinished, or none of this run's"
+
+
+def _read(path: Path, misfits: list[Misfit]) -> dict[str, Any]:
+    try:
+        found = store.read_json(path)
+    except InputError as error:
+        misfits.append(Misfit(path, str(error).removeprefix(f"{path}: ")))
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -138,6 +138,8 @@ def test_one_number_for_different_subjects_is_refused_and_for_the_same_subject_t
         check_readout(constant, VOLUMES[:2], "model")
     assert check_readout(constant, VOLUMES[:1], "model") == ()
     assert check_readout(linear_predictor(torch.ones(SHAPE)), VOLUMES[[0, 0]], "model") == ()
+    turned = torch.stack([VOLUMES[0], VOLUMES[0] * (1 + 1e-6)])  # as one image that is stored in two orientations
+    assert check_readout(linear_predictor(torch.ones(SHAPE) / SHAPE[0] ** 3), turned, "model") == ()
 
 
 def test_a_difference_in_the_last_digits_is_none() -> None:

@@ -14,8 +14,9 @@ import os
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 import nibabel as nib
 import numpy as np
@@ -60,7 +61,10 @@ def load_voxels(path: Path, max_voxels: int) -> tuple[nib.Nifti1Header, NDArray[
         pieces = _pieces(path, file)
         header, warnings, start = _begin(path, pieces, max_voxels)
         try:
-            content = _content(path, itertools.chain([start], pieces), _size(header))
+            if _is_gzip(path):
+                content = _content(path, itertools.chain([start], pieces), _size(header))
+            else:
+                content = _plain_content(path, file, _size(header))
         except (EOFError, OSError, zlib.error) as error:
             refuse(path, f"is damaged or cut short ({error})", error)
     try:
@@ -73,7 +77,7 @@ def _is_gzip(path: Path) -> bool:
     return path.name.lower().endswith(".gz")
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> FileIO:
     try:
         found = os.stat(path)
     except (OSError, ValueError) as error:
@@ -90,7 +94,7 @@ def _open(path: Path) -> BinaryIO:
         refuse(path, f"cannot be read ({error.strerror})", error)
 
 
-def _pieces(path: Path, file: BinaryIO) -> Iterator[bytes]:
+def _pieces(path: Path, file: FileIO) -> Iterator[bytes]:
     """The content of a file piece by piece, uncompressed.
 
     Raises:
@@ -116,7 +120,7 @@ def _pieces(path: Path, file: BinaryIO) -> Iterator[bytes]:
 
 
 def _content(path: Path, pieces: Iterable[bytes], size: int) -> NDArray[np.uint8]:
-    """All bytes up to the last voxel; a compressed file is read to its end."""
+    """All bytes up to the last voxel of a compressed file, which is read to its end."""
     content, there = np.empty(size, dtype=np.uint8), 0
     for piece in pieces:
         wanted = memoryview(piece)[: max(size - there, 0)]
@@ -124,8 +128,17 @@ def _content(path: Path, pieces: Iterable[bytes], size: int) -> NDArray[np.uint8
         there += len(piece)
         if there > size + _TAIL:
             refuse(path, f"goes on for over {_TAIL // 2**20} MiB after its last voxel")
-        if there >= size and not _is_gzip(path):
-            break
+    if there < size:
+        refuse(path, f"is cut short: {there} bytes where its header tells of {size}")
+    return content
+
+
+def _plain_content(path: Path, file: FileIO, size: int) -> NDArray[np.uint8]:
+    """All bytes up to the last voxel, straight from the file to where they stay."""
+    content, there = np.empty(size, dtype=np.uint8), 0
+    file.seek(0)
+    while read := file.readinto(content[there:].data):
+        there += read
     if there < size:
         refuse(path, f"is cut short: {there} bytes where its header tells of {size}")
     return content

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import runpy
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -12,8 +14,15 @@ import nibabel
 import numpy as np
 import pytest
 
+OFFLINE = Path(__file__).parent / "offline"
 TOY_SHAPE = (12, 14, 10)  # of the images on disk; the network sees two voxels less an edge
 TOY_AFFINE = np.array([[4.0, 0, 0, -22], [0, 4, 0, -30], [0, 0, 4, -10], [0, 0, 0, 1]])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No network, here and in every process that a test starts."""
+    runpy.run_path(str(OFFLINE / "sitecustomize.py"))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(OFFLINE), os.environ.get("PYTHONPATH")]))
 
 
 def write_toy_cohort(

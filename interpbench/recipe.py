@@ -33,6 +33,7 @@ __all__ = ["Prepared", "Recipe", "recipe_for"]
 PAPER_BOX = (140.0, 176.0, 140.0)  # mm: the 140x176x140 voxels of 1 mm of Bintsi et al. 2021
 # A fixed box is given up where it would cut away more of the brain than this share, or lies further from its middle.
 MOST_CUT = 0.10
+HALF = 0.5 - 1e-4  # of a voxel is brain: an exact half, which rounding may miss, is one however the image is stored
 LEAST_BRAIN = 0.01  # of the box; a newborn's takes a tenth of the paper's, an adult's four tenths
 FAR = 15.0  # mm; 155 children and adults registered to one template lay within 12, two unregistered adults at 19 and 30
 
@@ -91,7 +92,7 @@ class Recipe:
         if mask is not None and not self.apply_mask:
             images.append(foreground_of(source)[0])
         values, *masks = move_all(images, source.affine, affine, self.shape, smooth=True)
-        brain, *others = (one if one.dtype == torch.bool else one >= 0.5 for one in masks)
+        brain, *others = (one if one.dtype == torch.bool else one >= HALF for one in masks)
         if mask is None:
             brain = fill_holes(brain)
         if not brain.any():

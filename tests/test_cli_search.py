@@ -36,6 +36,7 @@ def test_each_grid_word_is_an_option_and_its_values(run, calls):
         "seed": 0,
         "device": "auto",
         "cache": None,
+        "images": {"max_voxels": 512**3, "nan_to_zero": False},
         "tolerance": 0.5,
     }
 

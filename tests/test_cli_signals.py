@@ -25,11 +25,11 @@ FITTING = ["--method", "unoise", "--device", "cpu", "-o", "channels=2", "-o", "b
 TIMED = {"times.json", "manifest.json"}  # these tell of seconds or of when
 
 
-def start(*words: object) -> subprocess.Popen[str]:
+def start(*words: object, told: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "interpbench", *map(str, words)],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env=environment, stdout=subprocess.DEVNULL, stderr=told, text=True,
     )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_a_signal_ends_a_run_in_one_line_without_stumps(
     number: signal.Signals, code: int, toy_cohort: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "model"
-    process = start("train", toy_cohort, "--out", out, *TRAINING, "--epochs", 4000)
+    process = start("train", toy_cohort, "--out", out, *TRAINING, "--epochs", 4000, told=subprocess.PIPE)
     wait_for((out / "checkpoints" / "training.pt").is_file, process)
     process.send_signal(number)
     _, told = process.communicate(timeout=60)

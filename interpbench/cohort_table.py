@@ -44,7 +44,7 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     try:
         for cells in reader:
             here, line = line, reader.line_num + 1  # a quoted cell may span lines: a row is where it begins
-            cells = [cell.strip() for cell in cells]
+            cells = [" ".join(cell.splitlines()).strip() for cell in cells]  # a quoted line break is a blank
             if not any(cells):
                 continue
             if not names:

@@ -167,7 +167,8 @@ def _image(values: NDArray[np.float32], like: Volume | None, affine: ArrayLike |
 def _affine_of(path: Path, header: nib.Nifti1Header) -> tuple[NDArray[np.float64], list[str]]:
     """The header's affine, refused where it is no use, and what is doubtful about it."""
     try:
-        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
+        with np.errstate(all="ignore"):  # what is no number is refused below
+            affine = np.asarray(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
         refuse(path, f"has no usable affine ({error})", error)
     if not np.isfinite(affine).all():
@@ -182,7 +183,8 @@ def _doubts(header: nib.Nifti1Header) -> list[str]:
     warnings = []
     sform, qform = header.get_sform(coded=True)[0], None
     try:
-        qform = header.get_qform(coded=True)[0]
+        with np.errstate(all="ignore"):
+            qform = header.get_qform(coded=True)[0]
     except (HeaderDataError, ValueError, np.linalg.LinAlgError):
         warnings.append("the qform is unusable; sform was used")
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:

@@ -30,6 +30,7 @@ def start(*words: object, told: int = subprocess.DEVNULL) -> subprocess.Popen[st
     return subprocess.Popen(
         [sys.executable, "-m", "interpbench", *map(str, words)],
         env=environment, stdout=subprocess.DEVNULL, stderr=told, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # who runs tests in the background ignores it
     )  # fmt: skip
 
 

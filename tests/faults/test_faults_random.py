@@ -19,7 +19,9 @@ from interpbench.volume import Volume
 SHAPE = (16, 18, 14)
 AFFINE = np.array([[4.0, 0, 0, -22], [0, 4, 0, -30], [0, 0, 4, -10], [0, 0, 0, 1]])
 FIELDS = nibabel.Nifti1Header.template_dtype.fields
-often = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+often = settings(
+    max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def content_of(kind: str) -> bytes:

@@ -14,6 +14,7 @@ import nibabel
 import numpy as np
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # volumes are tiny: a second thread costs more than it gives
 OFFLINE = Path(__file__).parent / "offline"
 TOY_SHAPE = (12, 14, 10)  # of the images on disk; the network sees two voxels less an edge
 TOY_AFFINE = np.array([[4.0, 0, 0, -22], [0, 4, 0, -30], [0, 0, 4, -10], [0, 0, 0, 1]])

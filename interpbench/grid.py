@@ -17,6 +17,7 @@ from torch import Tensor
 Affine = NDArray[np.float64]
 
 _EXACT = 0.01  # voxels: grids that fit one another this closely everywhere are one lattice
+_HALF_WAY = 1e-6  # voxels, by which rounding may miss it
 _LETTERS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
 
 
@@ -59,13 +60,17 @@ def image_axes(affine: Affine) -> NDArray[np.float64]:
 
 
 def snapped(affine: Affine, source_affine: Affine) -> Affine:
-    """The grid shifted by up to half a voxel onto the source's lattice, where turns and voxel sizes agree."""
+    """The grid shifted by up to half a voxel onto the source's lattice, where turns and voxel sizes agree.
+
+    From half-way it goes up along its own axes, whichever way the source's run.
+    """
     between = np.linalg.inv(source_affine) @ affine
     turn = np.rint(between[:3, :3])
     if not np.allclose(between[:3, :3], turn, atol=1e-4) or not _is_turn(turn):
         return affine
     moved = affine.copy()
-    moved[:3, 3] = source_affine[:3, :3] @ np.rint(between[:3, 3]) + source_affine[:3, 3]
+    place = turn @ np.floor(turn.T @ between[:3, 3] + 0.5 + _HALF_WAY)
+    moved[:3, 3] = source_affine[:3, :3] @ place + source_affine[:3, 3]
     return moved
 
 

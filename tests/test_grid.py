@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation
+from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from scipy.spatial.transform import Rotation
 
 from interpbench.grid import box_affine, image_axes, is_orientation, middle_of, move, move_all, share_outside, snapped
@@ -159,3 +159,12 @@ def test_snapping_moves_a_grid_onto_the_lattice_by_half_a_voxel_at_most():
 def test_snapping_leaves_another_voxel_size_alone():
     loose = box_affine(SHAPE, 2.5, "RAS", (7.7, 8.8, 9.9))
     assert np.array_equal(snapped(loose, np.eye(4)), loose)
+
+
+@pytest.mark.parametrize("codes", ALL_48)
+def test_from_half_way_snapping_goes_the_same_way_however_the_image_is_stored(codes):
+    source = np.diag([2.0, 2.0, 2.0, 1.0])
+    stored = source @ inv_ornt_aff(ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(codes)), SHAPE)
+    loose = box_affine((4, 5, 6), 2.0, "LPS", (8.0, 9.0, 10.0))
+    assert np.abs(snapped(loose, source) - loose).max() == 1.0
+    assert np.allclose(snapped(loose, stored), snapped(loose, source), atol=1e-9)

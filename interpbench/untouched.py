@@ -5,16 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-Restore = Callable[[], None]
+Restore = Callable[[], bool]  # puts back, and says whether what was found is what a map or figure may depend on
+
+# What a submodule keeps, of which nothing may be another afterwards. Buffers may: some networks count in them.
+_STRUCTURE = ("_parameters", "_modules", "_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
 
 
 @contextmanager
-def untouched(module: nn.Module, *volumes: Tensor) -> Iterator[None]:
+def untouched(module: nn.Module, *volumes: Tensor) -> Iterator[list[bool]]:
     """Whatever happens inside, afterwards all is as it was before.
 
     Put back are: every attribute of every submodule (training flags, hooks, replaced layers and methods),
@@ -25,26 +29,34 @@ def untouched(module: nn.Module, *volumes: Tensor) -> Iterator[None]:
     Args:
         module: the network, usually `predictor.module`.
         volumes: what goes into it, usually `(B, 1, I, J, K)`.
+
+    Yields:
+        A list that afterwards holds one element if a volume, a weight, a layer or a hook had been left changed.
     """
-    steps = [_random_state(), _grad_mode(), remembered(module, *volumes)]
+    steps, changed = [_random_state(), _grad_mode(), remembered(module, *volumes)], list[bool]()
     try:
-        yield
+        yield changed
     finally:
-        for restore in reversed(steps):
-            restore()
+        if any([restore() for restore in reversed(steps)]):
+            changed.append(True)
 
 
 def remembered(module: nn.Module, *volumes: Tensor) -> Restore:
     """A function that puts network and volumes back to how they are now, as often as it is called.
 
+    It returns whether a volume, a weight, a layer or a hook was another than now.
+
     Where the same network is lent out many times, it is copied once.
     """
     tensors = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers(), *volumes)}
-    steps = [*(_tensor(tensor) for tensor in tensors.values()), *(_attributes(part) for part in module.modules())]
+    buffers = {id(tensor) for tensor in module.buffers()}
+    steps = [
+        *(_tensor(tensor, counts=key not in buffers) for key, tensor in tensors.items()),
+        *(_attributes(part) for part in module.modules()),
+    ]
 
-    def restore() -> None:
-        for step in reversed(steps):
-            step()
+    def restore() -> bool:
+        return any([step() for step in reversed(steps)])
 
     return restore
 
@@ -53,31 +65,42 @@ def _attributes(part: nn.Module) -> Restore:
     found = dict(vars(part))
     contents = {name: value.copy() for name, value in found.items() if isinstance(value, dict | set)}
 
-    def restore() -> None:
+    def restore() -> bool:
         attributes = vars(part)
+        changed = any(not _same(attributes.get(name), contents.get(name)) for name in _STRUCTURE)
         attributes.clear()
         attributes.update(found)
         # The same dictionary, emptied and refilled: hook handles hold a reference to it.
         for name, content in contents.items():
             attributes[name].clear()
             attributes[name].update(content)
+        return changed
 
     return restore
 
 
-def _tensor(tensor: Tensor) -> Restore:
+def _same(now: Any, before: Any) -> bool:
+    """Whether two dictionaries hold the same things under the same names."""
+    if not isinstance(now, dict) or not isinstance(before, dict):
+        return now is before
+    return now.keys() == before.keys() and all(now[name] is value for name, value in before.items())
+
+
+def _tensor(tensor: Tensor, *, counts: bool) -> Restore:
     values, needs_gradient = tensor.detach().clone(), tensor.requires_grad
     gradient = tensor.grad if tensor.is_leaf else None
     gradient_values = None if gradient is None else gradient.detach().clone()
     hooks = {name: getattr(tensor, name) for name in ("_backward_hooks", "_post_accumulate_grad_hooks")}
     contents = {name: dict(found or {}) for name, found in hooks.items()}
 
-    def restore() -> None:
+    def restore() -> bool:
+        changed = False
         with torch.no_grad():
             if tensor.shape != values.shape or tensor.dtype != values.dtype or tensor.device != values.device:
-                tensor.data = values
+                tensor.data, changed = values, True
             elif not torch.equal(tensor, values):
                 tensor.copy_(values)
+                changed = True
             if gradient is not None and gradient_values is not None:
                 gradient.copy_(gradient_values)
         if tensor.is_leaf:
@@ -93,6 +116,7 @@ def _tensor(tensor: Tensor) -> Restore:
                 found.update(contents[name])
             if now is not found:
                 setattr(tensor, name, found)
+        return changed and counts
 
     return restore
 
@@ -102,12 +126,13 @@ def _random_state() -> Restore:
     # Asking an unused CUDA for its state would start it.
     cuda_states = torch.cuda.get_rng_state_all() if _cuda_runs() else []
 
-    def restore() -> None:
+    def restore() -> bool:
         torch.set_rng_state(torch_state)
         np.random.set_state(numpy_state)
         random.setstate(python_state)
         if cuda_states:
             torch.cuda.set_rng_state_all(cuda_states)
+        return False
 
     return restore
 
@@ -119,7 +144,8 @@ def _cuda_runs() -> bool:
 def _grad_mode() -> Restore:
     enabled = torch.is_grad_enabled()
 
-    def restore() -> None:
+    def restore() -> bool:
         torch.set_grad_enabled(enabled)
+        return False
 
     return restore

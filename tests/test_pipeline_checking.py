@@ -37,7 +37,7 @@ def test_wrong_maps_are_refused(maps: object, message: str) -> None:
 
 
 def test_a_flat_map_is_doubted_and_another_is_not() -> None:
-    assert "zero everywhere" in doubts_about(torch.zeros(6, 7, 8))[0]
+    assert "0 everywhere" in doubts_about(torch.zeros(6, 7, 8))[0]
     assert "0.5 everywhere" in doubts_about(torch.full((6, 7, 8), 0.5))[0]
     assert doubts_about(torch.rand(6, 7, 8)) == []
 

@@ -46,8 +46,14 @@ class Careless(Explainer):
 
     def explain(self, predictor, volumes):
         predictor.module.train()
-        volumes.zero_()
         return torch.rand(volumes[:, 0].shape)
+
+
+class Greedy(Explainer):
+    """Works in the memory of what it was given."""
+
+    def explain(self, predictor, volumes):
+        return volumes.abs_()[:, 0].clone()
 
 
 class FailsOnBright(Explainer):
@@ -56,7 +62,7 @@ class FailsOnBright(Explainer):
     def explain(self, predictor, volumes):
         if float(volumes[0, 0, 5, 5, 5]) > 0 or len(volumes) > 1:
             raise KeyError("layer9")
-        return torch.zeros_like(volumes[:, 0])
+        return torch.full_like(volumes[:, 0], 3)
 
 
 class AlwaysFails(Explainer):
@@ -87,8 +93,8 @@ class Learner(Explainer):
         return torch.full_like(volumes[:, 0], self.gain * float(self.number))
 
 
-METHODS = {"brightness": Brightness, "seeded": Seeded, "careless": Careless, "fails-on-bright": FailsOnBright,
-           "always": AlwaysFails, "learner": Learner}  # fmt: skip
+METHODS = {"brightness": Brightness, "seeded": Seeded, "careless": Careless, "greedy": Greedy,
+           "fails-on-bright": FailsOnBright, "always": AlwaysFails, "learner": Learner}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -209,6 +215,15 @@ def test_a_careless_method_leaves_nothing_behind(toy_model: Path) -> None:
     assert not predictor.module.training
 
 
+def test_a_method_that_changes_its_input_has_no_map(toy_model: Path) -> None:
+    predictor = load_predictor(toy_model)
+    volumes = torch.randn(1, 1, *predictor.recipe.shape)
+    before = volumes.clone()
+    (found,) = maps_of(Greedy(), predictor, volumes, ["a"], "greedy", 0)
+    assert isinstance(found, PluginError) and "left the network or its input changed" in str(found)
+    assert torch.equal(volumes, before)
+
+
 def test_subjects_that_fail_are_listed_and_the_others_have_their_maps(run, tmp_path: Path) -> None:
     with pytest.raises(SubjectsFailed, match=r"of 40 subjects failed.*KeyError: 'layer9'"):
         run("fails-on-bright", split=None, batch_size=3)
@@ -227,7 +242,7 @@ def test_a_flat_map_is_passed_on_with_a_warning(run, tmp_path: Path) -> None:
     with pytest.raises(SubjectsFailed):
         run("fails-on-bright", split=None)
     path = next((tmp_path / "maps").glob("sub-*/*.nii.gz"))
-    assert "zero everywhere" in sidecar(path)["warnings"][0]
+    assert "3 everywhere" in sidecar(path)["warnings"][0]
 
 
 def test_a_method_that_always_fails_is_told_as_its_own_fault(run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -177,3 +178,32 @@ def test_what_is_remembered_can_be_put_back_again_and_again(module: nn.Sequentia
         put_back()
         assert torch.equal(module[0].weight, weights) and torch.equal(volumes, values)
         assert not module.training and not module[2]._forward_hooks
+
+
+@pytest.mark.parametrize(
+    ("deed", "counts"),
+    [
+        (lambda module, volumes: module.train(), False),
+        (lambda module, volumes: module[1].running_mean.add_(1), False),
+        (lambda module, volumes: torch.rand(3), False),
+        (lambda module, volumes: module.requires_grad_(True), False),
+        (lambda module, volumes: setattr(module[0], "seen", volumes), False),
+        (lambda module, volumes: module[5].weight.data.add_(1), True),
+        (lambda module, volumes: volumes.mul_(2), True),
+        (lambda module, volumes: module[2].register_forward_hook(lambda *_: None), True),
+        (lambda module, volumes: module.__setitem__(2, nn.Tanh()), True),
+        (lambda module, volumes: setattr(module[5], "weight", nn.Parameter(torch.ones(1, 120))), True),
+    ],
+    ids=["training flag", "a buffer", "random state", "gradient flags", "an attribute", "a weight's values", "a volume",
+         "a hook", "a layer", "a weight"],
+)  # fmt: skip
+def test_it_tells_whether_what_a_map_depends_on_was_left_changed(
+    module: nn.Sequential, volumes: Tensor, deed: Callable[[nn.Sequential, Tensor], object], counts: bool
+) -> None:
+    for _ in range(2):  # and the second time it is as it was
+        with untouched(module, volumes) as changed:
+            deed(module, volumes)
+        assert changed == [True] * counts
+    with untouched(module, volumes) as changed:
+        pass
+    assert changed == []

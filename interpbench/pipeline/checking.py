@@ -69,11 +69,7 @@ def _checked(maps: object, volumes: Tensor, who: str) -> Tensor:
 def doubts_about(map: Tensor) -> list[str]:
     """Sentences about one map `(I, J, K)` that says nothing."""
     lowest, highest = float(map.min()), float(map.max())
-    if lowest != highest:
-        return []
-    if highest == 0:
-        return ["the map is zero everywhere: it says nothing about this subject"]
-    return [f"the map is {highest:g} everywhere: it says nothing about this subject"]
+    return [f"the map is {highest:g} everywhere: it says nothing about this subject"] if lowest == highest else []
 
 
 def checked_population(results: object, shape: tuple[int, int, int], aggregator: str) -> dict[str, Tensor]:

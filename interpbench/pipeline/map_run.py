@@ -141,10 +141,13 @@ class MapRun:
                 self.explainer, self.predictor, stacked, labels, self.method, self.seed, put_back=put_back
             )
             for origin, record, result in zip(origins, records, found, strict=True):
-                if isinstance(result, Explained):
-                    do(self.write, origin, record, _kept(result))
-                else:
+                if not isinstance(result, Explained):
                     failures[origin.subject.id] = result
+                elif not bool(result.map.any()):  # it would be taken for an answer
+                    why = "the map is zero everywhere: it says nothing about this subject"
+                    failures[origin.subject.id] = PluginError(f"method {self.method!r}: {why}.")
+                else:
+                    do(self.write, origin, record, _kept(result))
         return [(subject, failures[subject.id]) for subject in group if subject.id in failures]
 
     def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> None:

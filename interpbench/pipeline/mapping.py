@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from interpbench.errors import InterpbenchError, ResourceError
+from interpbench.errors import InterpbenchError, PluginError, ResourceError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import checked_extras, checked_maps, trouble
 from interpbench.pipeline.components import has_seed
@@ -132,7 +132,7 @@ def _at_once(
 def _maps(
     explainer: Explainer, predictor: Predictor, volumes: Tensor, own: int, method: str, put_back: Restore | None
 ) -> list[Explained]:
-    with _as_found(predictor, volumes, put_back):
+    with _as_found(predictor, volumes, put_back) as changed:
         random.seed(own)
         np.random.seed(own)
         torch.manual_seed(own)
@@ -140,19 +140,25 @@ def _maps(
             maps, extras = explainer.explain_with_extras(predictor, volumes)
         except (Exception, SystemExit) as error:
             raise trouble(error, f"method {method!r}", volumes) from error
+    if changed:
+        raise PluginError(
+            f"method {method!r} left the network or its input changed: both are put back, its map is refused."
+        )
     maps, extras = checked_maps(maps, volumes, method), checked_extras(extras, volumes, method)
     named = [{name: values[index] for name, values in extras.items()} for index in range(len(maps))]
     return [Explained(map, beside) for map, beside in zip(maps, named, strict=True)]
 
 
 @contextlib.contextmanager
-def _as_found(predictor: Predictor, volumes: Tensor, put_back: Restore | None) -> Iterator[None]:
+def _as_found(predictor: Predictor, volumes: Tensor, put_back: Restore | None) -> Iterator[list[bool]]:
+    """Yields a list that is empty afterwards where a map can be believed: nothing it may depend on was left changed."""
     if put_back is None:
-        with untouched(predictor.module, volumes):
-            yield
+        with untouched(predictor.module, volumes) as changed:
+            yield changed
         return
-    with untouched(nn.Module(), volumes):
+    with untouched(nn.Module(), volumes) as changed:
         try:
-            yield
+            yield changed
         finally:
-            put_back()
+            if put_back():
+                changed.append(True)

@@ -243,9 +243,13 @@ REFUSED = {
     "whole numbers": "must return float32, got int64", "another device": "must return maps on cpu",
     "an array": "must return a tensor, got ndarray", "nothing": "must return a tensor, got NoneType",
     "an error": "failed: ValueError: I would rather not", "sys.exit": "failed: SystemExit: 0",
-    "an endless recursion": "failed: RecursionError",
+    "an endless recursion": "failed: RecursionError", "all zeros": "the map is zero everywhere",
+    "changed weights": "left the network or its input changed",
+    "another layer": "left the network or its input changed",
+    "hooks left behind": "left the network or its input changed",
+    "a changed input": "left the network or its input changed",
 }  # fmt: skip
-DOUBTED = {"all zeros": "the map is zero everywhere", "one value": "the map is 3 everywhere"}
+DOUBTED = {"one value": "the map is 3 everywhere"}
 PUT_BACK = [deed for deed in DEEDS if deed not in REFUSED and deed not in DOUBTED]
 
 

@@ -23,7 +23,7 @@ from interpbench.brain import fill_holes, foreground_of, read_mask
 from interpbench.cohort import Subject
 from interpbench.errors import InputError, UsageError
 from interpbench.grid import box_affine, image_axes, is_orientation, middle_of, move_all, share_outside, snapped
-from interpbench.image_rules import MAX_VOXELS
+from interpbench.image_rules import MAX_VOXELS, USUAL, ImageRules
 from interpbench.options import check_options, option, options_json, typed_options
 from interpbench.prepared import Prepared
 from interpbench.volume import Header, Volume, read_header, read_volume
@@ -70,22 +70,25 @@ class Recipe:
         if self.centre is not None and (len(self.centre) != 3 or not all(map(math.isfinite, self.centre))):
             raise UsageError(f"centre of Recipe must be three places in mm, got {self.centre}.")
 
-    def prepare(self, image: Subject | Path | str, mask: Path | str | None = None) -> Prepared:
+    def prepare(
+        self, image: Subject | Path | str, mask: Path | str | None = None, rules: ImageRules = USUAL
+    ) -> Prepared:
         """Read an image and bring it to the network's grid.
 
         Args:
             image: a subject, or an image file.
             mask: the brain mask's file, on the image's grid; a subject brings its own. Without one, brain is what
                 differs from an even background, holes filled.
+            rules: how an image file is read; a subject brings its own.
 
         Raises:
             InputError: a file is refused, or next to nothing of a brain lies in the box.
         """
         if isinstance(image, Subject):
             mask = image.mask if mask is None else mask
-            source = _read(image)
+            source = _read(image.image, image.rules)
         else:
-            source = read_volume(image)
+            source = _read(image, rules)
         inside, warnings = foreground_of(source) if mask is None else read_mask(mask, source)
         affine, doubts = self._grid(source, inside)
         images = [source.data[0], inside]
@@ -203,9 +206,8 @@ def recipe_for(
     return dataclasses.replace(recipe, centre=(x, y, z))
 
 
-def _read(subject: Subject) -> Volume:
-    rules = subject.rules
-    return read_volume(subject.image, max_voxels=rules.max_voxels, nan_to_zero=rules.nan_to_zero)
+def _read(image: Path | str, rules: ImageRules) -> Volume:
+    return read_volume(image, max_voxels=rules.max_voxels, nan_to_zero=rules.nan_to_zero)
 
 
 def _spread(subjects: Sequence[Subject], number: int) -> list[Subject]:
@@ -236,7 +238,7 @@ def _common_brain(subjects: Sequence[Subject]) -> Tensor:
     brains, refused = [], InputError("a recipe cannot be chosen for a cohort without subjects.")
     for subject in _spread(subjects, 20):
         try:
-            image = _read(subject)
+            image = _read(subject.image, subject.rules)
             brains.append(foreground_of(image)[0] if subject.mask is None else read_mask(subject.mask, image)[0])
         except InputError as error:
             refused = error

@@ -22,12 +22,14 @@ from interpbench.pipeline.provenance import distribution_of
 from interpbench.pipeline.selection import failure, finish, log
 from interpbench.progress import track
 from interpbench.recipe import Recipe
+from interpbench.records import read_record
 from interpbench.store import FAILURES
 from interpbench.volume import write_map
 
 RECORD = "population.json"
 SHOWN = 0.10  # of the brain, the paper's share
 RIM = 0.10  # of the largest value
+_ASKED = {"run": str, "participant_id": str, "sha256": str, "image": str, "image_sha256": str}  # of a sidecar
 _USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "warnings")  # of a sidecar
 
 
@@ -64,7 +66,7 @@ def aggregate(
         raise UsageError(f"ahead must be at least 0, got {ahead}.")
     maps = Path(maps)
     manifest = _manifest(maps)
-    sidecars, strangers = _sidecars(maps, store.RunFolder(maps, manifest).identity)
+    sidecars, left_out = _sidecars(maps, store.RunFolder(maps, manifest).identity)
     component, installed = make_component("aggregator", aggregator, options)
     asked = {
         "aggregator": aggregator,
@@ -76,9 +78,9 @@ def aggregate(
     run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps}}, anew=())
     recipe = Recipe.from_json(manifest["recipe"])
     population = Population(recipe, component, aggregator)
-    failures = [
-        failure(path.parent.name, path, "is of an earlier run into this folder: explain again") for path in strangers
-    ]
+    failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
+    for path, why in left_out.items():
+        log.warning("left out: %s: %s", path.parent.name, why)
     with read_ahead(functools.partial(_read, recipe=recipe), sidecars.items(), ahead) as read:
         for path, record in track(sidecars.items(), "aggregating", unit="subject"):
             found = next(read)
@@ -110,24 +112,35 @@ def _read(named: tuple[Path, Mapping[str, Any]], recipe: Recipe) -> Placed | Inp
 
 
 def _manifest(maps: Path) -> dict[str, Any]:
-    manifest = store.read_json(maps / "manifest.json") if (maps / "manifest.json").is_file() else {}
-    if manifest.get("kind") != "explain":
+    place = maps / store.MANIFEST
+    found = read_record(place, {"kind": str}, "manifest of a run") if place.is_file() else {}
+    if found.get("kind") != "explain":
         raise InputError(f"{maps}: no folder of maps; `interpbench explain` writes one.")
-    return dict(manifest)
+    return found
 
 
-def _sidecars(maps: Path, run: str) -> tuple[dict[Path, dict[str, Any]], list[Path]]:
-    """Each map's path and what is asked of its record, in the order of the labels; and maps that another run made."""
-    found, strangers = {}, []
+def _sidecars(maps: Path, run: str) -> tuple[dict[Path, dict[str, Any]], dict[Path, str]]:
+    """Each map's path and what is asked of its record, in the order of the labels; and whose record is no use, and why.
+
+    Raises:
+        InputError: there is no map that can be used.
+    """
+    found: dict[Path, dict[str, Any]] = {}
+    left_out: dict[Path, str] = {}
     for path in sorted(maps.glob("sub-*/sub-*_importance.json")):
-        record = store.read_json(path)
-        if record.get("run") == run:
-            found[path.with_name(record["file"])] = {name: record[name] for name in _USED if name in record}
+        try:
+            record = read_record(path, _ASKED, "record of a map")
+        except InputError as error:
+            left_out[path] = f"{error} Explain again."
+            continue
+        if record["run"] != run:
+            left_out[path] = f"{path}: is of an earlier run into this folder: explain again."
         else:
-            strangers.append(path)
+            found[path.with_suffix(".nii.gz")] = {name: record[name] for name in _USED if name in record}
     if not found:
-        raise InputError(f"{maps}: there is no finished map in it.")
-    return found, strangers
+        why = f" The first: {next(iter(left_out.values()))}" if left_out else ""
+        raise InputError(f"{maps}: there is no finished map in it.{why}")
+    return found, left_out
 
 
 def paint_above(map: Tensor, brain: Tensor) -> float:

@@ -120,6 +120,7 @@ def explain(
         "recipe": model.recipe.to_json(),
         "unit": model.unit,
         "learned": _learned(explainer, fitted, people),
+        **people.rules.to_json(),
     }
     command = {"cohort": people.table, "predictor": predictor, "fitted": fitted, "split": split,
                "participants": participants, "preset": preset, "device": str(where)}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 from interpbench import store
 from interpbench.errors import InputError
 from interpbench.grid import box_affine
+from interpbench.image_rules import ImageRules
 from interpbench.interfaces import Aggregator
 from interpbench.pipeline.checking import trouble
 from interpbench.recipe import Recipe
@@ -110,11 +112,12 @@ def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe) -> Placed:
     Raises:
         InputError: the map or its image is gone or changed, or cannot be read.
     """
-    for name, file in (("sha256", path), ("image_sha256", record["image"]), ("mask_sha256", record["mask"])):
+    for name, file in (("sha256", path), ("image_sha256", record["image"]), ("mask_sha256", record.get("mask"))):
         if file is not None and not Path(file).is_file():
             raise InputError(f"{file}: is gone since the map was made.")
-        if file is not None and store.sha256_of(file) != record[name]:
+        if file is not None and store.sha256_of(file) != record.get(name):
             raise InputError(f"{file}: changed since the map was made; explain again.")
-    prepared = recipe.prepare(Path(record["image"]), record["mask"])
-    map = read_volume(path, constant_ok=True).data[0]
+    rules = ImageRules(max_voxels=sys.maxsize, nan_to_zero=True)  # these very bytes were taken when the map was made
+    prepared = recipe.prepare(Path(record["image"]), record.get("mask"), rules)
+    map = read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0]
     return Placed(prepared.to_network_grid(map), prepared.volume, prepared.brain, prepared.affine)

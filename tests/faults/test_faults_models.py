@@ -1,18 +1,14 @@
-"""What may be wrong with a model: nothing in it is ever run, and nothing of another network or damaged is used."""
+"""What may be wrong with weights: nothing in them is ever run, and nothing damaged or of another network is used."""
 
 from __future__ import annotations
 
-import builtins
 import json
-import os
 import pickle
-import shutil
 import struct
-import subprocess
 import sys
 import textwrap
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +16,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from interpbench.atomic import sha256_of
-
 Run = Callable[..., tuple[int, str, str]]
-Damage = Callable[[Path, Path], None]
+Payloads = Callable[[Path], Mapping[str, object]]
 
 NETWORK = """
     from torch import nn
@@ -40,25 +34,6 @@ NETWORK = """
         def forward(self, x):
             return self.last(self.drop(self.norm(self.first(x)).relu().mean((2, 3, 4))))
 """
-
-
-class Payload:
-    """Unpickled by a careless reader, it calls something."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> Any:
-        return self.call
-
-
-def payloads(marker: Path) -> dict[str, Payload]:
-    """Three ways to leave a marker."""
-    return {
-        "os.system": Payload(os.system, f"touch {marker}"),
-        "a program": Payload(subprocess.call, ["touch", str(marker)]),
-        "eval": Payload(builtins.eval, f"open({str(marker)!r}, 'w').close()"),
-    }
 
 
 @pytest.fixture
@@ -86,7 +61,9 @@ def refused(came: tuple[int, str, str], *said: str) -> None:
 
 @pytest.mark.parametrize("how", ["bare", "inside a state dict", "inside a zip archive of torch"])
 @pytest.mark.parametrize("payload", ["os.system", "a program", "eval"])
-def test_a_malicious_pickle_with(payload: str, how: str, adopted: Any, tmp_path: Path) -> None:
+def test_a_malicious_pickle_with(
+    payload: str, how: str, adopted: Any, tmp_path: Path, payloads: Payloads
+) -> None:
     marker, weights = tmp_path / "marker", tmp_path / "weights.pt"
     evil = payloads(marker)[payload]
     if how == "bare":
@@ -98,7 +75,7 @@ def test_a_malicious_pickle_with(payload: str, how: str, adopted: Any, tmp_path:
     assert not (tmp_path / "own").exists()
 
 
-def test_the_payloads_of_these_tests_do_run_where_one_lets_them(tmp_path: Path) -> None:
+def test_the_payloads_of_these_tests_do_run_where_one_lets_them(tmp_path: Path, payloads: Payloads) -> None:
     for name, evil in payloads(tmp_path / "marker").items():
         pickle.loads(pickle.dumps(evil))
         assert (tmp_path / "marker").exists(), name
@@ -205,113 +182,3 @@ def test_a_network_that_was_left_in_train_mode(
         assert run("predict", toy_cohort, *given, "--out", tmp_path / name)[0] == 0
     first, second = ((tmp_path / name).read_bytes() for name in ("one.tsv", "two.tsv"))
     assert first == second
-
-
-# A model folder that something happened to
-
-
-def record_changed(**changes: Any) -> Damage:
-    def damage(model: Path, marker: Path) -> None:
-        record = json.loads((model / "model.json").read_text())
-        for place, value in changes.items():
-            part, _, name = place.partition("__")
-            (record[part] if name else record)[name or part] = value
-        (model / "model.json").write_text(json.dumps(record))
-
-    return damage
-
-
-def flipped(place: float) -> Damage:
-    def damage(model: Path, marker: Path) -> None:
-        weights = model / "model.safetensors"
-        content = bytearray(weights.read_bytes())
-        content[int(place * len(content))] ^= 4
-        weights.write_bytes(content)
-
-    return damage
-
-
-def cut(model: Path, marker: Path) -> None:
-    weights = model / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1])
-
-
-def pickled(model: Path, marker: Path) -> None:
-    torch.save({"state_dict": Payload(os.system, f"touch {marker}")}, model / "model.safetensors")
-    record_changed(sha256=sha256_of(model / "model.safetensors"))(model, marker)
-
-
-def beside(name: str) -> Damage:
-    """A pickle beside the weights, in case somebody looks for it."""
-
-    def damage(model: Path, marker: Path) -> None:
-        (model / "model.safetensors").unlink()
-        torch.save({"state_dict": Payload(os.system, f"touch {marker}")}, model / name)
-
-    return damage
-
-
-def others(model: Path, marker: Path) -> None:
-    state = {name: torch.cat([one, one]) if one.ndim else one
-             for name, one in load_file(model / "model.safetensors").items()}  # fmt: skip
-    save_file(state, model / "model.safetensors")
-    record_changed(sha256=sha256_of(model / "model.safetensors"))(model, marker)
-
-
-def text_in(content: bytes) -> Damage:
-    return lambda model, marker: (model / "model.json").write_bytes(content) and None
-
-
-FOLDERS: dict[str, tuple[Damage, str]] = {
-    "a flipped bit among the weights": (flipped(0.7), "its SHA-256 is not the one"),
-    "a flipped bit in the header": (flipped(0.0005), "its SHA-256 is not the one"),
-    "weights that are cut": (cut, "its SHA-256 is not the one"),
-    "a pickle named safetensors": (pickled, "not a readable safetensors file"),
-    "a pickle beside no weights": (beside("model.pt"), "model.safetensors is missing"),
-    "weights of another width": (others, "of another architecture"),
-    "no record": (lambda model, marker: (model / "model.json").unlink(), "model.json is missing"),
-    "an empty record": (text_in(b""), "model.json"), "a record that is no JSON": (text_in(b"{'a': 1}"), "model.json"),
-    "a record that is a list": (text_in(b"[]"), "no model record"),
-    "a record that is no text": (text_in(b"\xff\xfe\x00{"), "model.json"),
-    "a record nested a million deep": (text_in(b"[" * 10**6), "model.json"),
-    "an option of another network": (record_changed(options__wheels=4), "wheels"),
-    "an option that runs code": (record_changed(options__width="__import__('os').mkdir('marker')"), "width"),
-    "a shape of text": (record_changed(recipe__shape="big"), "shape"),
-    "a shape below 0": (record_changed(recipe__shape=[-1, 12, 8]), "shape"),
-    "a shape of millions": (record_changed(recipe__shape=[10**6, 10**6, 10**6]), "shape"),
-    "a scale that is no number": (record_changed(scale="much"), "scale"),
-    "a scale of NaN": (record_changed(scale=float("nan")), "scale"),
-    "an offset that is no number": (record_changed(offset=None), "offset"),
-    "a recipe of text": (record_changed(recipe="plain"), "recipe"),
-    "options of text": (record_changed(options="none"), "options"),
-    "a checksum that is no text": (record_changed(sha256=5), "sha256 is '5', which is no text"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("fault", FOLDERS)
-def test_a_model_folder_with(fault: str, toy_model: Path, toy_cohort: Path, run: Run, tmp_path: Path) -> None:
-    model = Path(shutil.copytree(toy_model, tmp_path / "network"))
-    damage, said = FOLDERS[fault]
-    damage(model, tmp_path / "marker")
-    before = {path.name: path.read_bytes() for path in model.iterdir() if path.is_file()}
-    given = ["--predictor", model, "--method", "saliency", "--device", "cpu", "--out", tmp_path / "maps"]
-    code, _, told = run("explain", toy_cohort, *given)
-    assert code in (2, 3), told
-    assert told.count("\n") == 1 and told.startswith("Error: ") and "this is a bug" not in told
-    assert str(model) in told and said in told, told
-    assert not (tmp_path / "marker").exists() and not Path("marker").exists()
-    assert not (tmp_path / "maps").exists()
-    assert before == {path.name: path.read_bytes() for path in model.iterdir() if path.is_file()}
-
-
-def test_a_predictor_that_names_another_plugins_class(
-    toy_model: Path, toy_cohort: Path, run: Run, tmp_path: Path
-) -> None:
-    """A record can name what is installed as a predictor, and nothing else."""
-    for name in ("os:system", "saliency", "../resnet18"):
-        model = Path(shutil.copytree(toy_model, tmp_path / name.replace("/", "-")))
-        record_changed(predictor=name)(model, tmp_path)
-        given = ["--predictor", model, "--method", "saliency", "--device", "cpu", "--out", tmp_path / "maps"]
-        code, _, told = run("explain", toy_cohort, *given)
-        assert code == 2 and told.count("\n") == 1
-        assert f"no predictor {name!r}" in told

@@ -40,7 +40,7 @@ def memory(device: Any, peak: bool = False) -> float | None:
     import torch
 
     if device.type == "cuda":
-        bytes_ = torch.cuda.maxmemory_allocated(device) if peak else torch.cuda.memory_allocated(device)
+        bytes_ = torch.cuda.max_memory_allocated(device) if peak else torch.cuda.memory_allocated(device)
         return round(bytes_ / 2**30, 3)
     status = Path("/proc/self/status")
     if status.is_file():  # of this process alone; `getrusage` counts its parent's peak as well

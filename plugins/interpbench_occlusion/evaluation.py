@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from interpbench import PRECISIONS, Predictor, add_forward, arithmetic, forward_only, track
 from interpbench_occlusion.engine import Engine
-from interpbench_occlusion.fusing import clipped, fused
+from interpbench_occlusion.fusing import fused
 from interpbench_occlusion.reading import Untraceable, in_precision, program_of
 from interpbench_occlusion.replacement import Fill, Place, hull, with_place_hidden
 
@@ -69,8 +69,7 @@ class Evaluation:
         if counter.get_total_flops() * len(places) < WORTH_TRACING:
             return plain
         try:
-            program = fused(program_of(predictor, volume[None]))
-            program = in_precision(clipped(program) if precision == "float32" else program, PRECISIONS[precision])
+            program = in_precision(fused(program_of(predictor, volume[None])), PRECISIONS[precision])
         except Untraceable as error:
             log.warning("occlusion takes plain passes, which take longer: the network cannot be traced (%s)", error)
             return plain

@@ -95,7 +95,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without garbage collection: a trace makes millions of objects that live on, and a tenth of its time would go by."""
+    """Without garbage collection: a trace makes millions of objects that live on, which take it a tenth of its time."""
     before = gc.isenabled()
     gc.disable()
     try:

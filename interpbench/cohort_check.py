@@ -5,7 +5,7 @@ A problem keeps a subject out of a run. A warning does not; it will stand beside
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,6 @@ from interpbench.progress import track
 
 if TYPE_CHECKING:
     from interpbench.recipe import Recipe
-
-COLUMNS = ("level", "participant_id", "line", "file", "message")
 
 
 def check_cohort(
@@ -34,20 +32,20 @@ def check_cohort(
         In the order of the table; empty where all is well.
     """
     found = list(cohort.problems)
-    sound = []
+    sound: list[tuple[Subject, list[Problem]]] = []
     for subject in track(cohort.subjects, "Checking headers", unit="subject"):
         told = _header_problems(subject)
         found += told
-        if not any(not one.warning for one in told):
-            sound.append(subject)
+        if all(one.warning for one in told):
+            sound.append((subject, told))
     if voxels:
-        for subject in track(sound, "Checking voxels", unit="subject"):
-            found += _voxel_problems(subject, recipe)
+        for subject, told in track(sound, "Checking voxels", unit="subject"):
+            found += _voxel_problems(subject, recipe, {one.message for one in told if one.file == subject.image})
     return sorted((one for one in found if warnings or not one.warning), key=lambda problem: problem.line)
 
 
 def rows_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Problems as rows of a table, with the columns of `COLUMNS`."""
+    """Problems as rows of a table: `level` (`problem` or `warning`), `participant_id`, `line`, `file`, `message`."""
     return [
         {
             "level": "warning" if one.warning else "problem",
@@ -75,12 +73,11 @@ def _header_problems(subject: Subject) -> list[Problem]:
     return problems
 
 
-def _voxel_problems(subject: Subject, recipe: Recipe | None) -> list[Problem]:
-    """Warnings of a header are told already."""
+def _voxel_problems(subject: Subject, recipe: Recipe | None, known: Collection[str]) -> list[Problem]:
+    """But for what is known: what the image's header told."""
     from interpbench.brain import read_mask
-    from interpbench.volume import read_header, read_volume
+    from interpbench.volume import read_volume
 
-    known = set(read_header(subject.image, max_voxels=subject.rules.max_voxels).warnings)
     try:
         if recipe is not None:
             warnings = recipe.prepare(subject).warnings

@@ -90,18 +90,8 @@ def train(
         InputError: the cohort cannot be trained on, or the network's output is squashed or of another number.
         SubjectsFailed: the model was trained and written, but some subjects were left out.
     """
-    given = dict(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        milestones_every=milestones_every,
-        schedule=schedule,
-        weight_decay=weight_decay,
-        precision=precision,
-        flip=flip,
-        shift=shift,
-        noise=noise,
-    )
+    given = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, milestones_every=milestones_every,
+                 schedule=schedule, weight_decay=weight_decay, precision=precision, flip=flip, shift=shift, noise=noise)
     options, settings = _divided(predictor, options or {}, given)
     blank, installed = make_component("predictor", predictor, options)
     where = resolve_device(device)
@@ -180,10 +170,7 @@ def _train(
     _check(blank, module, training[0], recipe, device)
     log.info(
         "training on %d subjects, %d for validation, %d parameters, on %s",
-        len(training),
-        len(validation),
-        sum(weights.numel() for weights in module.parameters()),
-        device,
+        len(training), len(validation), sum(weights.numel() for weights in module.parameters()), device,
     )
     common: dict[str, Any] = {
         "left_right": left_right_axis(recipe.orientation), "seed": seed, "device": device,

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from interpbench_occlusion.convolution import Convolution
-from interpbench_occlusion.steps import Program, Step
+from interpbench_occlusion.steps import Program
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -31,7 +31,7 @@ class BatchNorm:
         return made.relu_() if self.rectified else made
 
     def of_part(self, part: Tensor) -> Tensor:
-        """The same; where channels come last, a product and a sum take half the time of torch's batch norm."""
+        """The same; where channels come last, a product and a sum are quicker than torch's batch norm."""
         scale, shift = self._by_channel
         if part.dtype != scale.dtype:
             return self(part)
@@ -72,15 +72,10 @@ def fused(program: Program) -> Program:
         made = _together(before.call, step.call)
         if made is None:
             continue
-        part = made.of_part if isinstance(made, Convolution) else made
-        both = replace(before, result=step.result, call=made, part=part)
+        both = replace(before, result=step.result, call=made, part=made.of_part if before.local else None)
         del steps[step.result]
         steps = {one.result: one for one in (both if known is before else known for known in steps.values())}
-    return replace(program, steps=tuple(map(_in_part, steps.values())))
-
-
-def _in_part(step: Step) -> Step:
-    return replace(step, part=step.call.of_part) if isinstance(step.call, BatchNorm) and step.local else step
+    return replace(program, steps=tuple(steps.values()))
 
 
 def _together(first: Callable[..., Any], second: Callable[..., Any]) -> Convolution | BatchNorm | None:

@@ -95,7 +95,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without garbage collection: a trace makes millions of objects that live on, which take it a tenth of its time."""
+    """Without garbage collection, which would go through a trace's millions of objects again and again."""
     before = gc.isenabled()
     gc.disable()
     try:
@@ -168,7 +168,7 @@ class _Reader:
         call = self._known(node, target) or call
         step = self._window(node, target, inputs) or Step(result=node.name, inputs=inputs, call=call)
         if not step.local and self._by_voxel(node, target, inputs):
-            step = replace(step, part=call)
+            step = replace(step, part=call.of_part if isinstance(call, BatchNorm) else call)
         self.steps.append(step)
         if target is not node.target:  # in place: from now on the first argument is what came out
             before = self.names[_node(node.args[0])]

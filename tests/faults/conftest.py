@@ -1,4 +1,4 @@
-"""What the fault tests share: commands run in this process, and what lies in a folder."""
+"""What the fault tests share: commands run in this process, and pickles that run code."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-TIMED = {"manifest.json", "times.json"}  # these tell of when, and of how long
-
 
 @pytest.fixture(scope="session")
 def command() -> Callable[..., tuple[int, str, str]]:
@@ -28,17 +26,6 @@ def command() -> Callable[..., tuple[int, str, str]]:
         return ended.value.code, out.getvalue(), err.getvalue()
 
     return command
-
-
-@pytest.fixture(scope="session")
-def contents() -> Callable[..., dict[str, bytes]]:
-    """The files of a folder and their bytes, but for those that tell of when and of how long."""
-
-    def contents(folder: Path, pattern: str = "**/*") -> dict[str, bytes]:
-        files = (path for path in folder.glob(pattern) if path.is_file() and path.name not in TIMED)
-        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-    return contents
 
 
 class Payload:

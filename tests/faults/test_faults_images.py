@@ -172,9 +172,7 @@ class Ran:
 
 
 @pytest.fixture(scope="module")
-def ran(
-    toy_model: Path, tmp_path_factory: pytest.TempPathFactory, command: Callable[..., Any], contents: Callable[..., Any]
-) -> Ran:
+def ran(toy_model: Path, tmp_path_factory: pytest.TempPathFactory, command: Callable[..., Any]) -> Ran:
     cohort = tmp_path_factory.mktemp("images")
     rows, labels = [], {}
 

@@ -165,8 +165,8 @@ def test_markup_in_a_cohorts_folder_and_columns(toy_cohort: Path, toy_model: Pat
     table = cohort / "participants.tsv"
     header, *rows = table.read_text().splitlines()
     table.write_text("\n".join([f"{header}\tsite", *(f"{row}\t{MARKUP}" for row in rows)]) + "\n")
-    given = ["--predictor", toy_model, "--method", "saliency", "--device", "cpu", "--participant-label", "00"]
-    assert run("explain", cohort, *given, "--out", tmp_path / "maps")[0] == 0
-    assert run("aggregate", tmp_path / "maps", "--out", tmp_path / "population")[0] == 0
-    for page in tmp_path.rglob("*.html"):
-        assert "<script>alert" not in page.read_text() and "<img src=x" not in page.read_text()
+    given = ["--predictor", toy_model, "--methods", "saliency", "--measures", "complexity", "--subjects", 3]
+    assert run("benchmark", cohort, *given, "--no-floors", "--device", "cpu", "--out", tmp_path / "bench")[0] == 0
+    text = (tmp_path / "bench" / "index.html").read_text()
+    assert "&lt;img src=x onerror=alert(2)&gt;" in text  # the cohort's folder, in the command that does the same
+    assert "<script>alert" not in text and "<img src=x" not in text

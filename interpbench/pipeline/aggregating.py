@@ -12,13 +12,12 @@ from torch import Tensor
 
 from interpbench import store
 from interpbench.errors import InputError, UsageError
-from interpbench.options import options_json
 from interpbench.pipeline.checking import checked_population, trouble
 from interpbench.pipeline.components import make_component
+from interpbench.pipeline.identity import InputFile, Read, identity_of, input_rows, read_component, read_settings
 from interpbench.pipeline.overlap import AHEAD
 from interpbench.pipeline.overlap import ahead as read_ahead
 from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
-from interpbench.pipeline.provenance import distribution_of
 from interpbench.pipeline.selection import failure, finish, log
 from interpbench.progress import track
 from interpbench.recipe import Recipe
@@ -68,14 +67,18 @@ def aggregate(
     manifest = _manifest(maps)
     sidecars, left_out = _sidecars(maps, store.RunFolder(maps, manifest).identity)
     component, installed = make_component("aggregator", aggregator, options)
-    asked = {
-        "aggregator": aggregator,
-        "distribution": distribution_of(installed),
-        "options": options_json(component),
-        "maps": {record["participant_id"]: record["sha256"] for record in sidecars.values()},
-        "explained": {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")},
-    }
+    explained = {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")}
+    parts = [
+        read_component(component, installed),
+        read_settings(aggregator=aggregator, explained={**explained, "run": store.RunFolder(maps, manifest).identity}),
+        Read(
+            {"maps": {record["participant_id"]: record["sha256"] for record in sidecars.values()}},
+            [InputFile("map", path.absolute(), record["sha256"]) for path, record in sidecars.items()],
+        ),
+    ]
+    asked = identity_of("aggregate", parts, {})
     run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps}}, anew=())
+    run.write_inputs(input_rows(parts))
     recipe = Recipe.from_json(manifest["recipe"])
     population = Population(recipe, component, aggregator)
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]

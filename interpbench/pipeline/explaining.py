@@ -16,10 +16,21 @@ from interpbench.model import load_predictor
 from interpbench.options import options_json
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.fitting import fit, load_fitted, read_fitted
+from interpbench.pipeline.fitting import fit, load_fitted, read_fitted, read_learned
+from interpbench.pipeline.identity import (
+    Read,
+    distribution_of,
+    identity_of,
+    input_rows,
+    read_cohort,
+    read_component,
+    read_machine,
+    read_predictor,
+    read_settings,
+)
 from interpbench.pipeline.map_run import MapRun
 from interpbench.pipeline.overlap import AHEAD
-from interpbench.pipeline.provenance import cohort_sha256, distribution_of, predictor_record, target_of_run
+from interpbench.pipeline.provenance import predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import (
     choose,
@@ -109,22 +120,20 @@ def explain(
     here = out / FITTED if fitted is None else Path(fitted)
     subjects, others = _chosen(people, split, participants, here, Path(predictor))
     check_readout(model, first_volumes(subjects, model.recipe, where), str(predictor))
-    asked = {
-        "method": method,
-        "distribution": distribution_of(installed),
-        "options": used,
-        "seed": seed,
-        "signed": explainer.signed,
-        **target_of_run(model),
-        "predictor_sha256": model.fingerprint,
-        "recipe": model.recipe.to_json(),
-        "unit": model.unit,
-        "learned": _learned(explainer, fitted, people),
-        **people.rules.to_json(),
-    }
+    component = read_component(explainer, installed)
+    parts = [
+        Read({**component.entries, "options": used}, component.files),
+        read_predictor(predictor, model),
+        _learned(explainer, fitted, people, Path(predictor)),
+        read_settings(method=method, seed=seed, images=people.rules.to_json()),
+        read_machine(where),
+    ]
+    follows = {"signed": explainer.signed, **target_of_run(model), "recipe": model.recipe.to_json(), "unit": model.unit}
+    asked = identity_of("explain", parts, follows)
     command = {"cohort": people.table, "predictor": predictor, "fitted": fitted, "split": split,
                "participants": participants, "preset": preset, "device": str(where)}  # fmt: skip
     run = store.RunFolder.open(out, "explain", {**asked, "command": command}, anew=(FITTED,))
+    run.write_inputs(input_rows(parts))
     if explainer.learned and fitted is None:
         with alone(out / ".fitted.lock"), contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
             fit(
@@ -137,6 +146,7 @@ def explain(
     work = MapRun(
         run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=predictor_record(predictor),
         method=method, distribution=distribution_of(installed), seed=seed, device=where, ahead=ahead,
+        state_sha256=str(read_fitted(here)["sha256"]) if explainer.learned else None,
     )  # fmt: skip
     bad = [] if participants or part[0] else problem_rows(people, others)
     if bad and fail_fast:
@@ -178,10 +188,11 @@ def _fitted_before(
     return fitted, there
 
 
-def _learned(explainer: Explainer, fitted: str | Path | None, people: Cohort) -> dict[str, str] | None:
-    """What a learned method knows, as far as it makes this run itself."""
+def _learned(explainer: Explainer, fitted: str | Path | None, people: Cohort, predictor: Path) -> Read:
+    """What a learned method knows: the state that was fitted, or the cohort that it is to learn from."""
     if not explainer.learned:
-        return None
+        return Read({"learned": None})
     if fitted is not None:
-        return {"state_sha256": str(read_fitted(fitted)["sha256"])}
-    return {"cohort_sha256": cohort_sha256(people)}
+        return read_learned(fitted)
+    found = read_cohort(people, recorded_splits(people, predictor) or {})
+    return Read({"learned": found.entries}, found.files)

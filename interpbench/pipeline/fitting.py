@@ -15,11 +15,21 @@ from interpbench.cohort import SPLITS, split_cohort
 from interpbench.errors import InputError, PluginError, UsageError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.model import load_predictor
-from interpbench.options import options_json
 from interpbench.pipeline.checking import trouble
 from interpbench.pipeline.components import accepts, make_component
 from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.provenance import cohort_sha256, distribution_of, target_of_run
+from interpbench.pipeline.identity import (
+    InputFile,
+    Read,
+    identity_of,
+    input_rows,
+    read_cohort,
+    read_component,
+    read_machine,
+    read_predictor,
+    read_settings,
+)
+from interpbench.pipeline.provenance import target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import (
     SPLIT_TABLE,
@@ -94,20 +104,18 @@ def fit(
     )
     learners = [subject for subject in people.subjects if splits[subject.id] == "train"]
     check_readout(loaded, first_volumes(learners, loaded.recipe, where), str(predictor))
-    identity = {
-        "method": method,
-        "distribution": distribution_of(installed),
-        "options": options_json(explainer),
-        "seed": seed,
-        **target_of_run(loaded),
-        "predictor_sha256": loaded.fingerprint,
-        "recipe": loaded.recipe.to_json(),
-        "cohort_sha256": cohort_sha256(people),
-        **people.rules.to_json(),
-    }
+    read_by = [
+        read_component(explainer, installed),
+        read_predictor(predictor, loaded),
+        read_cohort(people, splits),
+        read_settings(method=method, seed=seed, images=people.rules.to_json()),
+        read_machine(where),
+    ]
+    identity = identity_of("fit", read_by, {**target_of_run(loaded), "recipe": loaded.recipe.to_json()})
     command = {"cohort": people.table, "predictor": predictor, "preset": preset, "device": str(where)}
     finished = (Path(out) / RECORD).is_file()
     run = store.RunFolder.open(out, "fit", {**identity, "command": command}, anew=None if finished else (WORKSPACE,))
+    run.write_inputs(input_rows(read_by))
     if run.resumed and finished:
         log.info("%s: fitted before with these settings; nothing to do", run.path)
         fitted: Explainer = load_fitted(run.path, loaded)
@@ -172,6 +180,12 @@ def load_fitted(folder: str | Path, predictor: Predictor, *, method: str | None 
     explainer, _ = make_component("explainer", record["method"], record["options"])
     fitted: Explainer = explainer.with_state(read_weights(state))
     return fitted.with_record({**record.get("record", {}), **_times(folder)})
+
+
+def read_learned(folder: str | Path) -> Read:
+    """What a fitted method is, to a run that uses it: the bytes of its record, which vouches for its state's."""
+    files = [InputFile.at("fitted", Path(folder) / name) for name in (RECORD, STATE)]
+    return Read({"learned": {"record_sha256": files[0].sha256, "state_sha256": files[1].sha256}}, files)
 
 
 def _logit_of(target_class: str | None) -> str:

@@ -20,6 +20,7 @@ from interpbench.errors import InputError, InterpbenchError, PluginError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP, doubts_about
 from interpbench.pipeline.components import has_seed
+from interpbench.pipeline.identity import read_of_subject
 from interpbench.pipeline.mapping import Explained, explained, subject_seed
 from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
 from interpbench.pipeline.prediction import outside_training, predict_one
@@ -38,7 +39,7 @@ class Origin:
 
     subject: Subject
     way_back: Prepared  # without its voxels
-    hashes: Mapping[str, str | None]
+    read: Mapping[str, Any]  # as `read_of_subject` says it
 
 
 Read = tuple[Tensor, Origin]  # the volume (1, I, J, K), and where it is from
@@ -57,6 +58,7 @@ class MapRun:
     seed: int
     device: torch.device
     recipe: Recipe  # the predictor's
+    state_sha256: str | None = None  # of what a learned method knows
     ahead: int = AHEAD  # batches that are read before, or written after, the one at hand
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
@@ -97,7 +99,7 @@ class MapRun:
             return False
         record = store.read_json(store.sidecar_of(product))
         try:
-            if any(record.get(name) != value for name, value in hashes_of(subject).items()):
+            if any(record.get(name) != value for name, value in self.read_by(subject).items()):
                 return False
         except InputError:
             return False  # and why is told when it is to be read
@@ -106,11 +108,15 @@ class MapRun:
     def read(self, subject: Subject) -> Read | InputError:
         """A subject's volume and origin, or why it is refused."""
         try:
-            hashes = hashes_of(subject)  # before the voxels: where the file changes in between, the map counts as old
+            read = self.read_by(subject)  # before the voxels: where the file changes in between, the map counts as old
             prepared = self.recipe.prepare(subject)
         except InputError as error:
             return error
-        return prepared.volume, Origin(subject, prepared.without_voxels(), hashes)
+        return prepared.volume, Origin(subject, prepared.without_voxels(), read)
+
+    def read_by(self, subject: Subject) -> dict[str, Any]:
+        """What the subject's map is made from; a map beside which something else stands is made again."""
+        return {**read_of_subject("explain", subject, self.predictor), "state_sha256": self.state_sha256}
 
     def _read_group(self, group: Sequence[Subject]) -> list[Read | InputError]:
         return [self.read(subject) for subject in group]
@@ -184,12 +190,11 @@ class MapRun:
             "subject_seed": subject_seed(self.seed, subject.id, self.method) if seeded else None,
             **target_of_run(self.predictor),
             "predictor_sha256": self.run.manifest["predictor_sha256"],
-            **origin.hashes,
+            **origin.read,
             "image": str(subject.image.absolute()),
             "mask": str(subject.mask.absolute()) if subject.mask else None,
             "prediction": prediction,
             "unit": self.predictor.unit,
-            "age": subject.age,
             "versions": self.run.manifest["versions"],
         }
 
@@ -197,19 +202,6 @@ class MapRun:
 def label_of(method: str) -> str:
     """The method in a file's name: a BIDS label holds letters and digits only."""
     return method.replace("-", "").replace("_", "")
-
-
-def hashes_of(subject: Subject) -> dict[str, str | None]:
-    """What a sidecar says of the files that a map was made from.
-
-    Raises:
-        InputError: one of them cannot be read.
-    """
-    try:
-        mask = store.sha256_of(subject.mask) if subject.mask else None
-        return {"image_sha256": store.sha256_of(subject.image), "mask_sha256": mask}
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
 
 def _kept(found: Explained) -> Explained:

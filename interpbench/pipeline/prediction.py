@@ -20,6 +20,7 @@ from interpbench.pipeline.checking import trouble
 from interpbench.pipeline.classification import class_figures
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.evaluation import describe_figures, figures_of
+from interpbench.pipeline.identity import identity_of, read_machine, read_predictor, read_settings
 from interpbench.pipeline.overlap import AHEAD, ahead
 from interpbench.pipeline.provenance import predictor_record
 from interpbench.pipeline.reading import first_volumes
@@ -71,10 +72,11 @@ def predict(
     doubts = list(check_readout(loaded, first_volumes(subjects, loaded.recipe, where), str(predictor)))
     rows, failures = predict_subjects(loaded, subjects, splits, where, "predicting")
     failures = ([] if participants else problem_rows(people)) + failures
-    parts: dict[str, list[dict[str, Any]]] = {}
+    divided: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        parts.setdefault(row["split"] or "all", []).append(row)
-    figures = {name: figures_for(loaded, some, record, seed=seed) for name, some in parts.items()}
+        divided.setdefault(row["split"] or "all", []).append(row)
+    figures = {name: figures_for(loaded, some, record, seed=seed) for name, some in divided.items()}
+    parts = [read_predictor(predictor, loaded), read_settings(images=people.rules.to_json()), read_machine(where)]
     for name, found in figures.items():
         if found:
             log.info("%s: %s", name, describe_figures(found, loaded.unit, loaded.target_column))
@@ -90,6 +92,7 @@ def predict(
         "figures": figures,
         "warnings": doubts,
         "failures": failures,
+        "identity": identity_of("predict", parts, {**store.software(), "recipe": loaded.recipe.to_json()}),
     }
     store.write_tsv(out, rows, columns_of(loaded))
     store.write_json(store.sidecar_of(out), summary)

@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from interpbench import store
+from interpbench.cohort import read_cohort as read_table
 from interpbench.errors import PluginError, SubjectsFailed, UsageError
 from interpbench.image_rules import ImageRules
+from interpbench.model import load_predictor
 from interpbench.options import options_json
 from interpbench.pipeline.choosing import Trial, label_of, trial_of, write_choice
 from interpbench.pipeline.components import make_component
+from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.fitting import fit, read_fitted
-from interpbench.pipeline.provenance import distribution_of
-from interpbench.pipeline.selection import log
+from interpbench.pipeline.identity import (
+    Read,
+    identity_of,
+    read_cohort,
+    read_component,
+    read_machine,
+    read_predictor,
+    read_settings,
+)
+from interpbench.pipeline.selection import log, recorded_splits
 from interpbench.progress import track
 
 
@@ -65,8 +76,16 @@ def search(
     if not explainer.learned:
         raise UsageError(f"Method {method!r} has nothing to learn, so there is nothing to search.")
     fixed = {name: value for name, value in options_json(explainer).items() if name not in grid and name != "seed"}
-    asked = {"method": method, "distribution": distribution_of(installed), "seed": seed, "options": fixed,
-             "combinations": combinations, **ImageRules.of(images).to_json()}  # fmt: skip
+    people = read_table(cohort, need_age=False, rules=ImageRules.of(images))
+    component = read_component(explainer, installed)
+    parts = [
+        Read({**component.entries, "options": fixed}),
+        read_predictor(predictor, load_predictor(predictor)),
+        read_cohort(people, recorded_splits(people, Path(predictor)) or {}),
+        read_settings(method=method, combinations=combinations, seed=seed, images=people.rules.to_json()),
+        read_machine(resolve_device(device)),
+    ]
+    asked = identity_of("search", parts, {})
     command = {"cohort": cohort, "predictor": predictor, "preset": preset, "device": device, "tolerance": tolerance}
     run = store.RunFolder.open(out, "search", {**asked, "command": command})
     trials: list[Trial] = []

@@ -36,7 +36,7 @@ class Verified:
 
 
 def verify(out: str | Path) -> Verified:
-    """Hash every file of a run again, and the images that its maps were made from.
+    """Hash every file of a run again, and every file that it read.
 
     Args:
         out: a folder of `train`, `fit`, `explain`, `aggregate`, `benchmark` and the like, with runs inside it.
@@ -75,6 +75,8 @@ def _recorded(out: Path, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str
         for record, weights in _WEIGHTS.items():
             if (folder / record).is_file() and isinstance(sha := _read(folder / record, misfits).get("sha256"), str):
                 yield folder / weights, sha, f"in {folder / record}"
+        for row in store.RunFolder(folder, manifest).inputs():
+            yield Path(str(row["file"])), str(row["sha256"]), f"in {folder / store.INPUTS}"
         run = store.RunFolder(folder, manifest).identity
         for sidecar in sorted(folder.glob("sub-*/*.json")):
             yield from _of_sidecar(sidecar, run, misfits)

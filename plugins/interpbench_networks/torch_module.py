@@ -52,6 +52,10 @@ class TorchModule(NetworkPredictor):
         """Whether training may put the target to zero mean and unit variance: bins are in the unit already."""
         return self.bins_start is None
 
+    @property
+    def code(self) -> tuple[Any, ...]:
+        return (*super().code, *([import_factory(self.factory)] if self.factory else []))
+
     def build(self, shape: tuple[int, int, int]) -> nn.Module:
         made = import_factory(self.factory)(**self._keywords())
         if not isinstance(made, nn.Module):

@@ -43,12 +43,10 @@ class Ground:
         Raises:
             UsageError: options that differ from those of the maps that were given.
         """
-        one = enter(name, options, self.seed)
-        if name in self.explained:
-            one = self._as_explained(one, options)
+        one = self.entered(name, options)
         if not one.explainer.learned:
             return one
-        folder = self._folder(name)
+        folder = self.folder(name)
         if folder is None:
             folder = self.out / "fitted" / name
             with contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
@@ -60,6 +58,15 @@ class Ground:
         seconds = explainer.record.get("training_seconds", math.nan)
         return dataclasses.replace(one, explainer=explainer, training_seconds=float(seconds))
 
+    def entered(self, name: str, options: Mapping[str, Any]) -> Contestant:
+        """One method with its options, which are those of the maps where there are any.
+
+        Raises:
+            UsageError: options that differ from those of the maps that were given.
+        """
+        one = enter(name, options, self.seed)
+        return self._as_explained(one, options) if name in self.explained else one
+
     def _as_explained(self, one: Contestant, options: Mapping[str, Any]) -> Contestant:
         folder, manifest = self.explained[one.name]
         there, here = dict(manifest["options"]), options_json(one.explainer)
@@ -70,7 +77,7 @@ class Ground:
                 )
         return enter(one.name, there, self.seed)
 
-    def _folder(self, name: str) -> Path | None:
+    def folder(self, name: str) -> Path | None:
         """Where it was fitted: the folder given, else the one that its maps were made with."""
         if name in self.fitted:
             return self.fitted[name]

@@ -18,7 +18,7 @@ from interpbench.pipeline.measured import declared
 from interpbench.pipeline.provenance import predictor_record
 
 RECORD = "benchmark.json"
-SETTINGS = ("blur", "template_of", "repeats", "refit_subjects", "regions_sha256", "truth_sha256", "measures")
+SETTINGS = ("blur", "template_of", "repeats", "refit_subjects", "regions_sha256", "truth_sha256")
 
 
 def write_results(
@@ -55,7 +55,10 @@ def write_results(
             "name": record.get("predictor"),
             "test": (record.get("metrics") or {}).get("test"),
         },
-        "settings": {name: manifest.get(name) for name in SETTINGS},
+        "settings": {
+            **{name: manifest.get(name) for name in SETTINGS},
+            "measures": {name: read["options"] for name, read in manifest["measures"].items()},
+        },
         **summarise(table, measures, methods, curves, unit=predictor.unit, seed=int(manifest["seed"])),
     }
     summary["warnings"] = [*_doubts(found), *_broken(rows, metrics), *summary["warnings"]]

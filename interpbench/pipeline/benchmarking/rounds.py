@@ -26,7 +26,7 @@ from interpbench.pipeline.benchmarking.people import Circumstances
 from interpbench.pipeline.benchmarking.tables import Row, read_rows, rows_of, write_rows
 from interpbench.pipeline.benchmarking.unfinished import Unfinished
 from interpbench.pipeline.checking import doubts_about
-from interpbench.pipeline.map_run import hashes_of
+from interpbench.pipeline.identity import read_of_subject
 from interpbench.pipeline.measured import measured
 from interpbench.pipeline.prediction import predict_one
 from interpbench.pipeline.selection import failure, log
@@ -178,7 +178,7 @@ class Measuring:
         if not self.run.done(product):
             return False
         record = store.read_json(store.sidecar_of(product))
-        return all(record.get(name) == value for name, value in hashes_of(subject).items())
+        return self.maps.made_from(record, subject)
 
     def _finish(self, found: Found, known: Set[object], place: int) -> None:
         """Measure one subject, as far as that is not done, and mark it as done.
@@ -186,16 +186,17 @@ class Measuring:
         Args:
             known: what was excluded or missing before anybody was measured.
         """
-        subject, again, hashes = found.subjects[place], place < self.repeats, hashes_of(found.subjects[place])
+        subject, again = found.subjects[place], place < self.repeats
+        read = read_of_subject("benchmark", subject, self.maps.predictor)
         product = self._product(subject)
-        unfinished = Unfinished(product=product, stamp={"run": self.run.identity, "again": again, **hashes})
+        unfinished = Unfinished(product=product, stamp={"run": self.run.identity, "again": again, **read})
         write_rows(product, self._measured(subject, found, again, unfinished))
         news = {
             "excluded": {method: why for method, why in found.excluded.items() if method not in known},
             "missing": {method: why for (label, method), why in found.missing.items()
                         if label == subject.id and (label, method) not in known},
         }  # fmt: skip
-        self.run.mark_done(product, {"participant_id": f"sub-{subject.id}", **hashes, **news})
+        self.run.mark_done(product, {"participant_id": f"sub-{subject.id}", **read, **news})
         unfinished.remove()
 
     def _recall(self, subject: Subject, found: Found) -> None:

@@ -152,11 +152,11 @@ def _between(
         edges[axis] = map.shape[own[axis]]
     axis = long[0]
     whole = edges[axis]
-    planes = max(1, int(np.prod(shape)) * whole // int(np.prod(edges)))
+    planes = max(2, int(np.prod(shape)) * whole // int(np.prod(edges)))
     for start in range(0, whole, planes):
         part = between.copy()
         part[axis, 3] += start * between[axis, axis]
-        edges[axis] = min(planes, whole - start)
+        edges[axis] = max(min(planes, whole - start), 2)  # of one plane torch does not know the place
         yield affine @ part, tuple(edges)
 
 

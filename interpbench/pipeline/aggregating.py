@@ -29,7 +29,8 @@ RECORD = "population.json"
 SHOWN = 0.10  # of the brain, the paper's share
 RIM = 0.10  # of the largest value
 _ASKED = {"run": str, "participant_id": str, "sha256": str, "image": str, "image_sha256": str}  # of a sidecar
-_USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "warnings")  # of a sidecar
+_USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "network_map",
+         "warnings")  # of a sidecar  # fmt: skip
 
 
 def aggregate(
@@ -42,8 +43,8 @@ def aggregate(
 ) -> dict[str, Any]:
     """Put the maps of `explain` together, one subject after the other, in the order of their labels.
 
-    Memory does not grow with their number. Each map goes back to the network's grid. The images must be registered to
-    one template.
+    Memory does not grow with their number. Each map is taken as the method made it, on the network's grid, and cut to
+    the brain unless `explain` kept it whole. The images must be registered to one template.
 
     Args:
         maps: a folder of `explain`.
@@ -84,7 +85,8 @@ def aggregate(
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
     for path, why in left_out.items():
         log.warning("left out: %s: %s", path.parent.name, why)
-    with read_ahead(functools.partial(_read, recipe=recipe), sidecars.items(), ahead) as read:
+    read_one = functools.partial(_read, recipe=recipe, whole=bool(manifest.get("whole")))
+    with read_ahead(read_one, sidecars.items(), ahead) as read:
         for path, record in track(sidecars.items(), "aggregating", unit="subject"):
             found = next(read)
             try:
@@ -106,10 +108,10 @@ def aggregate(
     return summary
 
 
-def _read(named: tuple[Path, Mapping[str, Any]], recipe: Recipe) -> Placed | InputError:
+def _read(named: tuple[Path, Mapping[str, Any]], recipe: Recipe, whole: bool) -> Placed | InputError:
     """A subject's map and image, or why they cannot be used."""
     try:
-        return read_map(*named, recipe)
+        return read_map(*named, recipe, whole=whole)
     except InputError as error:
         return error
 

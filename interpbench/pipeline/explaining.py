@@ -62,6 +62,7 @@ def explain(
     participants: Sequence[str] | None = None,
     batch_size: int = 1,
     seed: int = 0,
+    whole: bool = False,
     device: str = "auto",
     ahead: int = AHEAD,
     images: Mapping[str, Any] | None = None,
@@ -77,7 +78,8 @@ def explain(
     Args:
         cohort: a folder with `participants.tsv`, or a table; ages are not needed.
         predictor: a model folder, or the name of a predictor without weights.
-        out: `sub-X/sub-X_desc-METHOD_importance.nii.gz` and `.json` for each subject.
+        out: `sub-X/sub-X_desc-METHOD_importance.nii.gz` and `.json` for each subject, 0 outside the brain. Where a map
+            does not hold, bit by bit, what the method made, `sub-X_space-network_desc-METHOD_map.nii.gz` does.
         method: the explainer's name.
         fitted: a folder of `fit`. Without one, a method that must learn is fitted on the training split, and kept
             in `out/fitted`.
@@ -87,6 +89,7 @@ def explain(
         participants: labels, with or without `sub-`; then `split` does not matter.
         batch_size: how many subjects the method is given at once.
         seed: each subject's own seed comes from it, the label and the method.
+        whole: keep what a map says outside the brain.
         device: `auto`, `cpu` or `cuda`.
         ahead: how many batches are read before the one at hand, and written after it, each in a thread of its own;
             with 0 one thing is done after the other. The maps are the same.
@@ -125,7 +128,7 @@ def explain(
         Read({**component.entries, "options": used}, component.files),
         read_predictor(predictor, model),
         _learned(explainer, fitted, people, Path(predictor)),
-        read_settings(method=method, seed=seed, images=people.rules.to_json()),
+        read_settings(method=method, seed=seed, whole=whole, images=people.rules.to_json()),
         read_machine(where),
     ]
     follows = {"signed": explainer.signed, **target_of_run(model), "recipe": model.recipe.to_json(), "unit": model.unit}
@@ -145,7 +148,7 @@ def explain(
     subjects = share_of(subjects, part)
     work = MapRun(
         run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=predictor_record(predictor),
-        method=method, distribution=distribution_of(installed), seed=seed, device=where, ahead=ahead,
+        method=method, distribution=distribution_of(installed), seed=seed, device=where, whole=whole, ahead=ahead,
         state_sha256=str(read_fitted(here)["sha256"]) if explainer.learned else None,
     )  # fmt: skip
     bad = [] if participants or part[0] else problem_rows(people, others)

@@ -37,7 +37,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "train": ("predictor", *_COMPONENT, "target", "settings", "recipe", "cohort_sha256", "images", "machine"),
     "fit": ("method", *_COMPONENT, *_PREDICTOR, *_COHORT, "seed", "images", "machine"),
     "search": ("method", *_COMPONENT, "combinations", *_PREDICTOR, *_COHORT, "seed", "images", "machine"),
-    "explain": ("method", *_COMPONENT, *_PREDICTOR, "learned", "seed", "images", "machine"),
+    "explain": ("method", *_COMPONENT, *_PREDICTOR, "learned", "seed", "whole", "images", "machine"),
     "aggregate": ("aggregator", *_COMPONENT, "maps", "explained"),
     "predict": (*_PREDICTOR, "images", "machine"),
     "benchmark": (

@@ -19,6 +19,7 @@ from interpbench.grid import box_affine
 from interpbench.image_rules import ImageRules
 from interpbench.interfaces import Aggregator
 from interpbench.pipeline.checking import trouble
+from interpbench.pipeline.network_map import on_network_grid
 from interpbench.recipe import Recipe
 from interpbench.volume import read_volume
 
@@ -33,6 +34,7 @@ class Placed:
     volume: Tensor  # (1, I, J, K)
     brain: Tensor  # (I, J, K) bool
     affine: NDArray[np.float64]
+    doubt: str | None = None  # about the map
 
 
 class NoTemplate(InputError):
@@ -86,7 +88,8 @@ class Population:
         self._images += placed.volume[0].double()
         self._brains += placed.brain
         self.number += 1
-        self.warnings += [f"{record['participant_id']}: {warning}" for warning in record.get("warnings", ())]
+        told = [*record.get("warnings", ()), *([placed.doubt] if placed.doubt else [])]
+        self.warnings += [f"{record['participant_id']}: {warning}" for warning in told]
 
     @property
     def affine(self) -> np.ndarray[Any, Any]:
@@ -106,8 +109,11 @@ class Population:
         return 2 * self._brains >= max(self.number, 1)
 
 
-def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe) -> Placed:
+def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, *, whole: bool = False) -> Placed:
     """A subject's map on the network's grid, which its sidecar `record` vouches for, and its image there.
+
+    Args:
+        whole: whether the map keeps what lies outside the brain.
 
     Raises:
         InputError: the map or its image is gone or changed, or cannot be read.
@@ -119,5 +125,10 @@ def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe) -> Placed:
             raise InputError(f"{file}: changed since the map was made; explain again.")
     rules = ImageRules(max_voxels=sys.maxsize, nan_to_zero=True)  # these very bytes were taken when the map was made
     prepared = recipe.prepare(Path(record["image"]), record.get("mask"), rules)
-    map = read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0]
-    return Placed(prepared.to_network_grid(map), prepared.volume, prepared.brain, prepared.affine)
+    map, doubt = on_network_grid(path, record, prepared), None
+    if map is None:
+        map = prepared.to_network_grid(read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0])
+        doubt = "the map was interpolated from its image's grid, for the one on the network's grid is not beside it"
+    if not whole:
+        map = torch.where(prepared.brain, map, 0.0)
+    return Placed(map, prepared.volume, prepared.brain, prepared.affine, doubt)

@@ -106,6 +106,7 @@ CHANGES: dict[str, Callable[[Any, str], None]] = {
     "repeats": give(repeats=1),
     "refit_subjects": give(refit_subjects=3),
     "seed": give(seed=4),
+    "whole": give(whole=True),
     "images": give(images={"nan_to_zero": True}),
     "machine": lambda world, step: torch.set_num_threads(torch.get_num_threads() + 1),
     "versions": patch("interpbench.store.versions", lambda: {"torch": "9"}),

@@ -70,10 +70,11 @@ def read_maps(taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Seq
     files: list[InputFile] = []
     for method, (folder, manifest) in taken.items():
         run = store.RunFolder(folder, manifest)
-        maps = {one.id: run.product(one.id, f"desc-{label_of(method)}_importance.nii.gz") for one in subjects}
-        there = {label: InputFile.at("map", path) for label, path in maps.items() if path.is_file()}
-        found[method] = {"run": run.identity, "maps": {label: one.sha256 for label, one in there.items()}}
-        files += there.values()
+        names = f"desc-{label_of(method)}_importance.nii.gz", f"space-network_desc-{label_of(method)}_map.nii.gz"
+        maps = [run.product(one.id, name) for one in subjects for name in names]
+        there = [InputFile.at("map", path) for path in maps if path.is_file()]
+        found[method] = {"run": run.identity, "maps": {one.file.name: one.sha256 for one in there}}
+        files += there
     return Read({"maps": found}, files)
 
 

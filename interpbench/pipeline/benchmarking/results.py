@@ -12,7 +12,7 @@ from interpbench.comparison.table import table_of
 from interpbench.interfaces import Predictor
 from interpbench.metric import Metric
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.benchmarking.rounds import Found
+from interpbench.pipeline.benchmarking.rounds import Found, said_of_resampled
 from interpbench.pipeline.benchmarking.tables import Row, describe_measure, write_tables
 from interpbench.pipeline.measured import declared
 from interpbench.pipeline.provenance import predictor_record
@@ -82,7 +82,7 @@ def _doubts(found: Found) -> list[str]:
         f"{method}: the map is the same everywhere for {count} of {number} subjects; it says nothing about them."
         for method, count in found.flat.items() if count
     ]  # fmt: skip
-    return flat
+    return [*flat, *said_of_resampled(found)]
 
 
 def _broken(rows: Sequence[Row], metrics: Sequence[tuple[str, Metric]]) -> list[str]:

@@ -44,6 +44,7 @@ class Found:
     excluded: dict[str, str] = field(default_factory=dict)  # method -> why it does not apply
     missing: dict[tuple[str, str], str] = field(default_factory=dict)  # (subject, method) -> why there is no map
     flat: dict[str, int] = field(default_factory=dict)  # method -> maps that say nothing
+    anew: dict[str, int] = field(default_factory=dict)  # method -> maps that were given, but had been resampled
     means: dict[str, Tensor] = field(default_factory=dict)  # method -> mean of |map| in the brain, float64
     brains: Tensor | None = None  # how many subjects have brain there
     images: Tensor | None = None  # sum of the normalised images, (I, J, K)
@@ -75,7 +76,19 @@ def make_maps(
     for subject in track(subjects, "making maps", unit="subject"):
         _look(subject, contestants, maps, predictor, found, counts)
     found.means = {name: total / counts[name] for name, total in found.means.items()}
+    for words in said_of_resampled(found):
+        log.warning("%s", words)
     return found
+
+
+def said_of_resampled(found: Found) -> list[str]:
+    """Sentences about maps that were given and could not be taken."""
+    number = len(found.subjects)
+    return [
+        f"{method}: {count} of {number} maps were made anew: those given were interpolated onto their images' grids, "
+        "and the ones on the network's grid are not beside them."
+        for method, count in found.anew.items() if count
+    ]  # fmt: skip
 
 
 def _look(
@@ -97,6 +110,8 @@ def _look(
         found.means[name] = found.means[name] + importance if name in found.means else importance
         counts[name] = counts.get(name, 0) + 1
         found.flat[name] = found.flat.get(name, 0) + bool(doubts_about(map))
+    for one in contestants:
+        found.anew[one.method] = found.anew.get(one.method, 0) + maps.made_anew(one, subject)
 
 
 def maps_of_subject(

@@ -130,6 +130,15 @@ def images(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+root = click.option(
+    "--root",
+    type=PATH,
+    metavar="DIR",
+    show_default="where they were",
+    help="Where the images moved: looked for below DIR by path, by name, and by their bytes.",
+)
+
+
 def trust_factory(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a record may import; the command gets `trust_factory` where something is allowed."""
 

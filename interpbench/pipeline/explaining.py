@@ -141,6 +141,7 @@ def explain(
     work = MapRun(
         run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=predictor_record(predictor),
         method=method, distribution=distribution_of(installed), seed=seed, device=where, ahead=ahead,
+        table_folder=people.root,
     )  # fmt: skip
     bad = [] if participants or part[0] else problem_rows(people, others)
     if bad and fail_fast:

@@ -20,6 +20,7 @@ from interpbench.errors import InputError, InterpbenchError, PluginError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP, doubts_about
 from interpbench.pipeline.components import has_seed
+from interpbench.pipeline.images import recorded_path
 from interpbench.pipeline.mapping import Explained, explained, subject_seed
 from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
 from interpbench.pipeline.prediction import outside_training, predict_one
@@ -57,6 +58,7 @@ class MapRun:
     seed: int
     device: torch.device
     recipe: Recipe  # the predictor's
+    table_folder: Path | None = None  # the cohort's, which sidecars name images relative to
     ahead: int = AHEAD  # batches that are read before, or written after, the one at hand
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
@@ -185,8 +187,8 @@ class MapRun:
             **target_of_run(self.predictor),
             "predictor_sha256": self.run.manifest["predictor_sha256"],
             **origin.hashes,
-            "image": str(subject.image.absolute()),
-            "mask": str(subject.mask.absolute()) if subject.mask else None,
+            "image": recorded_path(subject.image, self.table_folder),
+            "mask": recorded_path(subject.mask, self.table_folder) if subject.mask else None,
             "prediction": prediction,
             "unit": self.predictor.unit,
             "age": subject.age,

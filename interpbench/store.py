@@ -163,14 +163,20 @@ class RunFolder:
         return bool(ours and record.get("sha256") == sha256_of(product))
 
     def write_inputs(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """List the files that the run reads, with their SHA-256, in `inputs.tsv`; `verify` hashes them again."""
-        with alone(self.path / ".inputs.lock"):
-            write_tsv(self.path / INPUTS, rows, ("what", "file", "sha256"))
+        """List the files that the run reads, with their SHA-256, in `inputs.tsv`; `verify` hashes them again.
 
-    def inputs(self) -> list[dict[str, str | None]]:
-        """The rows of `inputs.tsv`; none where there is no such list."""
+        A file in the folder that also holds this run's is named from here, so that the two can move together.
+        """
+        here = self.path.absolute()
+        named = [{**row, "file": _from(here, Path(row["file"]))} for row in rows]
+        with alone(self.path / ".inputs.lock"):
+            write_tsv(self.path / INPUTS, named, ("what", "file", "sha256"))
+
+    def inputs(self) -> list[tuple[Path, str]]:
+        """The files that `inputs.tsv` lists, each with its SHA-256; none where there is no such list."""
         place = self.path / INPUTS
-        return [dict(row.cells) for row in read_table(place)[1]] if place.is_file() else []
+        rows = [row.cells for row in read_table(place)[1]] if place.is_file() else []
+        return [(Path(os.path.normpath(self.path / str(row["file"]))), str(row["sha256"])) for row in rows]
 
     def write_failures(self, rows: Sequence[Mapping[str, Any]], about: Collection[str] | None = None) -> Path | None:
         """List the subjects that failed in `failures.tsv`; without any, an old list is removed.
@@ -229,6 +235,11 @@ def _refuse_foreign(out: Path) -> None:
         raise ConflictError(f"{out} is a file; the output must be a folder.")
     if out.is_dir() and not (out / MANIFEST).exists() and any(not name.startswith(".") for name in os.listdir(out)):
         raise ConflictError(f"{out} is not empty and holds no run of interpbench. Give another output folder.")
+
+
+def _from(folder: Path, file: Path) -> str:
+    """How a file is named in a folder's list: from there, where it lies beside the folder or in it."""
+    return os.path.relpath(file, folder) if file.is_relative_to(folder.parent) else str(file)
 
 
 def _other_rows(place: Path, about: Collection[str]) -> list[Mapping[str, Any]]:

@@ -15,6 +15,7 @@ from interpbench.errors import InputError, UsageError
 from interpbench.pipeline.checking import checked_population, trouble
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.identity import InputFile, Read, identity_of, input_rows, read_component, read_settings
+from interpbench.pipeline.images import Images, Moved
 from interpbench.pipeline.overlap import AHEAD
 from interpbench.pipeline.overlap import ahead as read_ahead
 from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
@@ -40,6 +41,7 @@ def aggregate(
     aggregator: str = "population",
     options: Mapping[str, Any] | None = None,
     ahead: int = AHEAD,
+    root: str | Path | None = None,
 ) -> dict[str, Any]:
     """Put the maps of `explain` together, one subject after the other, in the order of their labels.
 
@@ -54,6 +56,8 @@ def aggregate(
         aggregator: its name.
         options: of the aggregator.
         ahead: how many subjects are read before the one at hand, each in a thread of its own; 0 for none.
+        root: where the images moved, which are looked for below it: by their path in the cohort, else by name, else by
+            their bytes, which must be those that the maps were made from. None for where they were.
 
     Returns:
         The content of `population.json`.
@@ -66,6 +70,7 @@ def aggregate(
         raise UsageError(f"ahead must be at least 0, got {ahead}.")
     maps = Path(maps)
     manifest = _manifest(maps)
+    images = Images(manifest, None if root is None else Moved(root))
     sidecars, left_out = _sidecars(maps, store.RunFolder(maps, manifest).identity)
     component, installed = make_component("aggregator", aggregator, options)
     explained = {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")}
@@ -78,14 +83,14 @@ def aggregate(
         ),
     ]
     asked = identity_of("aggregate", parts, {})
-    run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps}}, anew=())
+    run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=())
     run.write_inputs(input_rows(parts))
     recipe = Recipe.from_json(manifest["recipe"])
     population = Population(recipe, component, aggregator)
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
     for path, why in left_out.items():
         log.warning("left out: %s: %s", path.parent.name, why)
-    read_one = functools.partial(_read, recipe=recipe, whole=bool(manifest.get("whole")))
+    read_one = functools.partial(_read, recipe=recipe, images=images, whole=bool(manifest.get("whole")))
     with read_ahead(read_one, sidecars.items(), ahead) as read:
         for path, record in track(sidecars.items(), "aggregating", unit="subject"):
             found = next(read)
@@ -108,10 +113,18 @@ def aggregate(
     return summary
 
 
-def _read(named: tuple[Path, Mapping[str, Any]], recipe: Recipe, whole: bool) -> Placed | InputError:
+def _read(
+    named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: Images, whole: bool
+) -> Placed | InputError:
     """A subject's map and image, or why they cannot be used."""
     try:
-        return read_map(*named, recipe, whole=whole)
+        path, record = named
+        there = {
+            name: str(images.find(str(record[name]), str(record.get(f"{name}_sha256"))))
+            for name in ("image", "mask")
+            if record.get(name) is not None
+        }
+        return read_map(path, {**record, **there}, recipe, whole=whole)
     except InputError as error:
         return error
 

@@ -44,6 +44,7 @@ from interpbench.pipeline.selection import (
 from interpbench.pipeline.shards import shard_of, share_of
 from interpbench.readout import check_readout
 from interpbench.store import FAILURES
+from interpbench.trust import Names, code_named_by, names_of
 
 FITTED = "fitted"  # below the output: where a method that had to learn is kept
 
@@ -68,6 +69,7 @@ def explain(
     images: Mapping[str, Any] | None = None,
     shard: str | None = None,
     fail_fast: bool = False,
+    trust_factory: Names = (),
 ) -> list[Path]:
     """Write the importance map of every subject asked for, with a sidecar that says where it comes from.
 
@@ -98,6 +100,7 @@ def explain(
             `auto` takes K and N from SLURM's array, or from RANK and WORLD_SIZE. Cohort rows that cannot be used are
             told by shard 0 alone. The maps are those of one run over all.
         fail_fast: end with the first subject that fails.
+        trust_factory: what the predictor's record may import, as for `load_predictor`.
 
     Returns:
         The maps' paths, by label.
@@ -115,10 +118,11 @@ def explain(
     part = shard_of(shard)
     where = resolve_device(device)
     explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
-    model = load_predictor(predictor, str(where), target_class)
+    model = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
     used = options_json(explainer)
+    allowed = (*names_of(trust_factory), *code_named_by(explainer).values())
     if fitted is not None:
-        explainer, used = _fitted_before(Path(fitted), model, method, options, explainer)
+        explainer, used = _fitted_before(Path(fitted), model, method, options, explainer, allowed)
     people = open_cohort(cohort, need_age=False, images=images)
     here = out / FITTED if fitted is None else Path(fitted)
     subjects, others = _chosen(people, split, participants, here, Path(predictor))
@@ -141,15 +145,15 @@ def explain(
         with alone(out / ".fitted.lock"), contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
             fit(
                 cohort, predictor, here, method=method, options=options, preset=preset, target_class=target_class,
-                seed=seed, device=device, images=images,
+                seed=seed, device=device, images=images, trust_factory=trust_factory,
             )  # fmt: skip
-        explainer = load_fitted(here, model)
+        explainer = load_fitted(here, model, trust_factory=allowed)
         subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
     subjects = share_of(subjects, part)
     work = MapRun(
         run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=predictor_record(predictor),
         method=method, distribution=distribution_of(installed), seed=seed, device=where, whole=whole, ahead=ahead,
-        state_sha256=str(read_fitted(here)["sha256"]) if explainer.learned else None,
+        state_sha256=str(read_fitted(here)["sha256"]) if explainer.learned else None, table_folder=people.root,
     )  # fmt: skip
     bad = [] if participants or part[0] else problem_rows(people, others)
     if bad and fail_fast:
@@ -178,12 +182,13 @@ def _chosen(
 
 
 def _fitted_before(
-    folder: Path, model: Predictor, method: str, options: Mapping[str, Any] | None, asked: Explainer
+    folder: Path, model: Predictor, method: str, options: Mapping[str, Any] | None, asked: Explainer,
+    allowed: Sequence[str],
 ) -> tuple[Explainer, dict[str, Any]]:
     """What was fitted, and its options, which those asked for must not contradict."""
     if not asked.learned:
         raise UsageError(f"Method {method!r} has nothing to learn: leave out the fitted folder.")
-    fitted = load_fitted(folder, model, method=method)
+    fitted = load_fitted(folder, model, method=method, trust_factory=allowed)
     there, here = dict(read_fitted(folder)["options"]), options_json(asked)
     for name in options or {}:
         if there.get(name) != here[name]:

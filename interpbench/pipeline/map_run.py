@@ -24,6 +24,7 @@ from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP, doubts_about
 from interpbench.pipeline.components import has_seed
 from interpbench.pipeline.identity import read_of_subject
+from interpbench.pipeline.images import recorded_path
 from interpbench.pipeline.mapping import Explained, explained, subject_seed
 from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
 from interpbench.pipeline.prediction import outside_training, predict_one
@@ -64,6 +65,7 @@ class MapRun:
     recipe: Recipe  # the predictor's
     state_sha256: str | None = None  # of what a learned method knows
     whole: bool = False  # whether maps keep what lies outside the brain
+    table_folder: Path | None = None  # the cohort's, which sidecars name images relative to
     ahead: int = AHEAD  # batches that are read before, or written after, the one at hand
     late: list[tuple[Subject, InterpbenchError]] = field(default_factory=list)  # who failed when the map was written
 
@@ -244,8 +246,8 @@ class MapRun:
             **target_of_run(self.predictor),
             "predictor_sha256": self.run.manifest["predictor_sha256"],
             **origin.read,
-            "image": str(subject.image.absolute()),
-            "mask": str(subject.mask.absolute()) if subject.mask else None,
+            "image": recorded_path(subject.image, self.table_folder),
+            "mask": recorded_path(subject.mask, self.table_folder) if subject.mask else None,
             "prediction": prediction,
             "unit": self.predictor.unit,
             "versions": self.run.manifest["versions"],

@@ -29,6 +29,7 @@ from interpbench.progress import track
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe
 from interpbench.samples import target_of
+from interpbench.trust import Names
 
 
 def predict(
@@ -42,6 +43,7 @@ def predict(
     seed: int = 0,
     device: str = "auto",
     images: Mapping[str, Any] | None = None,
+    trust_factory: Names = (),
 ) -> dict[str, Any]:
     """Predict the subjects of a cohort and write a table, with its figures in a `.json` beside it.
 
@@ -54,6 +56,7 @@ def predict(
         participants: labels; then `split` does not matter.
         seed: of the bootstrap of the intervals.
         images: how images are read, where not as always: `max_voxels`, `nan_to_zero`. See `ImageRules`.
+        trust_factory: what the predictor's record may import, as for `load_predictor`.
 
     Returns:
         What the `.json` holds: `predictor`, `unit`, `figures` (of each split, where the truth is known), `warnings`.
@@ -64,7 +67,7 @@ def predict(
     """
     where = resolve_device(device)
     out = Path(out)
-    loaded = load_predictor(predictor, str(where), target_class)
+    loaded = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
     record = predictor_record(predictor)
     people = open_cohort(cohort, need_age=False, images=images)
     splits = recorded_splits(people, Path(predictor)) or {}

@@ -28,7 +28,9 @@ from interpbench.errors import InputError, PluginError, UsageError
 class TorchModule(NetworkPredictor):
     """A network made by `module:factory(**arguments)`."""
 
-    factory: str = option("", "what makes the network, as module:function or module:Class; it is imported and called")
+    factory: str = option(
+        "", "what makes the network, as module:function or module:Class; it is imported and called", runs=True
+    )
     arguments: str = option("{}", "the factory's keyword arguments, as a JSON object")
     column: int = option(0, "which output is the number, where the network has several and no bins", minimum=0)
     bins_start: float | None = option(None, "lower edge of the first of the soft bins, in the unit; unset for no bins")

@@ -48,6 +48,7 @@ from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import choose, finish, log, open_cohort, problem_rows, recorded_splits
 from interpbench.readout import check_readout
 from interpbench.samples import Samples, target_of
+from interpbench.trust import Names, names_of
 from interpbench.volume import read_volume
 
 REFIT_VALIDATION = 16  # validation subjects of a method that is fitted again
@@ -79,6 +80,7 @@ def benchmark(
     device: str = "auto",
     processes: int | None = None,
     images: Mapping[str, Any] | None = None,
+    trust_factory: Names = (),
 ) -> dict[str, Any]:
     """Compare methods on one predictor: maps of the same subjects, every measure, statistics, a page.
 
@@ -115,6 +117,8 @@ def benchmark(
             memory allow. Of two and more the number changes no figure; one alone uses all threads, which may round
             otherwise. On a GPU it is one.
         images: how images are read, where not as always: `max_voxels`, `nan_to_zero`. See `ImageRules`.
+        trust_factory: what the predictor's record may import, as for `load_predictor`; likewise records of `fitted`
+            and `maps`, where options of a method name code.
 
     Returns:
         The content of `benchmark.json`.
@@ -127,7 +131,7 @@ def benchmark(
     from interpbench.pipeline.benchmarking.pages import write_page  # it needs matplotlib
 
     where = resolve_device(device)
-    model = load_predictor(predictor, str(where), target_class)
+    model = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
     names, metric_names = named_methods(methods, floors=floors), named_metrics(measures)
     given = options_by_name(options or {}, [*names, *metric_names])
     metrics = [(name, make_component("metric", name, given.get(name, {}))[0]) for name in metric_names]
@@ -142,6 +146,7 @@ def benchmark(
     ground = Ground(
         cohort=cohort, predictor=predictor, out=Path(out), seed=seed, device=device, target_class=target_class,
         fitted=fitted_folders(fitted, names), explained=taken, images=images,
+        trust_factory=names_of(trust_factory),
     )  # fmt: skip
     at_once, waiting = divided(names, given)
     answer = common_truth(people, truth)

@@ -24,6 +24,7 @@ from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP, doubts_about
 from interpbench.pipeline.components import has_seed
 from interpbench.pipeline.mapping import Explained, explained, subject_seed
+from interpbench.pipeline.network_map import place_beside
 from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
 from interpbench.pipeline.prediction import outside_training, predict_one
 from interpbench.pipeline.provenance import target_of_run
@@ -71,7 +72,7 @@ class MapRun:
 
     def network_product(self, subject: Subject) -> Path:
         """Where a subject's map as the method made it belongs, on the network's grid."""
-        return self.run.product(subject.id, f"space-network_desc-{label_of(self.method)}_map.nii.gz")
+        return place_beside(self.product(subject), label_of(self.method))
 
     def explain(
         self, subjects: Sequence[Subject], batch_size: int, *, fail_fast: bool = False

@@ -10,6 +10,7 @@ from typing import Any
 from interpbench import store
 from interpbench.atomic import TEMPORARY
 from interpbench.errors import InputError
+from interpbench.pipeline.network_map import FOLDER as NETWORK
 from interpbench.progress import track
 
 _WEIGHTS = {"model.json": "model.safetensors", "fitted.json": "state.safetensors"}
@@ -76,7 +77,7 @@ def _recorded(out: Path, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str
             if (folder / record).is_file() and isinstance(sha := _read(folder / record, misfits).get("sha256"), str):
                 yield folder / weights, sha, f"in {folder / record}"
         run = store.RunFolder(folder, manifest).identity
-        for sidecar in sorted(folder.glob("sub-*/*.json")):
+        for sidecar in sorted([*folder.glob("sub-*/*.json"), *folder.glob(f"{NETWORK}/sub-*/*.json")]):
             yield from _of_sidecar(sidecar, run, misfits)
 
 

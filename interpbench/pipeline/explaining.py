@@ -81,7 +81,7 @@ def explain(
         cohort: a folder with `participants.tsv`, or a table; ages are not needed.
         predictor: a model folder, or the name of a predictor without weights.
         out: `sub-X/sub-X_desc-METHOD_importance.nii.gz` and `.json` for each subject, 0 outside the brain. Where a map
-            does not hold, bit by bit, what the method made, `sub-X_space-network_desc-METHOD_map.nii.gz` does.
+            does not hold, bit by bit, what the method made, `network/sub-X/` has that, on the network's grid.
         method: the explainer's name.
         fitted: a folder of `fit`. Without one, a method that must learn is fitted on the training split, and kept
             in `out/fitted`.

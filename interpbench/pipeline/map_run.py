@@ -26,6 +26,7 @@ from interpbench.pipeline.components import has_seed
 from interpbench.pipeline.identity import read_of_subject
 from interpbench.pipeline.images import recorded_path
 from interpbench.pipeline.mapping import Explained, explained, subject_seed
+from interpbench.pipeline.network_map import place_beside
 from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
 from interpbench.pipeline.prediction import outside_training, predict_one
 from interpbench.pipeline.provenance import target_of_run
@@ -75,7 +76,7 @@ class MapRun:
 
     def network_product(self, subject: Subject) -> Path:
         """Where a subject's map as the method made it belongs, on the network's grid."""
-        return self.run.product(subject.id, f"space-network_desc-{label_of(self.method)}_map.nii.gz")
+        return place_beside(self.product(subject), label_of(self.method))
 
     def explain(
         self, subjects: Sequence[Subject], batch_size: int, *, fail_fast: bool = False

@@ -15,11 +15,23 @@ from interpbench.errors import InputError
 from interpbench.prepared import Prepared
 from interpbench.volume import read_volume
 
+FOLDER = "network"  # below the maps: a folder of its own, so that whoever looks for the maps finds one a subject
 _SAME_PLACE = 1e-3  # mm
 
 
+def place_beside(path: Path, label: str) -> Path:
+    """Where the map that a method made belongs: `OUT/network/sub-X/sub-X_space-network_desc-METHOD_map.nii.gz`.
+
+    Args:
+        path: of the map on its image's grid, `OUT/sub-X/...`.
+        label: the method's, as in file names.
+    """
+    subject = path.parent.name
+    return path.parents[1] / FOLDER / subject / f"{subject}_space-network_desc-{label}_map.nii.gz"
+
+
 def on_network_grid(path: Path, record: Mapping[str, Any], prepared: Prepared) -> Tensor | None:
-    """The map `(I, J, K)` that a method made: the file that is kept beside, or the map itself where it gives that back.
+    """The map `(I, J, K)` that a method made: the file that is kept, or the map itself where it gives that back.
 
     Args:
         path: of the map on its image's grid, whose bytes were checked.
@@ -39,8 +51,8 @@ def on_network_grid(path: Path, record: Mapping[str, Any], prepared: Prepared) -
         return prepared.to_network_grid(read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0])
     name, sha256 = (kept.get("file"), kept.get("sha256")) if isinstance(kept, Mapping) else (None, None)
     if not isinstance(name, str) or Path(name).name != name:
-        raise InputError(f"{store.sidecar_of(path)}: network_map is {str(kept)[:60]!r}, which names no file beside it.")
-    place = path.with_name(name)
+        raise InputError(f"{store.sidecar_of(path)}: network_map is {str(kept)[:60]!r}, which names no file.")
+    place = path.parents[1] / FOLDER / path.parent.name / name
     if not place.is_file():
         return None
     if store.sha256_of(place) != sha256:

@@ -128,7 +128,7 @@ def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, *, whole: bo
     map, doubt = on_network_grid(path, record, prepared), None
     if map is None:
         map = prepared.to_network_grid(read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0])
-        doubt = "the map was interpolated from its image's grid, for the one on the network's grid is not beside it"
+        doubt = "the map was interpolated from its image's grid, for the one on the network's grid is gone"
     if not whole:
         map = torch.where(prepared.brain, map, 0.0)
     return Placed(map, prepared.volume, prepared.brain, prepared.affine, doubt)

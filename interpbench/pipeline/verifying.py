@@ -11,6 +11,7 @@ from interpbench import store
 from interpbench.atomic import TEMPORARY
 from interpbench.errors import InputError
 from interpbench.pipeline.images import Gone, Images, Moved
+from interpbench.pipeline.network_map import FOLDER as NETWORK
 from interpbench.progress import track
 
 _WEIGHTS = {"model.json": "model.safetensors", "fitted.json": "state.safetensors"}
@@ -79,7 +80,7 @@ def _recorded(out: Path, misfits: list[Misfit], moved: Moved | None) -> Iterator
                 yield folder / weights, sha, f"in {folder / record}"
         yield from _inputs(store.RunFolder(folder, manifest), Images(manifest, moved), misfits)
         run = store.RunFolder(folder, manifest).identity
-        for sidecar in sorted(folder.glob("sub-*/*.json")):
+        for sidecar in sorted([*folder.glob("sub-*/*.json"), *folder.glob(f"{NETWORK}/sub-*/*.json")]):
             yield from _of_sidecar(sidecar, run, Images(manifest, moved), misfits)
 
 

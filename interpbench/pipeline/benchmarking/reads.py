@@ -22,6 +22,7 @@ from interpbench.pipeline.identity import (
     read_of_subject,
 )
 from interpbench.pipeline.map_run import label_of
+from interpbench.pipeline.network_map import place_beside
 from interpbench.registry import discover
 from interpbench.source_code import source_sha256
 
@@ -70,9 +71,9 @@ def read_maps(taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Seq
     files: list[InputFile] = []
     for method, (folder, manifest) in taken.items():
         run = store.RunFolder(folder, manifest)
-        names = f"desc-{label_of(method)}_importance.nii.gz", f"space-network_desc-{label_of(method)}_map.nii.gz"
-        maps = [run.product(one.id, name) for one in subjects for name in names]
-        there = [InputFile.at("map", path) for path in maps if path.is_file()]
+        label = label_of(method)
+        maps = [run.product(one.id, f"desc-{label}_importance.nii.gz") for one in subjects]
+        there = [InputFile.at("map", one) for path in maps for one in (path, place_beside(path, label)) if one.is_file()]
         found[method] = {"run": run.identity, "maps": {one.file.name: one.sha256 for one in there}}
         files += there
     return Read({"maps": found}, files)

@@ -86,7 +86,7 @@ def said_of_resampled(found: Found) -> list[str]:
     number = len(found.subjects)
     return [
         f"{method}: {count} of {number} maps were made anew: those given were interpolated onto their images' grids, "
-        "and the ones on the network's grid are not beside them."
+        "and the ones on the network's grid are gone."
         for method, count in found.anew.items() if count
     ]  # fmt: skip
 

@@ -103,8 +103,8 @@ def remember(place: Path, component: Any) -> None:
         trust_store.keep(digest_of(place, options_json(component)), named, place)
     except InterpbenchError as error:
         log.warning(
-            "%s: written, but that you trust it is not: %s Once it can be: interpbench trust %s; or give %s each time.",
-            place, error, shown(place.parent), flags_for(named.values()),
+            "%s: your trust in it could not be kept (%s). When it can be: `interpbench trust %s`; until then give %s",
+            place, str(error).rstrip("."), shown(place.parent), flags_for(named.values()),
         )  # fmt: skip
 
 

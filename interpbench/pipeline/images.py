@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import os
 import threading
@@ -57,27 +59,26 @@ class Moved:
         if not self.root.is_dir():
             raise UsageError(f"root {root} is no folder: give the one that the images moved to.")
         self._lock = threading.Lock()
-        self._hashes: dict[Path, str] = {}
-        self._files: list[Path] | None = None
+        self._hashes: dict[Path, str | None] = {}
+        self._known: dict[tuple[str, str], Path] = {}  # by suffix and hash
         self._left = MOST_HASHED
 
     def find(self, recorded: PurePath, sha256: str, relative: PurePath | None) -> Path:
-        """The file of these bytes: at the same relative path, else of the same name, else any of the same kind.
+        """The file of these bytes: at the same relative path, else of the same name, else any of the same suffix.
 
         Raises:
             Gone: there is none.
         """
-        there = None if relative is None else self.root / relative
+        there = [] if relative is None else [self.root / relative]
         with self._lock:
-            if there is not None and self._hash_of(there) == sha256:
-                return there
-            files = self._all()
-            named = [file for file in files if file.name == recorded.name]
-            named.sort(key=lambda file: -_alike(file, recorded))
-            found = self._of(named, sha256) or self._of_any(recorded, files, sha256)
+            found = self._of(there, sha256)
             if found is not None:
                 return found
-            others = [file for file in (there, *named) if file is not None and file in self._hashes]
+            named = sorted(self._by_name.get(recorded.name, ()), key=lambda file: -_alike(file, recorded))
+            found = self._of(named, sha256) or self._of_any(recorded, sha256)
+            if found is not None:
+                return found
+            others = [file for file in (*there, *named) if self._hashes.get(file)]
             bound = "" if self._left > 0 else f", of which {MOST_HASHED} were hashed"
         if others:
             why = "its bytes are not those that the map was made from, nor are those of any other file below"
@@ -87,39 +88,49 @@ class Moved:
     def _of(self, files: Iterable[Path], sha256: str) -> Path | None:
         return next((file for file in files if self._hash_of(file) == sha256), None)
 
-    def _of_any(self, recorded: PurePath, files: Iterable[Path], sha256: str) -> Path | None:
-        """A file of whatever name, but of the same suffix; those hashed before first, then as many as are allowed."""
-        alike = [file for file in files if _kind(file) == _kind(recorded)]
-        found = self._of((file for file in alike if file in self._hashes), sha256)
-        new = [file for file in alike if file not in self._hashes]
-        if found is not None or not new:
-            return found
-        log.info("%s: not below %s by its name; looking for its bytes in %d files", recorded, self.root, len(new))
-        for file in new:
-            if self._left <= 0:
-                log.warning("%s: more than %d files; those beyond are not looked into", self.root, MOST_HASHED)
-                return None
-            self._left -= 1
-            if self._hash_of(file) == sha256:
-                return file
-        return None
+    def _of_any(self, recorded: PurePath, sha256: str) -> Path | None:
+        """A file of whatever name, but of the same suffix: one hashed before, else of as many as are still allowed."""
+        kind = _kind(recorded)
+        found = self._known.get((kind, sha256))
+        if found is None and self._left > 0 and self._unhashed.get(kind):
+            log.info("%s: none of that name below %s has its bytes; looking into the others", recorded, self.root)
+        while found is None and self._left > 0 and self._unhashed.get(kind):
+            file = self._unhashed[kind].pop()
+            if file not in self._hashes:
+                self._left -= 1
+                found = file if self._hash_of(file) == sha256 else None
+                if self._left == 0:
+                    log.warning("%s: %d files were hashed, no more are looked into", self.root, MOST_HASHED)
+        return found
 
-    def _all(self) -> list[Path]:
+    @functools.cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
         """Every file below the root, but for those in hidden folders."""
-        if self._files is None:
-            self._files = []
-            for place, folders, names in os.walk(self.root):
-                folders[:] = sorted(name for name in folders if not name.startswith("."))
-                self._files += [Path(place, name) for name in sorted(names)]
-        return self._files
+        found: dict[str, list[Path]] = {}
+        for place, folders, names in os.walk(self.root):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                found.setdefault(name, []).append(Path(place, name))
+        return found
+
+    @functools.cached_property
+    def _unhashed(self) -> dict[str, list[Path]]:
+        """The files by suffix, the first last; each is taken off when it is hashed for its suffix alone."""
+        found: dict[str, list[Path]] = {}
+        for files in reversed(self._by_name.values()):
+            for file in reversed(files):
+                found.setdefault(_kind(file), []).append(file)
+        return found
 
     def _hash_of(self, file: Path) -> str | None:
-        if file not in self._hashes and os.path.isfile(file):
-            try:
-                self._hashes[file] = store.sha256_of(file)
-            except OSError:  # it may be another one
-                return None
-        return self._hashes.get(file)
+        """SHA-256 of a file; None where it cannot be read, and another may do."""
+        if file not in self._hashes:
+            self._hashes[file] = None
+            if os.path.isfile(file):
+                with contextlib.suppress(OSError):
+                    self._hashes[file] = sha256 = store.sha256_of(file)
+                    self._known.setdefault((_kind(file), sha256), file)
+        return self._hashes[file]
 
 
 class Images:

@@ -73,7 +73,8 @@ def read_maps(taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Seq
         run = store.RunFolder(folder, manifest)
         label = label_of(method)
         maps = [run.product(one.id, f"desc-{label}_importance.nii.gz") for one in subjects]
-        there = [InputFile.at("map", one) for path in maps for one in (path, place_beside(path, label)) if one.is_file()]
+        places = [place for path in maps for place in (path, place_beside(path, label))]
+        there = [InputFile.at("map", place) for place in places if place.is_file()]
         found[method] = {"run": run.identity, "maps": {one.file.name: one.sha256 for one in there}}
         files += there
     return Read({"maps": found}, files)

@@ -162,6 +162,7 @@ class MapRun:
             **record,
             "signed": self.run.manifest["signed"],
             "extras": list(found.extras),
+            **({"measured": found.measured} if found.measured else {}),
             "warnings": [doubt for doubt in doubts if doubt],
         }
         self._write_one(self.product(subject), prepared, found.map, whole)

@@ -149,10 +149,8 @@ class Evaluation:
     ) -> str | None:
         """Where the engine says something else than plain passes, in words."""
         guard, boxes = self.guard, [hull(place) for place in places]
-        tried = guard.chosen(route, boxes, clean - hidden)
-        if guard.volumes == 0:
-            before = [index for index, place in enumerate(places) if self.asked and place is self.asked[0]]
-            tried = list(dict.fromkeys([*before, *tried]))
+        known = [index for index, place in enumerate(places) if self.asked and place is self.asked[0]]
+        tried = guard.chosen(route, boxes, clean - hidden, known)
         everything = [*places, NOTHING]  # the last one is the volume as it is
         said = torch.cat([hidden, torch.tensor([clean], dtype=hidden.dtype)])
         first = [*tried, len(places)] if guard.volumes % CLEAN_EVERY == 0 else tried

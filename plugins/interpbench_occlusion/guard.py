@@ -12,7 +12,7 @@ predictions.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from interpbench_occlusion.replacement import Place
 from interpbench_occlusion.route import Box, Route
+from interpbench_occlusion.windows import Span
 
 TOLERANCE = {"float32": 3e-4, "bfloat16": 5e-2}  # of the effects' range, between the engine and a plain pass
 ROUNDING = 16 * torch.finfo(torch.float32).eps  # of the prediction's size: what float32 itself may differ by
@@ -30,7 +31,8 @@ SHARE = 0.05  # of the engine's own work, for further places than the least
 CLEAN_EVERY = 4  # volumes: as often the volume as it is is tried as well
 FURTHER = 4  # implausible effects of a volume that are tried, at most
 
-Kind = tuple[int, tuple[int, ...]]  # an axis, and how many voxels along it are worked out of each value
+# An axis, whether the volume's start and end are reached, and how many voxels along it are worked out of each value.
+Kind = tuple[int, bool, bool, tuple[int, ...]]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -59,16 +61,17 @@ class Guard:
         spare = int(places - passes) - 2  # two more are asked in any case
         self.number = 1 if self.volumes else max(1, min(wanted, spare))
 
-    def chosen(self, route: Route, boxes: Sequence[Box], effects: Tensor) -> list[int]:
+    def chosen(self, route: Route, boxes: Sequence[Box], effects: Tensor, known: Sequence[int] = ()) -> list[int]:
         """The places to try, by their number.
 
         Args:
             effects: `(N,)`, what the engine says of them.
+            known: places that cost nothing more, for a plain pass was asked about them already.
         """
         largest = int(effects.abs().nan_to_num(0.0, 0.0).argmax())
         if self.volumes:
-            return [largest] if self.volumes % 2 else self._unlike(route, boxes, 1)
-        return list(dict.fromkeys([largest, *self._unlike(route, boxes, self.number - 1)]))
+            return [largest] if self.volumes % 2 else self._unlike(route, boxes, [], 1)
+        return self._unlike(route, boxes, list(dict.fromkeys([*known, largest])), self.number - 1)
 
     def implausible(self, effects: Tensor, tried: Sequence[int]) -> list[int]:
         """Effects that are no numbers or far beyond those of plain passes, the worst first."""
@@ -97,26 +100,31 @@ class Guard:
                 return index, f"{one:.7g} of a hidden place where it says {other:.7g}; effects span {extent:.2g}"
         return None
 
-    def _unlike(self, route: Route, boxes: Sequence[Box], number: int) -> list[int]:
-        """Places that show the most kinds of edges that were not seen yet; those with edges of one voxel first."""
+    def _unlike(self, route: Route, boxes: Sequence[Box], found: list[int], number: int) -> list[int]:
+        """Some places and further ones that show most kinds of edges not seen yet; first those with single voxels."""
         known = {span: _kind(route, *span) for span in {(axis, span) for box in boxes for axis, span in enumerate(box)}}
-        found: list[int] = []
-        while len(found) < min(number, len(boxes)):
+        for index in found:
+            self._see(boxes[index], known)
+        for _ in range(min(number, len(boxes) - len(found))):
             fresh = {span: kind not in self.seen for span, kind in known.items()}
-            worth = {span: (fresh[span], kind[1].count(1), -sum(kind[1])) for span, kind in known.items()}
+            worth = {span: (fresh[span], kind[-1].count(1), -sum(kind[-1])) for span, kind in known.items()}
             every = ([worth[axis, span] for axis, span in enumerate(box)] for box in boxes)
             sums = [tuple(map(sum, zip(*three, strict=True))) for three in every]
             best = max((index for index in range(len(boxes)) if index not in found), key=sums.__getitem__)
             found.append(best)
-            self.seen |= {known[axis, span] for axis, span in enumerate(boxes[best])}
             if not any(fresh.values()):
                 self.seen.clear()  # all was seen: begin again
+            self._see(boxes[best], known)
         return found
 
+    def _see(self, box: Box, kinds: Mapping[tuple[int, Span], Kind]) -> None:
+        self.seen |= {kinds[axis, span] for axis, span in enumerate(box)}
 
-def _kind(route: Route, axis: int, span: tuple[int, int]) -> Kind:
-    """How many voxels along an axis are worked out of each of the head's values."""
-    return axis, tuple(stop - start for start, stop in route.along(axis, span).values())
+
+def _kind(route: Route, axis: int, span: Span) -> Kind:
+    """How a span of the volume goes through the head along one axis."""
+    widths = tuple(stop - start for start, stop in route.along(axis, span).values())
+    return axis, span[0] == 0, span[1] == route.program.edges[route.program.volume][axis], widths
 
 
 NOTHING: Place = (slice(0, 0), slice(0, 0), slice(0, 0))  # hiding it leaves the volume as it is

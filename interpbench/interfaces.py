@@ -149,6 +149,14 @@ class Explainer(ABC):
         """
         return self.explain(predictor, volumes), {}
 
+    def told(self) -> tuple[str, ...]:
+        """Sentences about the maps that `explain` made last, for their sidecars' `warnings`."""
+        return ()
+
+    def measured(self) -> Mapping[str, float]:
+        """Figures of the maps that `explain` made last, for their sidecars, such as the error that an option costs."""
+        return {}
+
     def reference(self, volumes: Tensor) -> Tensor | None:
         """The volumes `x'` for which the maps add up to `f(x) - f(x')`, where the method claims that; else None."""
         return None

@@ -205,6 +205,7 @@ class MapRun:
             "mass_outside_brain": share,
             "network_map": self._keep_on_network_grid(subject, prepared, found.map, back, record),
             "extras": list(found.extras),
+            **({"measured": found.measured} if found.measured else {}),
             "warnings": [doubt for doubt in doubts if doubt],
         }
         self._write_one(self.product(subject), prepared, back, whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 
 from interpbench import records, store
-from interpbench.errors import InputError, UsageError
+from interpbench.errors import ConflictError, InputError, UsageError
 from interpbench.interfaces import Predictor
 from interpbench.layout import settle
 from interpbench.network import NetworkPredictor
@@ -39,11 +40,15 @@ def save_predictor(
 
     Returns:
         The record, as `model.json` holds it.
+
+    Raises:
+        ConflictError: another program's `model.json` is in the folder.
     """
     from safetensors.torch import save_file
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    _refuse_foreign(folder)
     (folder / RECORD).unlink(missing_ok=True)  # never an old record beside new weights
     state = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in predictor.module.state_dict().items()}
     with store.atomic_path(folder / WEIGHTS) as path:
@@ -62,6 +67,14 @@ def save_predictor(
     }
     store.write_json(folder / RECORD, record)
     return read_record(folder)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if os.path.lexists(folder / RECORD):
+        try:
+            read_record(folder)
+        except InputError as error:
+            raise ConflictError(f"{folder / RECORD} is there already and is no model record: {error}") from error
 
 
 def load_predictor(source: str | Path, device: str = "cpu", target: str | None = None) -> Predictor:

@@ -94,7 +94,7 @@ class RunFolder:
         asked.setdefault("versions", _versions())
         asked.setdefault("started", datetime.now(UTC).isoformat(timespec="seconds"))
         asked.setdefault("process", {"host": platform.node(), "pid": os.getpid()})
-        _refuse_foreign(out)
+        refuse_foreign(out)
         make_folder(out)
         hold = Hold.on(out)
         alone = hold.alone()
@@ -103,7 +103,7 @@ class RunFolder:
                 hold.share()  # and who was alone in it has written the manifest
             place = out / MANIFEST
             if not place.exists():
-                _refuse_foreign(out)
+                refuse_foreign(out)
                 write_json(place, asked)
                 return cls(out, asked, hold=hold)
             found = read_json(place)
@@ -213,7 +213,12 @@ def read_sums(path: Path) -> dict[str, str]:
     return {name: sha256 for sha256, name in pairs}
 
 
-def _refuse_foreign(out: Path) -> None:
+def refuse_foreign(out: Path) -> None:
+    """Refuse a file, or a folder that holds something and no run.
+
+    Raises:
+        ConflictError: naming it.
+    """
     if out.exists() and not out.is_dir():
         raise ConflictError(f"{out} is a file; the output must be a folder.")
     if out.is_dir() and not (out / MANIFEST).exists() and any(not name.startswith(".") for name in os.listdir(out)):

@@ -20,6 +20,7 @@ import click
 
 from interpbench.errors import InputError, UsageError, did_you_mean
 
+CONFIG = "interpbench.config"  # where in `Context.meta` the file's path is
 OPTIONS = "interpbench.options"  # where in `Context.meta` the table of -o values waits
 
 
@@ -32,6 +33,7 @@ def use_config(context: click.Context, parameter: click.Parameter, path: Path | 
     """
     if path is None:
         return
+    context.meta[CONFIG] = path
     content = _read(path)
     name = str(context.info_name)
     commands = _commands(context)

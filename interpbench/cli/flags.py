@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
-from interpbench.cli.config import OPTIONS, use_config
-from interpbench.cli.places import check_output
+from interpbench.cli.config import CONFIG, OPTIONS, use_config
 from interpbench.cli.voice import voice
 from interpbench.errors import UsageError
 from interpbench.image_rules import MAX_VOXELS
 from interpbench.options import split_options
+from interpbench.places import places_checked
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 PATH = click.Path(path_type=Path)
@@ -52,8 +52,10 @@ def speaking(least: int) -> Decorator:
         @functools.wraps(command)
         def run(*args: Any, verbose: int, quiet: bool, **kwargs: Any) -> Any:
             with voice(max(verbose, least), quiet):
-                check_output(kwargs)
-                return command(*args, **kwargs)
+                context = click.get_current_context()
+                given = {**kwargs, "config": context.meta.get(CONFIG)}
+                with places_checked(str(context.command.name), given):
+                    return command(*args, **kwargs)
 
         return run
 

@@ -20,10 +20,12 @@ from interpbench.pipeline.overlap import ahead as read_ahead
 from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
 from interpbench.pipeline.provenance import distribution_of
 from interpbench.pipeline.selection import failure, finish, log
+from interpbench.places import check_places, refuse_taken
 from interpbench.progress import track
 from interpbench.recipe import Recipe
 from interpbench.records import read_record
 from interpbench.store import FAILURES
+from interpbench.taken import Taken
 from interpbench.volume import write_map
 
 RECORD = "population.json"
@@ -62,11 +64,18 @@ def aggregate(
         InputError: no maps, or images that do not share one space.
         SubjectsFailed: the population was written, but without some subjects; they are in `out/failures.tsv`.
     """
+    check_places("aggregate", {"maps": Path(maps), "out": out, "options": options})
     if ahead < 0:
         raise UsageError(f"ahead must be at least 0, got {ahead}.")
     maps = Path(maps)
     manifest = _manifest(maps)
     sidecars, left_out = _sidecars(maps, store.RunFolder(maps, manifest).identity)
+    taken = Taken()
+    for record in sidecars.values():
+        for name in ("image", "mask"):
+            if isinstance(record.get(name), str):
+                taken.add(record[name], f"the {name} of {record['participant_id']}")
+    refuse_taken(taken, [("output", Path(out), True)])
     component, installed = make_component("aggregator", aggregator, options)
     asked = {
         "aggregator": aggregator,

@@ -30,6 +30,7 @@ from interpbench.pipeline.selection import (
     recorded_splits,
     write_splits,
 )
+from interpbench.places import check_places
 from interpbench.prepared_cache import PreparedCache
 from interpbench.readout import check_readout
 from interpbench.records import read_record
@@ -83,6 +84,8 @@ def fit(
         InputError: nobody to learn from; the predictor's answer is squashed, or the same for everybody.
         SubjectsFailed: it was fitted and written, but some subjects were left out.
     """
+    given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options, "cache": cache}
+    check_places("fit", given)
     explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
     if not explainer.learned:
         raise UsageError(f"Method {method!r} has nothing to learn: leave out `fit` and explain with it.")

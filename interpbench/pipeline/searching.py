@@ -17,6 +17,7 @@ from interpbench.pipeline.components import make_component
 from interpbench.pipeline.fitting import fit, read_fitted
 from interpbench.pipeline.provenance import distribution_of
 from interpbench.pipeline.selection import log
+from interpbench.places import check_places
 from interpbench.progress import track
 
 
@@ -58,6 +59,9 @@ def search(
         UsageError: a method with nothing to choose by, an option or value that it does not have.
         SubjectsFailed: the search is done and written, but some subjects were left out.
     """
+    given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options, "grid": grid,
+             "cache": cache}  # fmt: skip
+    check_places("search", given)
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(f"tolerance must be a number of at least 0, in the target's unit, got {tolerance}.")
     combinations = _combinations(method, grid, options or {}, preset, seed)

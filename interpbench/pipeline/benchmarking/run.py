@@ -38,6 +38,7 @@ from interpbench.pipeline.measured import declared
 from interpbench.pipeline.provenance import target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import choose, finish, log, open_cohort, problem_rows, recorded_splits
+from interpbench.places import check_places
 from interpbench.readout import check_readout
 from interpbench.samples import Samples, target_of
 from interpbench.volume import read_volume
@@ -118,6 +119,12 @@ def benchmark(
     """
     from interpbench.pipeline.benchmarking.pages import write_page  # it needs matplotlib
 
+    given_files = {"regions": regions, "truth": truth}
+    check_places("benchmark", {
+        "cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options,
+        "fitted": [Path(one) for one in fitted], "maps": [Path(one) for one in maps],
+        **{name: Path(one) for name, one in given_files.items() if one is not None},
+    })  # fmt: skip
     where = resolve_device(device)
     model = load_predictor(predictor, str(where), target_class)
     names, metric_names = named_methods(methods, floors=floors), named_metrics(measures)

@@ -16,7 +16,7 @@ from interpbench.layout import settle
 from interpbench.network import NetworkPredictor
 from interpbench.options import options_json, typed_options
 from interpbench.recipe import Recipe
-from interpbench.records import NUMBER
+from interpbench.records import NUMBER, ListOf, MapOf, Maybe
 from interpbench.registry import discover
 from interpbench.weights import load_weights, read_weights
 
@@ -24,6 +24,10 @@ WEIGHTS = "model.safetensors"
 RECORD = "model.json"
 _NEEDED: Mapping[str, Any] = {
     "predictor": str, "options": dict, "recipe": dict, "unit": str, "scale": NUMBER, "offset": NUMBER, "sha256": str,
+    "target": Maybe(str), "target_class": Maybe(str), "classes": Maybe(ListOf(str)), "split": Maybe(str),
+    "training_age_range": Maybe(ListOf(NUMBER, 2)), "training_range": Maybe(ListOf(NUMBER, 2)),
+    "training_mean": Maybe(NUMBER), "training_counts": Maybe(MapOf(NUMBER)),
+    "metrics": Maybe({"subjects": Maybe(NUMBER), "test": Maybe(dict)}),
 }  # fmt: skip
 
 
@@ -141,9 +145,9 @@ def _task_of(predictor: NetworkPredictor) -> dict[str, Any]:
 
 
 def _aimed(blank: NetworkPredictor, record: Mapping[str, Any], target: str | None, folder: Path) -> NetworkPredictor:
-    classes = [str(one) for one in record.get("classes", ())]
+    classes = [str(one) for one in record.get("classes") or ()]
     try:
-        return blank.aimed_at(str(record.get("target", "age")), classes, target or record.get("target_class"))
+        return blank.aimed_at(str(record.get("target") or "age"), classes, target or record.get("target_class"))
     except UsageError as error:
         raise UsageError(f"{folder}: {error}") from error
 

@@ -38,6 +38,7 @@ WRITTEN: Mapping[str, Mapping[str, str]] = {  # by each command: its value that 
     "benchmark": {"out": RUN},
     "verify": {},
     "methods": {},
+    "trust": {},
     "demo": {"out": FOLDER},
 }
 DERIVATIVES = "derivatives"  # where BIDS puts what was made of a cohort, inside its folder

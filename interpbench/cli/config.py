@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 import click
 
+from interpbench.atomic import is_file
 from interpbench.errors import InputError, UsageError, did_you_mean
 
 CONFIG = "interpbench.config"  # where in `Context.meta` the file's path is
@@ -48,7 +50,10 @@ def use_config(context: click.Context, parameter: click.Parameter, path: Path | 
             known = {name for command in commands.values() for name in _parameters(command)}
             raise UsageError(f"{path}: {_unknown('option', key, known)}")
     own = dict(content.get(name, {}))
-    context.meta[OPTIONS] = own.pop("options", {})
+    options = own.pop("options", {})
+    if not isinstance(options, Mapping):
+        raise UsageError(f"{path}, [{name}]: options must be a table, as in [{name}.options], got {options!r}.")
+    context.meta[OPTIONS] = dict(options)
     for key, value in own.items():
         if _plain(key) not in _parameters(context.command):
             raise UsageError(f"{path}, [{name}]: {_unknown('option', key, _parameters(context.command))}")
@@ -59,8 +64,12 @@ def use_config(context: click.Context, parameter: click.Parameter, path: Path | 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        if not is_file(path) and os.path.exists(path):  # a pipe would never end
+            raise InputError(f"{path}: is no regular file.")
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"{str(path)[:200]}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of a number too long
         raise InputError(f"{path} is no TOML file: {error}.") from error
 
 

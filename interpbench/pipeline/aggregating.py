@@ -23,7 +23,7 @@ from interpbench.pipeline.selection import failure, finish, log
 from interpbench.places import check_places, refuse_taken
 from interpbench.progress import track
 from interpbench.recipe import Recipe
-from interpbench.records import read_record
+from interpbench.records import ListOf, Maybe, fault_in, read_record
 from interpbench.store import FAILURES
 from interpbench.taken import Taken
 from interpbench.volume import write_map
@@ -31,7 +31,11 @@ from interpbench.volume import write_map
 RECORD = "population.json"
 SHOWN = 0.10  # of the brain, the paper's share
 RIM = 0.10  # of the largest value
-_ASKED = {"run": str, "participant_id": str, "sha256": str, "image": str, "image_sha256": str}  # of a sidecar
+_MANIFEST = {"method": str, "unit": str, "signed": bool, "recipe": dict}
+_ASKED = {
+    "run": str, "participant_id": str, "sha256": str, "image": Path, "image_sha256": str, "mask": Maybe(Path),
+    "mask_sha256": Maybe(str), "warnings": Maybe(ListOf(str)),
+}  # of a sidecar
 _USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "warnings")  # of a sidecar
 
 
@@ -85,7 +89,10 @@ def aggregate(
         "explained": {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")},
     }
     run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps}}, anew=())
-    recipe = Recipe.from_json(manifest["recipe"])
+    try:
+        recipe = Recipe.from_json(manifest["recipe"])
+    except UsageError as error:
+        raise InputError(f"{maps / store.MANIFEST}: {error}") from error
     population = Population(recipe, component, aggregator)
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
     for path, why in left_out.items():
@@ -125,6 +132,8 @@ def _manifest(maps: Path) -> dict[str, Any]:
     found = read_record(place, {"kind": str}, "manifest of a run") if place.is_file() else {}
     if found.get("kind") != "explain":
         raise InputError(f"{maps}: no folder of maps; `interpbench explain` writes one.")
+    if fault := fault_in(found, _MANIFEST):
+        raise InputError(f"{place}: {fault}.")
     return found
 
 

@@ -33,13 +33,16 @@ from interpbench.pipeline.selection import (
 from interpbench.places import check_places
 from interpbench.prepared_cache import PreparedCache
 from interpbench.readout import check_readout
-from interpbench.records import read_record
+from interpbench.records import NUMBER, ListOf, Maybe, read_record
 from interpbench.samples import target_of
 from interpbench.store import FAILURES
 from interpbench.untouched import untouched
 from interpbench.weights import read_weights
 
-_NEEDED = {"method": str, "options": dict, "predictor_sha256": str, "sha256": str}
+_NEEDED = {
+    "method": str, "options": dict, "predictor_sha256": str, "sha256": str, "target_class": Maybe(str),
+    "subjects": Maybe(NUMBER), "record": Maybe({"warnings": Maybe(ListOf(str)), "diagnostics": Maybe(dict)}),
+}  # fmt: skip
 STATE, RECORD, TIMES, WORKSPACE = "state.safetensors", "fitted.json", "times.json", "checkpoints"
 
 
@@ -140,7 +143,7 @@ def fit(
         run.write_failures(problem_rows(people) + failures + more)
         _write(run.path, fitted, {**identity, "subjects": len(training) + len(validation)})
     run.end([STATE, RECORD, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
-    finish(run.failures(), run.path / FAILURES, read_fitted(run.path).get("subjects", 0))
+    finish(run.failures(), run.path / FAILURES, read_fitted(run.path).get("subjects") or 0)
     return fitted
 
 
@@ -174,7 +177,7 @@ def load_fitted(folder: str | Path, predictor: Predictor, *, method: str | None 
         raise InputError(f"{state}: missing, or its SHA-256 is not the one in {RECORD}: fit again.")
     explainer, _ = make_component("explainer", record["method"], record["options"])
     fitted: Explainer = explainer.with_state(read_weights(state))
-    return fitted.with_record({**record.get("record", {}), **_times(folder)})
+    return fitted.with_record({**(record.get("record") or {}), **_times(folder)})
 
 
 def _logit_of(target_class: str | None) -> str:
@@ -195,8 +198,8 @@ def read_fitted(folder: str | Path) -> dict[str, Any]:
 
 def _times(folder: Path) -> dict[str, Any]:
     """How long it took, which is no part of what was learned."""
-    found = store.read_json(folder / TIMES) if (folder / TIMES).is_file() else {}
-    return found if isinstance(found, dict) else {}
+    place = folder / TIMES
+    return read_record(place, {"training_seconds": Maybe(NUMBER)}, "record of times") if place.is_file() else {}
 
 
 def _write(folder: Path, fitted: Explainer, identity: Mapping[str, Any]) -> None:

@@ -86,7 +86,7 @@ class Population:
         self._images += placed.volume[0].double()
         self._brains += placed.brain
         self.number += 1
-        self.warnings += [f"{record['participant_id']}: {warning}" for warning in record.get("warnings", ())]
+        self.warnings += [f"{record['participant_id']}: {warning}" for warning in record.get("warnings") or ()]
 
     @property
     def affine(self) -> np.ndarray[Any, Any]:

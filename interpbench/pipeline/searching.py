@@ -87,7 +87,7 @@ def search(
             log.warning("%s: %s", label_of(values), error)
             trials.append(Trial(values, folder.name, {}, failure=str(error)))
             continue
-        trials.append(trial_of(values, folder.name, read_fitted(folder).get("record", {}), method))
+        trials.append(trial_of(values, folder.name, read_fitted(folder).get("record") or {}, method))
     record = write_choice(run.path, trials, tolerance)
     if left_out is not None:
         raise left_out

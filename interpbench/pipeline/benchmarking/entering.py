@@ -57,8 +57,9 @@ class Ground:
                     device=self.device, target_class=self.target_class, images=self.images,
                 )  # fmt: skip
         explainer = load_fitted(folder, model, method=name)
-        seconds = explainer.record.get("training_seconds", math.nan)
-        return dataclasses.replace(one, explainer=explainer, training_seconds=float(seconds))
+        seconds = explainer.record.get("training_seconds")
+        measured = math.nan if seconds is None else float(seconds)
+        return dataclasses.replace(one, explainer=explainer, training_seconds=measured)
 
     def _as_explained(self, one: Contestant, options: Mapping[str, Any]) -> Contestant:
         folder, manifest = self.explained[one.name]

@@ -228,19 +228,23 @@ def _entered(
 
 def _command(manifest: Mapping[str, Any]) -> str:
     """The command line that does the same."""
-    given = manifest["command"]
-    words = ["interpbench benchmark", str(given["cohort"])]
-    words += ["--predictor", str(given["predictor"]), "--methods", ",".join(manifest["methods"])]
+    given = manifest.get("command") or {}
+    words = ["interpbench benchmark", str(given.get("cohort"))]
+    words += ["--predictor", str(given.get("predictor")), "--methods", ",".join(manifest["methods"])]
     words += ["--measures", ",".join(manifest["measures"]), "--out BENCH --no-floors"]
-    words += [f"--fitted {folder}" for folder in given["fitted"]]
-    words += [f"--{name} {given[name]}" for name in ("regions", "truth") if given[name]]
+    words += [f"--fitted {folder}" for folder in _listed(given.get("fitted"))]
+    words += [f"--{name} {given[name]}" for name in ("regions", "truth") if given.get(name)]
     words += [f"--target-class {manifest['target_class']}"] if manifest.get("target_class") else []
     words += ["--nan-to-zero"] if manifest.get("nan_to_zero") else []
     words += [f"--{name.replace('_', '-')} {manifest[name]}" for name in ("blur", "repeats", "refit_subjects", "seed")]
-    words += [f"--split {given['split'] or 'all'} --subjects {len(manifest['participants'])}"]
+    words += [f"--split {given.get('split') or 'all'} --subjects {len(manifest['participants'])}"]
     for name, some in manifest["methods"].items():
         words += [f"-o {name}.{option}={value}" for option, value in some.items()]
     return " ".join(words)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _people(

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -59,7 +60,20 @@ def use_config(context: click.Context, parameter: click.Parameter, path: Path | 
             raise UsageError(f"{path}, [{name}]: {_unknown('option', key, _parameters(context.command))}")
         values[_plain(key)] = value
     parameters = _parameters(context.command)
+    for key, value in values.items():
+        if not _can_be_given(value):
+            kinds = "text, a number, true or false, or a list of them"
+            raise UsageError(f"{path}: {key} must be {kinds}, got {str(value)[:60]!r}.")
     context.default_map = {parameters[key]: value for key, value in values.items()}
+
+
+def _can_be_given(value: Any) -> bool:
+    """Whether the command line could give such a value."""
+    if isinstance(value, list):
+        return all(not isinstance(one, list) and _can_be_given(one) for one in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < 2**63)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -17,7 +17,18 @@ from interpbench.options import split_options
 from interpbench.places import places_checked
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-PATH = click.Path(path_type=Path)
+
+
+class _Path(click.Path):
+    """A path; what can be none, in a configuration file say, is refused as any other wrong value."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str | Path) or "\0" in str(value):
+            self.fail(f"{str(value)[:60]!r} is no path.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 
 
 def _shape(context: click.Context, parameter: click.Parameter, value: Any) -> tuple[int, int, int] | None:

@@ -18,6 +18,7 @@ from interpbench.model import load_predictor
 from interpbench.phantom import write_phantom
 from interpbench.pipeline.aggregating import aggregate
 from interpbench.pipeline.benchmarking import benchmark
+from interpbench.pipeline.demo_records import check_records
 from interpbench.pipeline.evaluation import interval
 from interpbench.pipeline.explaining import explain
 from interpbench.pipeline.fitting import fit, read_fitted
@@ -101,6 +102,7 @@ def demo(
         )  # fmt: skip
     with clock("report", "the truth, the figures, the page"):
         fitted = read_fitted(places["fitted"])
+        check_records(model, fitted, out)
         record: dict[str, Any] = {
             "seed": seed,
             "unit": model["unit"],

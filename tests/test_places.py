@@ -227,6 +227,13 @@ def test_right_uses_are_allowed(command: str, given: dict[str, str], tree: Path)
     check_places(command, {name: tree / place for name, place in given.items()})
 
 
+@pytest.mark.parametrize("command", ["fit", "search"])
+@pytest.mark.parametrize(("out", "cache"), [("x", "x"), ("x", "x/cache"), ("x/out", "x"), ("x/../x/y", "x")])
+def test_a_cache_and_an_output_lie_apart(command: str, out: str, cache: str, tree: Path) -> None:
+    with pytest.raises(UsageError, match="cache"):
+        check_places(command, {"out": tree / out, "cache": tree / cache})
+
+
 def test_derivatives_themselves_and_a_way_round_them_are_refused(tree: Path) -> None:
     cohort = tree / READ["cohort"]
     (cohort / "derivatives").symlink_to(cohort / "sub-01")

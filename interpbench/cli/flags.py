@@ -14,7 +14,6 @@ from interpbench.cli.voice import voice
 from interpbench.errors import UsageError
 from interpbench.image_rules import MAX_VOXELS
 from interpbench.options import split_options
-from interpbench.places import places_checked
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -62,6 +61,8 @@ def speaking(least: int) -> Decorator:
         @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors; no progress bars.")
         @functools.wraps(command)
         def run(*args: Any, verbose: int, quiet: bool, **kwargs: Any) -> Any:
+            from interpbench.places import places_checked  # `--help` has no need of it
+
             with voice(max(verbose, least), quiet):
                 context = click.get_current_context()
                 given = {**kwargs, "config": context.meta.get(CONFIG)}

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import Any
 from interpbench.errors import InputError, ResourceError, UsageError
 
 TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp(\..*)?")
+DEEPEST = 60  # lists and names inside each other, in a record
+LONGEST_NUMBER = 300  # digits of a whole number; a float holds 308
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -95,7 +98,8 @@ def _flush(path: Path) -> None:
 def write_text(path: Path | str, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        # a byte in a file's name that is no UTF-8 becomes \\udcXX, which JSON reads back as it was
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_json(path: Path | str, value: Any) -> None:
@@ -103,18 +107,74 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path | str) -> Any:
-    """Read JSON.
+def read_json(path: Path | str, *, nan: bool = False) -> Any:
+    """Read JSON, as strictly as `write_json` writes it.
+
+    Args:
+        nan: take NaN, infinity and numbers that no float holds as well.
 
     Raises:
-        InputError: no such file, or no JSON in it.
+        InputError: no such file, or no JSON in it; a name twice, a number that no float holds, text that is none, or
+            values nested deeper than any record's.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise InputError(f"{path}: is no regular file.")
+        text = Path(path).read_text(encoding="utf-8")
+        value = json.loads(
+            text, object_pairs_hook=_once, parse_int=int if nan else _whole,
+            parse_float=float if nan else _finite, parse_constant=float if nan else _refuse,
+        )  # fmt: skip
+        if text.count("[") + text.count("{") > DEEPEST or "\\u" in text:
+            _check(value, DEEPEST)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON ({error}).") from error
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:60]!r} stands in it twice")
+    return found
+
+
+def _whole(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:60]} is too large for a number")
+    return number
+
+
+def _refuse(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _check(value: Any, deeper: int) -> None:
+    """Refuse what is nested too deep, and half a character: but for those that stand for a byte in a file's name."""
+    if deeper < 0:
+        raise ValueError(f"nested more than {DEEPEST} deep")
+    if isinstance(value, str):
+        half = next((one for one in value if "\ud800" <= one <= "\udfff" and not "\udc80" <= one <= "\udcff"), None)
+        if half:
+            raise ValueError(f"{half!r} is half a character")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _check(name, deeper)
+            _check(inner, deeper - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check(inner, deeper - 1)
 
 
 def plain(value: Any) -> Any:
@@ -155,6 +215,14 @@ def _cell(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = " ".join(text.replace("\0", " ").split())
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+
+
+def is_file(path: Path | str) -> bool:
+    """Whether there is a regular file; a path that no file can have is none."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def sha256_of(path: Path | str) -> str:

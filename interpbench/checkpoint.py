@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from interpbench.atomic import atomic_path
+from interpbench.errors import InputError
 
 log = logging.getLogger("interpbench")
 
@@ -60,6 +61,9 @@ class Checkpoint:
         """Bring every part, and torch's random state, to where they were; the values beside them, None without a file.
 
         A damaged file is told of and left: the training then begins anew.
+
+        Raises:
+            InputError: it is whole, but of another training.
         """
         if self.path is None or not self.path.is_file():
             return None
@@ -67,14 +71,19 @@ class Checkpoint:
         if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
             log.warning("%s is damaged: training begins anew", self.path)
             return None
-        kept = torch.load(io.BytesIO(content[_DIGEST:]), weights_only=True, map_location=device)
-        states, (state, cuda), values = kept["states"], kept["random"], kept["values"]
-        for name, part in self.parts.items():
-            part.load_state_dict(states[name])
-        torch.set_rng_state(state.cpu())
-        if cuda and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([one.cpu() for one in cuda])
-        return dict(values)
+        try:
+            kept = torch.load(io.BytesIO(content[_DIGEST:]), weights_only=True, map_location=device)
+            states, (state, cuda), values = kept["states"], kept["random"], kept["values"]
+            for name, part in self.parts.items():
+                part.load_state_dict(states[name])
+            torch.set_rng_state(state.cpu())
+            if cuda and torch.cuda.is_available():
+                torch.cuda.set_rng_state_all([one.cpu() for one in cuda])
+            return dict(values)
+        except Exception as error:  # whatever a file of another training, or of no training, makes torch raise
+            raise InputError(
+                f"{self.path}: holds no state of this training ({type(error).__name__}). Remove it to begin anew."
+            ) from error
 
 
 def _without_functions(state: Mapping[str, Any]) -> dict[str, Any]:

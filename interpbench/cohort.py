@@ -106,7 +106,7 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
     Raises:
         InputError: no such table, no rows, or a column missing.
     """
-    table, rules = _table_at(Path(path)), rules or USUAL
+    table, rules = table_at(Path(path)), rules or USUAL
     names, rows = read_table(table)
     known = [name.lower() for name in names]
     for needed in ("participant_id", "age") if need_age else ("participant_id",):
@@ -211,7 +211,12 @@ class _BadRow(Exception):
         self.file = file
 
 
-def _table_at(path: Path) -> Path:
+def table_at(path: Path) -> Path:
+    """The table of a cohort, which is given as its folder or as the table.
+
+    Raises:
+        InputError: there is none.
+    """
     if path.is_dir():
         for name in ("participants.tsv", "participants.csv"):
             if (path / name).is_file():

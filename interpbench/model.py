@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ from typing import Any
 import torch
 
 from interpbench import records, store, trust
-from interpbench.errors import InputError, UsageError
+from interpbench.errors import ConflictError, InputError, UsageError
 from interpbench.interfaces import Predictor
 from interpbench.layout import settle
 from interpbench.network import NetworkPredictor
 from interpbench.options import options_json
 from interpbench.recipe import Recipe
-from interpbench.records import NUMBER
+from interpbench.records import NUMBER, ListOf, MapOf, Maybe
 from interpbench.registry import discover
 from interpbench.weights import load_weights, read_weights
 
@@ -23,6 +24,10 @@ WEIGHTS = "model.safetensors"
 RECORD = "model.json"
 _NEEDED: Mapping[str, Any] = {
     "predictor": str, "options": dict, "recipe": dict, "unit": str, "scale": NUMBER, "offset": NUMBER, "sha256": str,
+    "target": Maybe(str), "target_class": Maybe(str), "classes": Maybe(ListOf(str)), "split": Maybe(str),
+    "training_age_range": Maybe(ListOf(NUMBER, 2)), "training_range": Maybe(ListOf(NUMBER, 2)),
+    "training_mean": Maybe(NUMBER), "training_counts": Maybe(MapOf(NUMBER)),
+    "metrics": Maybe({"subjects": Maybe(NUMBER), "test": Maybe(dict)}),
 }  # fmt: skip
 
 
@@ -39,11 +44,15 @@ def save_predictor(
 
     Returns:
         The record, as `model.json` holds it.
+
+    Raises:
+        ConflictError: another program's `model.json` is in the folder.
     """
     from safetensors.torch import save_file
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    _refuse_foreign(folder)
     (folder / RECORD).unlink(missing_ok=True)  # never an old record beside new weights
     state = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in predictor.module.state_dict().items()}
     with store.atomic_path(folder / WEIGHTS) as path:
@@ -63,6 +72,14 @@ def save_predictor(
     store.write_json(folder / RECORD, record)
     trust.remember(folder / RECORD, predictor)
     return read_record(folder)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if os.path.lexists(folder / RECORD):
+        try:
+            read_record(folder)
+        except InputError as error:
+            raise ConflictError(f"{folder / RECORD} is there already and is no model record: {error}") from error
 
 
 def load_predictor(
@@ -144,9 +161,9 @@ def _task_of(predictor: NetworkPredictor) -> dict[str, Any]:
 
 
 def _aimed(blank: NetworkPredictor, record: Mapping[str, Any], target: str | None, folder: Path) -> NetworkPredictor:
-    classes = [str(one) for one in record.get("classes", ())]
+    classes = [str(one) for one in record.get("classes") or ()]
     try:
-        return blank.aimed_at(str(record.get("target", "age")), classes, target or record.get("target_class"))
+        return blank.aimed_at(str(record.get("target") or "age"), classes, target or record.get("target_class"))
     except UsageError as error:
         raise UsageError(f"{folder}: {error}") from error
 

@@ -159,7 +159,7 @@ def _as_type(component: type, name: str, hint: Any, value: Any) -> Any:
     for kind in allowed:
         try:
             return _convert(kind, value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             continue
     words = " or ".join(getattr(kind, "__name__", str(kind)) for kind in allowed)
     raise UsageError(f"{name} of {component.__name__} must be {words}, got {value!r}.")

@@ -35,6 +35,7 @@ from interpbench.atomic import (
 from interpbench.cohort_table import read_table
 from interpbench.errors import ConflictError, InputError, UsageError
 from interpbench.locks import Hold, alone
+from interpbench.records import Maybe, fault_in, is_path
 
 __all__ = [
     "RunFolder",
@@ -53,6 +54,7 @@ log = logging.getLogger("interpbench")
 PACKAGES = ("torch", "captum", "monai", "nibabel", "numpy", "scipy")  # that compute: another version, another run
 MANIFEST, FAILURES, SUMS, INPUTS = "manifest.json", "failures.tsv", "SHA256SUMS", "inputs.tsv"
 NOT_IDENTITY = ("started", "process", "command")  # in a manifest, but they do not make it another run
+_ASKED = {"kind": str, "interpbench": str, "versions": dict, "process": Maybe(dict), "command": Maybe(dict)}
 NEVER_ANEW = ("kind", "method", "aggregator", "target_class")  # a run that differs in one of these is never taken over
 
 
@@ -95,7 +97,7 @@ class RunFolder:
         asked.setdefault("started", datetime.now(UTC).isoformat(timespec="seconds"))
         process = {"host": platform.node(), "pid": os.getpid(), "python": platform.python_version()}
         asked.setdefault("process", process)
-        _refuse_foreign(out)
+        refuse_foreign(out)
         make_folder(out)
         hold = Hold.on(out)
         alone = hold.alone()
@@ -104,12 +106,12 @@ class RunFolder:
                 hold.share()  # and who was alone in it has written the manifest
             place = out / MANIFEST
             if not place.exists():
-                _refuse_foreign(out)
+                refuse_foreign(out)
                 write_json(place, asked)
                 return cls(out, asked, hold=hold)
             found = read_json(place)
-            if not isinstance(found, dict):
-                raise ConflictError(f"{place} is no run's manifest. Give another output folder.")
+            if fault := fault_in(found, _ASKED):
+                raise ConflictError(f"{place} is no run's manifest: {fault}. Give another output folder.")
             difference = _first_difference(_identity(found), _identity(asked))
             if alone:
                 remove_temporaries(out)
@@ -198,7 +200,8 @@ class RunFolder:
     def failures(self) -> list[dict[str, str | None]]:
         """The rows of `failures.tsv`; none where there is no such list."""
         place = self.path / FAILURES
-        return [dict(row.cells) for row in read_table(place)[1]] if place.is_file() else []
+        blank = {"participant_id": "unknown", "file": None, "message": None}
+        return [{**blank, **row.cells} for row in read_table(place)[1]] if place.is_file() else []
 
     def end(self, names: Iterable[str], no_longer: Iterable[str] = ()) -> None:
         """Write what marks a run as whole, once all of its files are there.
@@ -227,10 +230,18 @@ def read_sums(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}).") from error
     pairs = [line.split("  ", 1) for line in lines if "  " in line]
+    wrong = next((name for _, name in pairs if not is_path(name)), None)
+    if wrong is not None:
+        raise InputError(f"{path}: {wrong[:60]!r} is no name of a file.")
     return {name: sha256 for sha256, name in pairs}
 
 
-def _refuse_foreign(out: Path) -> None:
+def refuse_foreign(out: Path) -> None:
+    """Refuse a file, or a folder that holds something and no run.
+
+    Raises:
+        ConflictError: naming it.
+    """
     if out.exists() and not out.is_dir():
         raise ConflictError(f"{out} is a file; the output must be a folder.")
     if out.is_dir() and not (out / MANIFEST).exists() and any(not name.startswith(".") for name in os.listdir(out)):

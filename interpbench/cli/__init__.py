@@ -13,6 +13,7 @@ import click
 
 from interpbench.cli.group import interpbench
 from interpbench.cli.signals import Stopped, stopped_by_signals
+from interpbench.cli.voice import printable
 from interpbench.errors import InputError, InterpbenchError, PluginError, ResourceError, UsageError
 
 INTERRUPTED = 130
@@ -70,4 +71,4 @@ def line_and_code(error: BaseException) -> tuple[str, int]:
 
 
 def _line(text: str) -> str:
-    return f"Error: {' '.join(text.split())}"
+    return printable(f"Error: {' '.join(text.split())}", sys.stderr)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.voice import say, tell
 from interpbench.errors import InputError, SubjectsFailed
 
 
@@ -52,7 +52,7 @@ def check(
     if json_out is not None:
         write_json(json_out, {"table": found.table, "subjects": len(found.subjects), "problems": rows})
     if rows:
-        click.echo(_table(rows))
+        tell(_table(rows))
     bad = {(one.subject, one.line) for one in problems if not one.warning}
     hurt = {one.subject for one in problems if not one.warning}
     left = sum(f"sub-{subject.id}" not in hurt for subject in found.subjects)

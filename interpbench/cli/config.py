@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,9 +20,11 @@ from typing import Any
 
 import click
 
+from interpbench.atomic import is_file
 from interpbench.errors import InputError, UsageError, did_you_mean
 from interpbench.options import FromFile
 
+CONFIG = "interpbench.config"  # where in `Context.meta` the file's path is
 OPTIONS = "interpbench.options"  # where in `Context.meta` the table of -o values waits
 OWN_HAND = ("trust_factory", "yes")  # what allows code to run: a file is data, and cannot say so
 
@@ -34,6 +38,7 @@ def use_config(context: click.Context, parameter: click.Parameter, path: Path | 
     """
     if path is None:
         return
+    context.meta[CONFIG] = path
     content = _read(path)
     _refuse_consent(path, content)
     name = str(context.info_name)
@@ -49,19 +54,39 @@ def use_config(context: click.Context, parameter: click.Parameter, path: Path | 
             known = {name for command in commands.values() for name in _parameters(command)}
             raise UsageError(f"{path}: {_unknown('option', key, known)}")
     own = dict(content.get(name, {}))
-    context.meta[OPTIONS] = _marked(own.pop("options", {}))
+    options = own.pop("options", {})
+    if not isinstance(options, Mapping):
+        raise UsageError(f"{path}, [{name}]: options must be a table, as in [{name}.options], got {options!r}.")
+    context.meta[OPTIONS] = _marked(options)
     for key, value in own.items():
         if _plain(key) not in _parameters(context.command):
             raise UsageError(f"{path}, [{name}]: {_unknown('option', key, _parameters(context.command))}")
         values[_plain(key)] = value
     parameters = _parameters(context.command)
+    for key, value in values.items():
+        if not _can_be_given(value):
+            kinds = "text, a number, true or false, or a list of them"
+            raise UsageError(f"{path}: {key} must be {kinds}, got {str(value)[:60]!r}.")
     context.default_map = {parameters[key]: value for key, value in values.items()}
+
+
+def _can_be_given(value: Any) -> bool:
+    """Whether the command line could give such a value."""
+    if isinstance(value, list):
+        return all(not isinstance(one, list) and _can_be_given(one) for one in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < 2**63)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        if not is_file(path) and os.path.exists(path):  # a pipe would never end
+            raise InputError(f"{path}: is no regular file.")
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"{str(path)[:200]}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of a number too long
         raise InputError(f"{path} is no TOML file: {error}.") from error
 
 

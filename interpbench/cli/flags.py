@@ -9,15 +9,25 @@ from typing import Any
 
 import click
 
-from interpbench.cli.config import OPTIONS, use_config
-from interpbench.cli.places import check_output
+from interpbench.cli.config import CONFIG, OPTIONS, use_config
 from interpbench.cli.voice import voice
 from interpbench.errors import UsageError
 from interpbench.image_rules import MAX_VOXELS
 from interpbench.options import split_options
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-PATH = click.Path(path_type=Path)
+
+
+class _Path(click.Path):
+    """A path; what can be none, in a configuration file say, is refused as any other wrong value."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str | Path) or "\0" in str(value):
+            self.fail(f"{str(value)[:60]!r} is no path.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 
 
 def _shape(context: click.Context, parameter: click.Parameter, value: Any) -> tuple[int, int, int] | None:
@@ -51,9 +61,13 @@ def speaking(least: int) -> Decorator:
         @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors; no progress bars.")
         @functools.wraps(command)
         def run(*args: Any, verbose: int, quiet: bool, **kwargs: Any) -> Any:
+            from interpbench.places import places_checked  # `--help` has no need of it
+
             with voice(max(verbose, least), quiet):
-                check_output(kwargs)
-                return command(*args, **kwargs)
+                context = click.get_current_context()
+                given = {**kwargs, "config": context.meta.get(CONFIG)}
+                with places_checked(str(context.command.name), given):
+                    return command(*args, **kwargs)
 
         return run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.voice import say, tell
 from interpbench.errors import InputError
 
 
@@ -24,7 +24,7 @@ def verify(out: Path, root: Path | None) -> None:
 
     found = verify_run(out, root)
     for misfit in found.misfits:
-        click.echo(str(misfit))
+        tell(str(misfit))
     if found.misfits:
         raise InputError(f"{out}: {len(found.misfits)} of its files or inputs do not fit their records.")
     say(f"{out}: {found.files} files are as recorded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -38,15 +39,33 @@ def voice(verbose: int, quiet: bool) -> Iterator[None]:
 def say(text: str) -> None:
     """Tell the user something that is not the asked-for result; silent with --quiet."""
     if not click.get_current_context().meta.get(QUIET, False):
-        click.echo(text)
+        tell(text)
+
+
+def tell(text: str) -> None:
+    """Write text that may hold anything, such as names of files and cells of tables, to standard output."""
+    click.echo(printable(text, sys.stdout))
+
+
+def printable(text: str, stream: object = None) -> str:
+    """The text as a terminal may have it: what would steer it, or what it cannot show, is written as its number.
+
+    Args:
+        stream: where it goes; what its encoding does not have is written as its number, too.
+    """
+    shown = "".join(one if one.isprintable() or one in "\n\t" else _number(one) for one in text)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _number(one: str) -> str:
+    return one.encode("unicode_escape").decode("ascii")
 
 
 class _BesideBars(logging.Handler):
     """Writes to stderr without tearing a progress bar apart."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        import sys
-
         from tqdm import tqdm
 
-        tqdm.write(self.format(record), file=sys.stderr)
+        tqdm.write(printable(self.format(record), sys.stderr), file=sys.stderr)

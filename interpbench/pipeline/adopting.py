@@ -19,6 +19,7 @@ from interpbench.pipeline.components import make_component
 from interpbench.pipeline.identity import distribution_of
 from interpbench.pipeline.prediction import predict_one
 from interpbench.pipeline.selection import log
+from interpbench.places import check_places
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe
 from interpbench.registry import one_line
@@ -77,6 +78,8 @@ def adopt(
         UsageError: the factory is not there, or cannot be called so; something of a regressor's given for classes.
         InputError: the weights do not fit, are not finite, or cannot be read; the output is squashed.
     """
+    given = {"weights": Path(weights), "out": out, "options": options, "arguments": arguments}
+    check_places("adopt", given)
     asked: dict[str, Any] = {**(options or {}), "factory": factory}
     if arguments is not None:
         asked["arguments"] = json.dumps(dict(arguments))

@@ -20,16 +20,22 @@ from interpbench.pipeline.overlap import AHEAD
 from interpbench.pipeline.overlap import ahead as read_ahead
 from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
 from interpbench.pipeline.selection import failure, finish, log
+from interpbench.places import check_places, refuse_taken
 from interpbench.progress import track
 from interpbench.recipe import Recipe
-from interpbench.records import read_record
+from interpbench.records import ListOf, Maybe, fault_in, read_record
 from interpbench.store import FAILURES
+from interpbench.taken import Taken
 from interpbench.volume import write_map
 
 RECORD = "population.json"
 SHOWN = 0.10  # of the brain, the paper's share
 RIM = 0.10  # of the largest value
-_ASKED = {"run": str, "participant_id": str, "sha256": str, "image": str, "image_sha256": str}  # of a sidecar
+_MANIFEST = {"method": str, "unit": str, "signed": bool, "recipe": dict}
+_ASKED = {
+    "run": str, "participant_id": str, "sha256": str, "image": Path, "image_sha256": str, "mask": Maybe(Path),
+    "mask_sha256": Maybe(str), "warnings": Maybe(ListOf(str)), "network_map": Maybe({"file": str, "sha256": str}),
+}  # of a sidecar
 _USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "network_map",
          "warnings")  # of a sidecar  # fmt: skip
 
@@ -66,26 +72,36 @@ def aggregate(
         InputError: no maps, or images that do not share one space.
         SubjectsFailed: the population was written, but without some subjects; they are in `out/failures.tsv`.
     """
+    check_places("aggregate", {"maps": Path(maps), "out": out, "options": options})
     if ahead < 0:
         raise UsageError(f"ahead must be at least 0, got {ahead}.")
     maps = Path(maps)
     manifest = _manifest(maps)
     images = Images(manifest, None if root is None else Moved(root))
     sidecars, left_out = _sidecars(maps, store.RunFolder(maps, manifest).identity)
+    taken = Taken()
+    for record in sidecars.values():
+        for name in ("image", "mask"):
+            if isinstance(record.get(name), str):
+                taken.add(record[name], f"the {name} of {record['participant_id']}")
+    refuse_taken(taken, [("output", Path(out), True)])
     component, installed = make_component("aggregator", aggregator, options)
     explained = {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")}
     parts = [
         read_component(component, installed),
         read_settings(aggregator=aggregator, explained={**explained, "run": store.RunFolder(maps, manifest).identity}),
         Read(
-            {"maps": {record["participant_id"]: record["sha256"] for record in sidecars.values()}},
+            {"maps": {record["participant_id"]: _hashes(record) for record in sidecars.values()}},
             [InputFile("map", path.absolute(), record["sha256"]) for path, record in sidecars.items()],
         ),
     ]
     asked = identity_of("aggregate", parts, {})
+    try:
+        recipe = Recipe.from_json(manifest["recipe"])
+    except UsageError as error:
+        raise InputError(f"{maps / store.MANIFEST}: {error}") from error
     run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=())
     run.write_inputs(input_rows(parts))
-    recipe = Recipe.from_json(manifest["recipe"])
     population = Population(recipe, component, aggregator)
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
     for path, why in left_out.items():
@@ -129,11 +145,19 @@ def _read(
         return error
 
 
+def _hashes(record: Mapping[str, Any]) -> list[str]:
+    """Of a subject's map, and of the one on the network's grid where that is kept."""
+    kept = record.get("network_map")
+    return [record["sha256"], *([kept["sha256"]] if kept else [])]
+
+
 def _manifest(maps: Path) -> dict[str, Any]:
     place = maps / store.MANIFEST
     found = read_record(place, {"kind": str}, "manifest of a run") if place.is_file() else {}
     if found.get("kind") != "explain":
         raise InputError(f"{maps}: no folder of maps; `interpbench explain` writes one.")
+    if fault := fault_in(found, _MANIFEST):
+        raise InputError(f"{place}: {fault}.")
     return found
 
 

@@ -60,9 +60,9 @@ def trial_of(values: Mapping[str, Any], folder: str, record: Mapping[str, Any], 
             f"Method {method!r} cannot be searched: its fit records no `selection` with {', '.join(FIGURES)}."
         )
     words = {name: str(selection[name]) for name in ("unit", "amount_name") if name in selection}
-    shown = {**selection, **record.get("diagnostics", {})}
+    shown = {**selection, **(record.get("diagnostics") or {})}
     figures = {name: value for name, value in shown.items() if isinstance(value, int | float) or value is None}
-    return Trial(values, folder, figures, warnings=tuple(record.get("warnings", ())), **words)
+    return Trial(values, folder, figures, warnings=tuple(record.get("warnings") or ()), **words)
 
 
 def choose_trial(trials: Sequence[Trial], tolerance: float) -> tuple[Trial, bool]:

@@ -12,19 +12,22 @@ from typing import Any
 import numpy as np
 
 from interpbench import store
+from interpbench.errors import ConflictError
 from interpbench.metrics.localisation import auc
 from interpbench.model import load_predictor
 from interpbench.phantom import write_phantom
 from interpbench.pipeline.aggregating import aggregate
 from interpbench.pipeline.benchmarking import benchmark
+from interpbench.pipeline.demo_records import check_records
 from interpbench.pipeline.evaluation import interval
 from interpbench.pipeline.explaining import explain
 from interpbench.pipeline.fitting import fit, read_fitted
 from interpbench.pipeline.selection import log
 from interpbench.pipeline.training import train
+from interpbench.places import check_places
 from interpbench.volume import read_volume
 
-RECORD, PAGE = "demo.json", "index.html"
+RECORD, PAGE, MARK = "demo.json", "index.html", ".demo"
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,16 @@ def demo(
 
     Returns:
         The content of `demo.json`.
+
+    Raises:
+        ConflictError: `out` holds something else than a demo.
     """
     from interpbench.pipeline.demo_page import write_demo_page  # it needs nilearn and matplotlib
 
     chosen = settings or DemoSettings()
     out = Path(out)
+    check_places("demo", {"out": out})
+    _take(out)
     places = {name: out / name for name in ("phantom", "model", "fitted", "maps", "population", "benchmark")}
     clock = _Clock()
     given: dict[str, Any] = {"seed": seed, "device": device}
@@ -94,6 +102,7 @@ def demo(
         )  # fmt: skip
     with clock("report", "the truth, the figures, the page"):
         fitted = read_fitted(places["fitted"])
+        check_records(model, fitted, out)
         record: dict[str, Any] = {
             "seed": seed,
             "unit": model["unit"],
@@ -113,6 +122,21 @@ def demo(
     record["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     store.write_json(out / RECORD, record)
     return dict(store.read_json(out / RECORD))
+
+
+def _take(out: Path) -> None:
+    """Mark a new or empty folder as a demo's; one that is marked is gone on in.
+
+    Raises:
+        ConflictError: it holds something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConflictError(f"{out} is a file; the demo needs a folder.")
+    if (out / MARK).is_file():
+        return
+    if out.is_dir() and any(out.iterdir()):
+        raise ConflictError(f"{out} is not empty and holds no demo: give a new folder.")
+    store.write_text(out / MARK, "")
 
 
 def localise(phantom: Path, model: Path, maps: list[Path], population: Path, *, seed: int = 0) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from interpbench import __version__, store
 from interpbench.model import load_predictor
 from interpbench.pipeline.aggregating import paint_above
+from interpbench.pipeline.demo_records import training_curve
 from interpbench.pipeline.fitting import read_fitted
 from interpbench.report.curves import Chart, Curve
 from interpbench.report.page import Figure, write_page
@@ -100,14 +100,13 @@ def figures_of_demo(record: Mapping[str, Any]) -> list[Figure]:
 
 
 def _charts(record: Mapping[str, Any], places: Mapping[str, Path]) -> list[Chart]:
-    with (places["model"] / "training.tsv").open(newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    epochs = [float(row["epoch"]) for row in rows]
+    curve = training_curve(places["model"] / "training.tsv", ("epoch", "training_rmse", "validation_mae"))
+    epochs = curve["epoch"]
     unit = record["unit"]
     charts = [
         Chart("Predictor", "epoch", f"error ({unit})", [
-            Curve("training, root mean square", epochs, [float(row["training_rmse"]) for row in rows]),
-            Curve("validation, mean absolute", epochs, [float(row["validation_mae"]) for row in rows]),
+            Curve("training, root mean square", epochs, curve["training_rmse"]),
+            Curve("validation, mean absolute", epochs, curve["validation_mae"]),
         ], level=("predicting the mean", record["predictor"]["mean_predictor_mae"])),
     ]  # fmt: skip
     curves = read_fitted(places["fitted"])["record"]["curves"]

@@ -30,6 +30,7 @@ from interpbench.pipeline.identity import (
 )
 from interpbench.pipeline.map_run import MapRun
 from interpbench.pipeline.overlap import AHEAD
+from interpbench.pipeline.own_fit import mark_own, own_files
 from interpbench.pipeline.provenance import predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import (
@@ -42,6 +43,7 @@ from interpbench.pipeline.selection import (
     recorded_splits,
 )
 from interpbench.pipeline.shards import shard_of, share_of
+from interpbench.places import check_places
 from interpbench.readout import check_readout
 from interpbench.store import FAILURES
 from interpbench.trust import Names, code_named_by, names_of
@@ -110,6 +112,9 @@ def explain(
         SubjectsFailed: some subjects have no map; they are listed in `out/failures.tsv`.
         PluginError: no subject has one, for the method failed.
     """
+    given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options,
+             "fitted": None if fitted is None else Path(fitted)}  # fmt: skip
+    check_places("explain", given)
     if batch_size < 1:
         raise UsageError(f"batch_size must be at least 1, got {batch_size}.")
     if ahead < 0:
@@ -139,9 +144,10 @@ def explain(
     asked = identity_of("explain", parts, follows)
     command = {"cohort": people.table, "predictor": predictor, "fitted": fitted, "split": split,
                "participants": participants, "preset": preset, "device": str(where)}  # fmt: skip
-    run = store.RunFolder.open(out, "explain", {**asked, "command": command}, anew=(FITTED,))
+    run = store.RunFolder.open(out, "explain", {**asked, "command": command}, anew=own_files(out / FITTED))
     run.write_inputs(input_rows(parts))
     if explainer.learned and fitted is None:
+        mark_own(here)
         with alone(out / ".fitted.lock"), contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
             fit(
                 cohort, predictor, here, method=method, options=options, preset=preset, target_class=target_class,

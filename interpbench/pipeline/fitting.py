@@ -40,9 +40,10 @@ from interpbench.pipeline.selection import (
     recorded_splits,
     write_splits,
 )
+from interpbench.places import check_places
 from interpbench.prepared_cache import PreparedCache
 from interpbench.readout import check_readout
-from interpbench.records import read_record
+from interpbench.records import NUMBER, ListOf, Maybe, read_record
 from interpbench.registry import discover
 from interpbench.samples import target_of
 from interpbench.store import FAILURES
@@ -50,7 +51,10 @@ from interpbench.trust import Names, checked_options, code_named_by, remember
 from interpbench.untouched import untouched
 from interpbench.weights import read_weights
 
-_NEEDED = {"method": str, "options": dict, "predictor_sha256": str, "sha256": str}
+_NEEDED = {
+    "method": str, "options": dict, "predictor_sha256": str, "sha256": str, "target_class": Maybe(str),
+    "subjects": Maybe(NUMBER), "record": Maybe({"warnings": Maybe(ListOf(str)), "diagnostics": Maybe(dict)}),
+}  # fmt: skip
 STATE, RECORD, TIMES, WORKSPACE = "state.safetensors", "fitted.json", "times.json", "checkpoints"
 
 
@@ -97,6 +101,8 @@ def fit(
         InputError: nobody to learn from; the predictor's answer is squashed, or the same for everybody.
         SubjectsFailed: it was fitted and written, but some subjects were left out.
     """
+    given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options, "cache": cache}
+    check_places("fit", given)
     explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
     if not explainer.learned:
         raise UsageError(f"Method {method!r} has nothing to learn: leave out `fit` and explain with it.")
@@ -150,7 +156,7 @@ def fit(
         _write(run.path, fitted, {**identity, "subjects": len(training) + len(validation)})
         remember(run.path / RECORD, explainer)
     run.end([STATE, RECORD, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
-    finish(run.failures(), run.path / FAILURES, read_fitted(run.path).get("subjects", 0))
+    finish(run.failures(), run.path / FAILURES, read_fitted(run.path).get("subjects") or 0)
     return fitted
 
 
@@ -190,7 +196,7 @@ def load_fitted(
     )
     explainer, _ = make_component("explainer", record["method"], options)
     fitted: Explainer = explainer.with_state(read_weights(state))
-    return fitted.with_record({**record.get("record", {}), **_times(folder)})
+    return fitted.with_record({**(record.get("record") or {}), **_times(folder)})
 
 
 def read_learned(folder: str | Path) -> Read:
@@ -217,8 +223,8 @@ def read_fitted(folder: str | Path) -> dict[str, Any]:
 
 def _times(folder: Path) -> dict[str, Any]:
     """How long it took, which is no part of what was learned."""
-    found = store.read_json(folder / TIMES) if (folder / TIMES).is_file() else {}
-    return found if isinstance(found, dict) else {}
+    place = folder / TIMES
+    return read_record(place, {"training_seconds": Maybe(NUMBER)}, "record of times") if place.is_file() else {}
 
 
 def _write(folder: Path, fitted: Explainer, identity: Mapping[str, Any]) -> None:

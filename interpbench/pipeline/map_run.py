@@ -19,7 +19,7 @@ from torch import Tensor
 from interpbench import store
 from interpbench.cohort import Subject
 from interpbench.cut import Cut
-from interpbench.errors import InputError, InterpbenchError, PluginError
+from interpbench.errors import InputError, InterpbenchError, PluginError, UsageError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP, doubts_about
 from interpbench.pipeline.components import has_seed
@@ -34,6 +34,7 @@ from interpbench.pipeline.selection import log
 from interpbench.prepared import Prepared
 from interpbench.progress import track
 from interpbench.recipe import Recipe
+from interpbench.records import ListOf, Maybe, read_record
 from interpbench.untouched import Restore, remembered
 from interpbench.volume import write_map
 
@@ -113,15 +114,15 @@ class MapRun:
         product = self.product(subject)
         if not self.run.done(product):
             return False
-        record = store.read_json(store.sidecar_of(product))
         try:
+            record = read_record(store.sidecar_of(product), {"extras": Maybe(ListOf(str))}, "record of a map")
             if any(record.get(name) != value for name, value in self.read_by(subject).items()):
                 return False
-        except InputError:
+            if record.get("network_map") is not None and not self.run.done(self.network_product(subject)):
+                return False
+            return all(self.run.done(self.product(subject, name)) for name in record.get("extras") or ())
+        except (InputError, UsageError):
             return False  # and why is told when it is to be read
-        if record.get("network_map") is not None and not self.run.done(self.network_product(subject)):
-            return False
-        return all(self.run.done(self.product(subject, name)) for name in record.get("extras", ()))
 
     def read(self, subject: Subject) -> Read | InputError:
         """A subject's volume and origin, or why it is refused."""

@@ -88,7 +88,7 @@ class Population:
         self._images += placed.volume[0].double()
         self._brains += placed.brain
         self.number += 1
-        told = [*record.get("warnings", ()), *([placed.doubt] if placed.doubt else [])]
+        told = [*(record.get("warnings") or ()), *([placed.doubt] if placed.doubt else [])]
         self.warnings += [f"{record['participant_id']}: {warning}" for warning in told]
 
     @property

@@ -25,6 +25,7 @@ from interpbench.pipeline.overlap import AHEAD, ahead
 from interpbench.pipeline.provenance import predictor_record
 from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import choose, failure, finish, log, open_cohort, problem_rows, recorded_splits
+from interpbench.places import check_places
 from interpbench.progress import track
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe
@@ -66,6 +67,7 @@ def predict(
         SubjectsFailed: the table was written, but some subjects could not be predicted; the `.json` lists them.
     """
     where = resolve_device(device)
+    check_places("predict", {"cohort": Path(cohort), "predictor": Path(predictor), "out": out})
     out = Path(out)
     loaded = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
     record = predictor_record(predictor)

@@ -28,6 +28,7 @@ from interpbench.pipeline.identity import (
     read_settings,
 )
 from interpbench.pipeline.selection import log, recorded_splits
+from interpbench.places import check_places
 from interpbench.progress import track
 from interpbench.registry import discover
 from interpbench.trust import Names
@@ -72,6 +73,9 @@ def search(
         UsageError: a method with nothing to choose by, an option or value that it does not have.
         SubjectsFailed: the search is done and written, but some subjects were left out.
     """
+    given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options, "grid": grid,
+             "cache": cache}  # fmt: skip
+    check_places("search", given)
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(f"tolerance must be a number of at least 0, in the target's unit, got {tolerance}.")
     _refuse_code(method, grid)
@@ -107,7 +111,7 @@ def search(
             log.warning("%s: %s", label_of(values), error)
             trials.append(Trial(values, folder.name, {}, failure=str(error)))
             continue
-        trials.append(trial_of(values, folder.name, read_fitted(folder).get("record", {}), method))
+        trials.append(trial_of(values, folder.name, read_fitted(folder).get("record") or {}, method))
     record = write_choice(run.path, trials, tolerance)
     if left_out is not None:
         raise left_out

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from interpbench import store
-from interpbench.cohort import SPLITS, Cohort, Subject, read_cohort
+from interpbench.cohort import SPLITS, Cohort, Subject, number_in, read_cohort
 from interpbench.cohort_table import read_table
 from interpbench.errors import InputError, SubjectsFailed, UsageError, did_you_mean
 from interpbench.image_rules import ImageRules
@@ -112,9 +112,9 @@ def _recorded(*folders: Path) -> dict[str, tuple[float | None, str]]:
     found: dict[str, tuple[float | None, str]] = {}
     for row in rows:
         label, age, split = (row.cells.get(name) for name in ("participant_id", "age", "split"))
-        if not label or split not in SPLITS:
+        if not label or split not in SPLITS or (age and number_in(age) is None):
             raise InputError(f"{table}: line {row.line} is no row of participant_id, age and split.")
-        found[label.removeprefix("sub-")] = (float(age) if age else None, split)
+        found[label.removeprefix("sub-")] = (number_in(age) if age else None, split)
     return found
 
 

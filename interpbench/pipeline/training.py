@@ -37,6 +37,7 @@ from interpbench.pipeline.reading import read_samples
 from interpbench.pipeline.regression import train_network
 from interpbench.pipeline.selection import SPLIT_TABLE, finish, log, problem_rows, write_splits
 from interpbench.pipeline.targets import Target, open_target
+from interpbench.places import check_places
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe, recipe_for
 from interpbench.registry import discover
@@ -98,6 +99,7 @@ def train(
         InputError: the cohort cannot be trained on, or the network's output is squashed or of another number.
         SubjectsFailed: the model was trained and written, but some subjects were left out.
     """
+    check_places("train", {"cohort": Path(cohort), "out": out, "options": options})
     given = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, milestones_every=milestones_every,
                  schedule=schedule, weight_decay=weight_decay, precision=precision, flip=flip, shift=shift, noise=noise)
     options, settings = _divided(predictor, options or {}, given)

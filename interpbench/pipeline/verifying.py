@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from interpbench import store
-from interpbench.atomic import TEMPORARY
+from interpbench.atomic import TEMPORARY, is_file
 from interpbench.errors import InputError
 from interpbench.pipeline.images import Gone, Images, Moved
 from interpbench.pipeline.network_map import FOLDER as NETWORK
 from interpbench.progress import track
+from interpbench.records import Maybe, fault_in
 
 _WEIGHTS = {"model.json": "model.safetensors", "fitted.json": "state.safetensors"}
 _INPUTS = ("image", "mask")
+_SIDECAR = {"file": Path, "sha256": str, **{name: Maybe(Path) for name in _INPUTS}}
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def verify(out: str | Path, root: str | Path | None = None) -> Verified:
         known.setdefault(file, sha256)
     hashed = 0
     for file, sha256 in track(sorted(known.items()), "verifying", unit="file"):
-        if not file.is_file():
+        if not is_file(file):
             misfits.append(Misfit(file, "is missing"))
             continue
         hashed += 1
@@ -98,11 +100,14 @@ def _of_sidecar(
     sidecar: Path, run: str, images: Images, misfits: list[Misfit]
 ) -> Iterator[tuple[Path, str, str]]:
     record = _read(sidecar, misfits)
-    if not isinstance(record.get("file"), str) or not isinstance(record.get("sha256"), str):
+    if "file" not in record or "sha256" not in record:
+        return
+    if fault := fault_in(record, _SIDECAR):
+        misfits.append(Misfit(sidecar, fault))
         return
     if record.get("run") != run:
         misfits.append(Misfit(sidecar, "is of an earlier run into this folder"))
-    yield sidecar.with_name(Path(record["file"]).name), record["sha256"], f"in {sidecar}"
+    yield sidecar.parent / Path(record["file"]).name, record["sha256"], f"in {sidecar}"
     for name in _INPUTS:
         if isinstance(record.get(name), str) and isinstance(record.get(f"{name}_sha256"), str):
             try:

@@ -80,7 +80,7 @@ class TorchModule(NetworkPredictor):
     def _keywords(self) -> dict[str, Any]:
         try:
             keywords = json.loads(self.arguments)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"arguments of TorchModule must be JSON, got {self.arguments!r} ({error}).") from error
         if not isinstance(keywords, dict):
             raise UsageError(f'arguments of TorchModule must be an object such as {{"depth": 3}}, got {keywords!r}.')

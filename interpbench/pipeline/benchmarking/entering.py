@@ -60,8 +60,9 @@ class Ground:
                     trust_factory=self.trust_factory,
                 )  # fmt: skip
         explainer = load_fitted(folder, model, method=name, trust_factory=allowed)
-        seconds = explainer.record.get("training_seconds", math.nan)
-        return dataclasses.replace(one, explainer=explainer, training_seconds=float(seconds))
+        seconds = explainer.record.get("training_seconds")
+        measured = math.nan if seconds is None else float(seconds)
+        return dataclasses.replace(one, explainer=explainer, training_seconds=measured)
 
     def entered(self, name: str, options: Mapping[str, Any]) -> Contestant:
         """One method with its options, which are those of the maps where there are any.

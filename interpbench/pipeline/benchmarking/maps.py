@@ -20,7 +20,13 @@ from interpbench.pipeline.map_run import label_of
 from interpbench.pipeline.mapping import maps_of
 from interpbench.pipeline.network_map import on_network_grid
 from interpbench.prepared import Prepared
+from interpbench.records import Maybe, fault_in, read_record
 from interpbench.volume import read_volume, write_map
+
+_NEEDED = {
+    "kind": str, "method": Maybe(str), "options": Maybe(dict), "predictor_sha256": Maybe(str),
+    "command": Maybe({"fitted": Maybe(Path)}),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,7 +103,7 @@ class Maps:
         sidecar = store.sidecar_of(path)
         if not (path.is_file() and sidecar.is_file()):
             return None, None, None
-        record = store.read_json(sidecar)
+        record = read_record(sidecar, {"sha256": str}, "record of a map")
         read = read_of_subject("explain", subject, self.predictor)
         if record.get("run") != self.runs[contestant.method] or any(record.get(key) != read[key] for key in read):
             return None, None, None  # an earlier run left it in the folder, or the subject is another one now
@@ -136,9 +142,11 @@ def explained_before(folders: Sequence[str | Path], predictor: Predictor) -> dic
     found: dict[str, tuple[Path, dict[str, Any]]] = {}
     for folder in map(Path, folders):
         place = folder / "manifest.json"
-        manifest = store.read_json(place) if place.is_file() else {}
-        if not isinstance(manifest, dict) or manifest.get("kind") != "explain":
+        manifest = read_record(place, _NEEDED, "manifest of a run") if place.is_file() else {}
+        if manifest.get("kind") != "explain":
             raise InputError(f"{folder}: no folder of maps; `interpbench explain` writes one.")
+        if fault := fault_in(manifest, {"method": str, "options": dict, "predictor_sha256": str}):
+            raise InputError(f"{place}: {fault}.")
         if manifest["predictor_sha256"] != predictor.fingerprint:
             raise InputError(f"{folder}: its maps explain another predictor than this one.")
         method = str(manifest["method"])

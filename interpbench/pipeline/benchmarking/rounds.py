@@ -33,6 +33,9 @@ from interpbench.pipeline.selection import failure, log
 from interpbench.pipeline.side_by_side import side_by_side
 from interpbench.prepared import Prepared
 from interpbench.progress import track
+from interpbench.records import MapOf, Maybe, read_record
+
+_NEWS = {"excluded": Maybe(MapOf(str)), "missing": Maybe(MapOf(str))}  # in the record of a subject's measures
 
 
 @dataclass
@@ -192,7 +195,10 @@ class Measuring:
         product = self._product(subject)
         if not self.run.done(product):
             return False
-        record = store.read_json(store.sidecar_of(product))
+        try:
+            record = read_record(store.sidecar_of(product), _NEWS, "record of measures")
+        except InputError:
+            return False
         return self.maps.made_from(record, subject)
 
     def _finish(self, found: Found, known: Set[object], place: int) -> None:
@@ -216,10 +222,10 @@ class Measuring:
 
     def _recall(self, subject: Subject, found: Found) -> None:
         """Take over why a map is missing, as far as that came out only when another process measured the subject."""
-        record = store.read_json(store.sidecar_of(self._product(subject)))
-        for method, why in record.get("excluded", {}).items():
+        record = read_record(store.sidecar_of(self._product(subject)), _NEWS, "record of measures")
+        for method, why in (record.get("excluded") or {}).items():
             found.excluded.setdefault(method, why)
-        for method, why in record.get("missing", {}).items():
+        for method, why in (record.get("missing") or {}).items():
             found.missing.setdefault((subject.id, method), why)
 
     def _measured(self, subject: Subject, found: Found, again: bool, unfinished: Unfinished) -> list[Row]:

@@ -46,6 +46,7 @@ from interpbench.pipeline.measured import declared
 from interpbench.pipeline.provenance import target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import choose, finish, log, open_cohort, problem_rows, recorded_splits
+from interpbench.places import check_places
 from interpbench.readout import check_readout
 from interpbench.samples import Samples, target_of
 from interpbench.trust import Names, names_of
@@ -130,6 +131,12 @@ def benchmark(
     """
     from interpbench.pipeline.benchmarking.pages import write_page  # it needs matplotlib
 
+    given_files = {"regions": regions, "truth": truth}
+    check_places("benchmark", {
+        "cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options,
+        "fitted": [Path(one) for one in fitted], "maps": [Path(one) for one in maps],
+        **{name: Path(one) for name, one in given_files.items() if one is not None},
+    })  # fmt: skip
     where = resolve_device(device)
     model = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
     names, metric_names = named_methods(methods, floors=floors), named_metrics(measures)
@@ -231,19 +238,23 @@ def _entered(
 
 def _command(manifest: Mapping[str, Any]) -> str:
     """The command line that does the same."""
-    given = manifest["command"]
-    words = ["interpbench benchmark", str(given["cohort"])]
-    words += ["--predictor", str(given["predictor"]), "--methods", ",".join(manifest["methods"])]
+    given = manifest.get("command") or {}
+    words = ["interpbench benchmark", str(given.get("cohort"))]
+    words += ["--predictor", str(given.get("predictor")), "--methods", ",".join(manifest["methods"])]
     words += ["--measures", ",".join(manifest["measures"]), "--out BENCH --no-floors"]
-    words += [f"--fitted {folder}" for folder in given["fitted"]]
-    words += [f"--{name} {given[name]}" for name in ("regions", "truth") if given[name]]
+    words += [f"--fitted {folder}" for folder in _listed(given.get("fitted"))]
+    words += [f"--{name} {given[name]}" for name in ("regions", "truth") if given.get(name)]
     words += [f"--target-class {manifest['target_class']}"] if manifest.get("target_class") else []
     words += ["--nan-to-zero"] if manifest["images"]["nan_to_zero"] else []
     words += [f"--{name.replace('_', '-')} {manifest[name]}" for name in ("blur", "repeats", "refit_subjects", "seed")]
-    words += [f"--split {given['split'] or 'all'} --subjects {len(manifest['participants'])}"]
-    for name, some in given["options"].items():
+    words += [f"--split {given.get('split') or 'all'} --subjects {len(manifest['participants'])}"]
+    for name, some in (given.get("options") or {}).items():
         words += [f"-o {name}.{option}={value}" for option, value in some.items()]
     return " ".join(words)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _people(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interpbench import store
+from interpbench.errors import InputError
 from interpbench.metric import UNIT, Measure
 
 COLUMNS = ("participant_id", "method", "measure", "step", "value", "note")
@@ -36,9 +37,18 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read back what `write_rows` wrote."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [_typed(row) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+    """Read back what `write_rows` wrote.
+
+    Raises:
+        InputError: it is not as it was written.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [_typed(row) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+        raise InputError(f"{path}: is no table of measures ({error}). Remove it: it is made again.") from error
 
 
 def _typed(row: Mapping[str, str]) -> Row:

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from interpbench import store
+from interpbench.errors import InputError
 from interpbench.pipeline.benchmarking.tables import Row
+from interpbench.records import ListOf, MapOf, Maybe, fault_in
+
+_ROW = {"participant_id": str, "method": str, "measure": str, "step": object, "value": object, "note": Maybe(str)}
+_KINDS = {"stamp": dict, "rows": MapOf(ListOf(_ROW))}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +35,10 @@ class Unfinished:
     def read(self) -> dict[str, list[Row]]:
         """The rows that are there, by contestant."""
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = store.read_json(self.path, nan=True)
+        except InputError:
             return {}
-        ours = isinstance(found, dict) and found.get("stamp") == self.stamp
+        ours = not fault_in(found, _KINDS) and found["stamp"] == self.stamp
         return dict(found["rows"]) if ours else {}
 
     def keep(self, rows: Mapping[str, Sequence[Row]]) -> None:

@@ -1,0 +1,27 @@
+"""The fit that `explain` makes for itself, in `OUT/fitted`: marked as its own, so that no other fit is ever removed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from interpbench import store
+from interpbench.pipeline.fitting import RECORD, STATE, TIMES, WORKSPACE
+from interpbench.pipeline.selection import SPLIT_TABLE
+
+MARK = ".of-explain"
+_WRITTEN = (
+    store.MANIFEST, STATE, RECORD, TIMES, SPLIT_TABLE, store.FAILURES, store.SUMS, WORKSPACE, ".failures.lock",
+)  # fmt: skip
+
+
+def mark_own(folder: Path) -> None:
+    """Mark a folder that `explain` is about to fit into, where nothing is in it yet."""
+    if not folder.is_symlink() and (not folder.exists() or not any(folder.iterdir())):
+        store.write_text(folder / MARK, "")
+
+
+def own_files(folder: Path) -> tuple[str, ...]:
+    """What `explain` itself may remove of its fit, relative to its output: nothing of a fit that a user put there."""
+    if folder.is_symlink() or not (folder / MARK).is_file():
+        return ()
+    return tuple(f"{folder.name}/{name}" for name in (*_WRITTEN, MARK))

@@ -9,9 +9,8 @@ from interpbench.pipeline.fitting import RECORD, STATE, TIMES, WORKSPACE
 from interpbench.pipeline.selection import SPLIT_TABLE
 
 MARK = ".of-explain"
-_WRITTEN = (
-    store.MANIFEST, STATE, RECORD, TIMES, SPLIT_TABLE, store.FAILURES, store.SUMS, WORKSPACE, ".failures.lock",
-)  # fmt: skip
+# All but the manifest: it goes on saying that the folder is a run's, also where a user has put something into it.
+_WRITTEN = (STATE, RECORD, TIMES, SPLIT_TABLE, store.FAILURES, store.SUMS, WORKSPACE)
 
 
 def mark_own(folder: Path) -> None:
@@ -24,4 +23,4 @@ def own_files(folder: Path) -> tuple[str, ...]:
     """What `explain` itself may remove of its fit, relative to its output: nothing of a fit that a user put there."""
     if folder.is_symlink() or not (folder / MARK).is_file():
         return ()
-    return tuple(f"{folder.name}/{name}" for name in (*_WRITTEN, MARK))
+    return tuple(f"{folder.name}/{name}" for name in _WRITTEN)

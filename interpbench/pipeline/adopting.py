@@ -92,9 +92,9 @@ def adopt(
         torch.manual_seed(0)
         try:
             module = blank.build(grid.shape)
-        except InterpbenchError:
+        except (InterpbenchError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # another's code: an exit too
             raise UsageError(f"factory {factory!r} failed on {blank.arguments}: {one_line(error)}.") from error
         trial = torch.randn(1, 1, *grid.shape)
     load_weights(module, strip_prefix(read_weights(Path(weights)), module), weights)

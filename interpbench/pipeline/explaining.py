@@ -9,7 +9,7 @@ from typing import Any
 
 from interpbench import store
 from interpbench.cohort import Cohort, Subject
-from interpbench.errors import PluginError, SubjectsFailed, UsageError
+from interpbench.errors import SubjectsFailed, UsageError, nearest_kind
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.locks import alone
 from interpbench.model import load_predictor
@@ -17,7 +17,7 @@ from interpbench.options import options_json
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.fitting import fit, load_fitted, read_fitted
-from interpbench.pipeline.map_run import MapRun
+from interpbench.pipeline.map_run import Failed, MapRun
 from interpbench.pipeline.overlap import AHEAD
 from interpbench.pipeline.provenance import cohort_sha256, distribution_of, predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes
@@ -91,7 +91,7 @@ def explain(
     Raises:
         InputError: the predictor's answer is squashed, or the same for everybody.
         SubjectsFailed: some subjects have no map; they are listed in `out/failures.tsv`.
-        PluginError: no subject has one, for the method failed.
+        InterpbenchError: no subject has one, for the method or the predictor raised an error of this kind each time.
     """
     if batch_size < 1:
         raise UsageError(f"batch_size must be at least 1, got {batch_size}.")
@@ -143,12 +143,25 @@ def explain(
         run.write_failures(bad)
         finish(bad, run.path / FAILURES, 0)
     done, failed = work.explain(subjects, batch_size, fail_fast=fail_fast)
-    rows = bad + [failure(subject.id, subject.image, error) for subject, error in failed]
+    rows = bad + [failure(one.subject.id, one.subject.image, one.error) for one in failed]
     run.write_failures(rows, _about(subjects, bad) if participants or part[1] > 1 else None)
-    if failed and not done and all(isinstance(error, PluginError) for _, error in failed):
-        raise PluginError(f"None of {len(failed)} subjects could be explained: {failed[0][1]}")
+    if failed and not done:
+        _end_where_all_failed_alike(failed)
     finish(rows, run.path / FAILURES, len(done))
     return done
+
+
+def _end_where_all_failed_alike(failed: Sequence[Failed]) -> None:
+    """End a run without a map by the error that the method or the predictor raised for every subject.
+
+    Raises:
+        InterpbenchError: of that error's kind, unless images could not be read or the kinds differ.
+    """
+    kinds = {nearest_kind(one.error) for one in failed}
+    if len(kinds) > 1 or any(one.unread for one in failed):
+        return
+    first, kind = failed[0].error, kinds.pop()
+    raise kind(f"None of {len(failed)} subjects could be explained: {first}") from first
 
 
 def _about(subjects: Sequence[Subject], rows: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -41,6 +41,15 @@ class Origin:
     hashes: Mapping[str, str | None]
 
 
+@dataclass(frozen=True)
+class Failed:
+    """A subject without a map, and why: its image could not be read, or the method or the predictor failed."""
+
+    subject: Subject
+    error: InterpbenchError
+    unread: bool
+
+
 Read = tuple[Tensor, Origin]  # the volume (1, I, J, K), and where it is from
 
 
@@ -65,7 +74,7 @@ class MapRun:
 
     def explain(
         self, subjects: Sequence[Subject], batch_size: int, *, fail_fast: bool = False
-    ) -> tuple[list[Path], list[tuple[Subject, InterpbenchError]]]:
+    ) -> tuple[list[Path], list[Failed]]:
         """Make every map that is not there yet; with `fail_fast`, up to the first failure.
 
         Returns:
@@ -77,18 +86,18 @@ class MapRun:
             log.info("%d of %d maps are there already", len(subjects) - len(left), len(subjects))
         groups = [left[start : start + batch_size] for start in range(0, len(left), batch_size)]
         put_back = remembered(self.predictor.module)
-        failures: list[tuple[Subject, InterpbenchError]] = []
+        failures: list[Failed] = []
         what = track(groups, f"explaining with {self.method}", unit="subject" if batch_size == 1 else "batch")
         with behind(self.ahead) as do, ahead(self._read_group, groups, self.ahead) as read:
             for group in what:
-                for subject, error in self.explain_group(group, next(read), put_back, do):
-                    log.warning("no map: sub-%s: %s", subject.id, error)
-                    let_go(error)
-                    failures.append((subject, error))
+                for failed in self.explain_group(group, next(read), put_back, do):
+                    log.warning("no map: sub-%s: %s", failed.subject.id, failed.error)
+                    let_go(failed.error)
+                    failures.append(failed)
                 if failures and fail_fast:
                     break
-        failed = {subject.id for subject, _ in failures}
-        made = [self.product(subject) for subject in subjects if subject.id not in failed]
+        without = {failed.subject.id for failed in failures}
+        made = [self.product(subject) for subject in subjects if subject.id not in without]
         return [path for path in made if not fail_fast or path.is_file()], failures
 
     def _is_done(self, subject: Subject) -> bool:
@@ -117,19 +126,19 @@ class MapRun:
 
     def explain_group(
         self, group: Sequence[Subject], read: Sequence[Read | InputError], put_back: Restore, do: Do
-    ) -> list[tuple[Subject, InterpbenchError]]:
+    ) -> list[Failed]:
         """Have the maps of some subjects written, and tell who failed."""
-        failures: dict[str, InterpbenchError] = {}
+        failures: dict[str, Failed] = {}
         volumes, origins, records = [], [], []
         for subject, one in zip(group, read, strict=True):
             if isinstance(one, InputError):
-                failures[subject.id] = one
+                failures[subject.id] = Failed(subject, one, unread=True)
                 continue
             volume, origin = one
             try:
                 prediction = predict_one(self.predictor, volume[None].to(self.device))
-            except (InputError, PluginError) as error:
-                failures[subject.id] = error
+            except InterpbenchError as error:
+                failures[subject.id] = Failed(subject, error, unread=False)
                 continue
             volumes.append(volume)
             origins.append(origin)
@@ -141,14 +150,15 @@ class MapRun:
                 self.explainer, self.predictor, stacked, labels, self.method, self.seed, put_back=put_back
             )
             for origin, record, result in zip(origins, records, found, strict=True):
+                subject = origin.subject
                 if not isinstance(result, Explained):
-                    failures[origin.subject.id] = result
+                    failures[subject.id] = Failed(subject, result, unread=False)
                 elif not bool(result.map.any()):  # it would be taken for an answer
                     why = "the map is zero everywhere: it says nothing about this subject"
-                    failures[origin.subject.id] = PluginError(f"method {self.method!r}: {why}.")
+                    failures[subject.id] = Failed(subject, PluginError(f"method {self.method!r}: {why}."), unread=False)
                 else:
                     do(self.write, origin, record, _kept(result))
-        return [(subject, failures[subject.id]) for subject in group if subject.id in failures]
+        return [failures[subject.id] for subject in group if subject.id in failures]
 
     def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> None:
         """Write what was found, on the image's grid. Extras first: a map that is marked as done has all of them."""

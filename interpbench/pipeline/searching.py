@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interpbench import store
-from interpbench.errors import PluginError, SubjectsFailed, UsageError
+from interpbench.errors import NotApplicable, PluginError, ResourceError, SubjectsFailed, UsageError
 from interpbench.image_rules import ImageRules
 from interpbench.options import options_json
 from interpbench.pipeline.choosing import Trial, label_of, trial_of, write_choice
@@ -79,7 +79,7 @@ def search(
                 seed=seed, device=device, cache=cache, images=images)  # fmt: skip
         except SubjectsFailed as error:  # fitted and written all the same
             left_out = error
-        except PluginError as error:
+        except (PluginError, NotApplicable, ResourceError) as error:
             log.warning("%s: %s", label_of(values), error)
             trials.append(Trial(values, folder.name, {}, failure=str(error)))
             continue

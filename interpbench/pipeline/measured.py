@@ -74,11 +74,16 @@ def _lent(name: str, metric: Metric, case: Case) -> object:
         _seed(case.generator("global").initial_seed())
         try:
             with asking(f"metric {name!r} on the map by {case.method!r}", case.volume[None]):
-                return metric.measure(case)
-        except NotApplicable as reason:
-            raise NotApplicable(message_of(reason) or "it does not apply to this map") from reason
+                return _measure(metric, case)
         finally:
             put_back()
+
+
+def _measure(metric: Metric, case: Case) -> object:
+    try:
+        return metric.measure(case)
+    except NotApplicable as reason:
+        raise NotApplicable(message_of(reason) or "it does not apply to this map") from reason
 
 
 def _measures(name: str, metric: Metric) -> tuple[Measure, ...]:

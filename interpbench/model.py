@@ -11,6 +11,7 @@ import torch
 
 from interpbench import records, store, trust
 from interpbench.errors import ConflictError, InputError, UsageError
+from interpbench.foreign import asking
 from interpbench.interfaces import Predictor
 from interpbench.layout import settle
 from interpbench.network import NetworkPredictor
@@ -108,7 +109,9 @@ def load_predictor(
     record = read_record(folder)
     predictor, options = _checked(record, folder, trust_factory)
     try:
-        blank, recipe = predictor(**options), Recipe.from_json(record["recipe"])
+        with asking(f"{folder / RECORD}: predictor {record['predictor']!r}", what="cannot be made"):
+            blank = predictor(**options)
+        recipe = Recipe.from_json(record["recipe"])
     except UsageError as error:
         raise InputError(f"{folder / RECORD}: {error}") from error
     blank = _aimed(blank, record, target, folder)
@@ -117,13 +120,15 @@ def load_predictor(
         raise InputError(f"{folder}: {WEIGHTS} is missing; train again or copy the whole model folder.")
     if store.sha256_of(weights) != record["sha256"]:
         raise InputError(f"{weights}: its SHA-256 is not the one in {RECORD}: the file is damaged or of another model.")
-    with torch.random.fork_rng(devices=[]):
+    like = torch.empty(1, 1, *recipe.shape, device="meta")
+    with torch.random.fork_rng(devices=[]), asking(f"{folder}: its network", like, what="cannot be built"):
         module = blank.build(recipe.shape)
     load_weights(module, read_weights(weights), weights)
-    settle(module, torch.device(device))
-    return blank.loaded(
-        module, recipe, unit=record["unit"], scale=float(record["scale"]), offset=float(record["offset"])
-    )
+    with asking(f"{folder}: its network", like, what=f"cannot be put on {device}"):
+        settle(module, torch.device(device))
+        return blank.loaded(
+            module, recipe, unit=record["unit"], scale=float(record["scale"]), offset=float(record["offset"])
+        )
 
 
 def check_trust(source: str | Path, trust_factory: trust.Names = ()) -> None:
@@ -197,7 +202,9 @@ def _by_name(name: str, target: str | None) -> Predictor:
     found = registry.load("predictor", name)
     if issubclass(found, NetworkPredictor):
         raise UsageError(f"Predictor {name!r} needs weights: give the model folder that `interpbench train` wrote.")
-    predictor: Predictor = found()
+    with asking(f"predictor {name!r}", what="cannot be made"):
+        predictor: Predictor = found()
+        _ = predictor.module, predictor.recipe.shape, predictor.target_class  # asked for without a guard later on
     if target not in (None, predictor.target_class):
         raise UsageError(f"Predictor {name!r} predicts no class {target!r}: leave out the target class.")
     return predictor

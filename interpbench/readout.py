@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interpbench.errors import InputError
+from interpbench.errors import InputError, message_of
 from interpbench.interfaces import Predictor
 from interpbench.untouched import untouched
 
@@ -75,8 +75,10 @@ def check_readout(predictor: Predictor, volumes: Tensor, who: str, *, strict: bo
             found, predictions = _first(predictor, volumes[:1])
             with torch.no_grad():
                 predictions += [float(predictor.predict(volume[None])) for volume in volumes[1:]]
-    except Exception as error:  # another's code: whoever predicts with it next tells what went wrong
-        log.debug("%s: its output could not be checked: %s", who, error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # another's code: whoever predicts with it next tells what went wrong
+        log.debug("%s: its output could not be checked: %s", who, message_of(error))
         return ()
     told = () if found is None else _told(found, predictor, who, strict)
     if len(predictions) > 1 and _differ(volumes) and _same(predictions):

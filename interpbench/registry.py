@@ -20,6 +20,7 @@ import pluggy
 
 from interpbench import hookspecs
 from interpbench.errors import InterpbenchError, PluginError, UsageError, did_you_mean
+from interpbench.errors import one_line as one_line
 from interpbench.hookspecs import ENTRY_POINT_GROUP, Component
 
 Kind = Literal["predictor", "explainer", "aggregator", "metric"]
@@ -133,12 +134,6 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Registry:
         plugins.append(plugin)
         installed += [Installed(kind, component, plugin) for kind, component in offers]
     return Registry(tuple(plugins), tuple(installed))
-
-
-def one_line(error: BaseException) -> str:
-    """An error's type and message as one line."""
-    text = " ".join(str(error).split()).rstrip(".")
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:

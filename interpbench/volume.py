@@ -71,14 +71,15 @@ def read_header(path: Path | str, *, max_voxels: int = MAX_VOXELS) -> Header:
 
 
 def read_volume(
-    path: Path | str, *, max_voxels: int = MAX_VOXELS, nan_to_zero: bool = False, constant_ok: bool = False
+    path: Path | str, *, max_voxels: int = MAX_VOXELS, nan_to_zero: bool | None = None, constant_ok: bool = False
 ) -> Volume:
     """Read a 3D NIfTI image, scaled by its slope and intercept.
 
     Args:
         path: `.nii` or `.nii.gz`.
         max_voxels: larger images are refused before they are read.
-        nan_to_zero: take voxels that are not finite as 0, and say so in `warnings`.
+        nan_to_zero: take voxels that are not finite as 0, and say so in `warnings`; False where the user may ask for
+            that, so that a refusal names `--nan-to-zero`; None where nobody can.
         constant_ok: accept an image of one value, as a mask may be.
 
     Raises:
@@ -95,7 +96,7 @@ def read_volume(
         first = tuple(int(edge) for edge in np.unravel_index(int(bad.argmax()), bad.shape))
         found = f"{count} voxels are not finite numbers, the first at index {first}"
         if not nan_to_zero:
-            refuse(path, found)
+            refuse(path, found if nan_to_zero is None else f"{found}; --nan-to-zero takes them as 0")
         values[bad] = 0.0
         lowest, highest = values.min(), values.max()
         doubts.append(f"{found}; taken as 0")

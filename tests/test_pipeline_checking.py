@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from interpbench.errors import InputError, PluginError, ResourceError
-from interpbench.pipeline.checking import checked_maps, checked_population, doubts_about, trouble
+from interpbench.foreign import trouble
+from interpbench.pipeline.checking import checked_maps, checked_population, doubts_about
 
 VOLUMES = torch.zeros(2, 1, 6, 7, 8)
 NAN = torch.zeros(2, 6, 7, 8)

@@ -112,6 +112,15 @@ def test_nan_is_refused_with_count_and_first_index(tmp_path):
     assert "2 voxels" in message and "(2, 3, 4)" in message
 
 
+@pytest.mark.parametrize(("asked", "named"), [(False, True), (None, False)])
+def test_a_refusal_of_nan_names_the_option_where_there_is_one(tmp_path, asked, named):
+    data = values()
+    data[1, 2, 3] = np.nan
+    with pytest.raises(InputError) as caught:
+        read_volume(saved(tmp_path, data), nan_to_zero=asked)
+    assert ("--nan-to-zero takes them as 0" in str(caught.value)) == named
+
+
 def test_nan_can_be_taken_as_zero_and_is_noted(tmp_path):
     data = values()
     data[2, 3, 4] = np.nan

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from interpbench.errors import InputError
-from interpbench.weights import load_weights, read_weights, strip_prefix
+from interpbench.weight_names import strip_prefix
+from interpbench.weights import load_weights, read_weights
 
 
 def network() -> nn.Module:

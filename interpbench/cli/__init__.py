@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -14,7 +15,16 @@ import click
 from interpbench.cli.group import interpbench
 from interpbench.cli.signals import Stopped, stopped_by_signals
 from interpbench.cli.voice import printable
-from interpbench.errors import InputError, InterpbenchError, PluginError, ResourceError, UsageError
+from interpbench.errors import (
+    InputError,
+    InterpbenchError,
+    PluginError,
+    ResourceError,
+    UsageError,
+    exit_code_of,
+    message_of,
+    one_line,
+)
 
 INTERRUPTED = 130
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM)
@@ -29,9 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:  # whoever read our output has gone, as in `interpbench methods | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except (Exception, KeyboardInterrupt) as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # also what derives from nothing narrower, as a task that asyncio cancels does
         line, code = line_and_code(error)
-        click.echo(line, err=True)
+        with contextlib.suppress(OSError, ValueError):  # nobody may listen
+            click.echo(line, err=True)
         sys.exit(code)
 
 
@@ -58,7 +71,7 @@ def line_and_code(error: BaseException) -> tuple[str, int]:
         hint = f" See `{context.command_path} --help`." if context else ""
         return _line(error.format_message()) + hint, UsageError.exit_code
     if isinstance(error, InterpbenchError):
-        return _line(str(error)), error.exit_code
+        return _line(message_of(error) or type(error).__name__), exit_code_of(error)
     if isinstance(error, MemoryError):
         return "Error: out of memory.", ResourceError.exit_code
     if isinstance(error, OSError) and error.filename is not None:
@@ -66,7 +79,7 @@ def line_and_code(error: BaseException) -> tuple[str, int]:
         return _line(f"{error.filename}: {error.strerror}."), code
     told = traceback.extract_tb(error.__traceback__)
     where = f" in {told[-1].filename}, line {told[-1].lineno}" if told else ""
-    bug = f"{type(error).__name__}: {error}{where}"
+    bug = f"{one_line(error)}{where}"
     return _line(f"this is a bug: {bug}. With -vv it is shown where it comes from."), PluginError.exit_code
 
 

@@ -23,7 +23,8 @@ from interpbench.places import check_places
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe
 from interpbench.registry import one_line
-from interpbench.weights import load_weights, read_weights, strip_prefix
+from interpbench.weight_names import strip_prefix
+from interpbench.weights import load_weights, read_weights
 
 COMPONENT = "torch"  # the predictor for networks that are not built here
 NOT_NAMED = "class"  # the column that holds an adopted classifier's classes, where nobody says which
@@ -58,7 +59,7 @@ def adopt(
     Args:
         factory: `module:function` or `module:Class`; imported and called. It runs as you.
         weights: a safetensors file, or a state dict, read with `weights_only=True`. Every name and shape must fit;
-            the prefixes `module.`, `model.` and `net.` are taken off, and it is said.
+            what wrappers put before the names is taken off, and it is said. See `interpbench.weight_names`.
         out: the model folder.
         recipe: how an image becomes the network's input; `voxel_size` in mm and `shape` at least.
         arguments: the factory's keyword arguments.
@@ -95,12 +96,12 @@ def adopt(
         torch.manual_seed(0)
         try:
             module = blank.build(grid.shape)
-        except InterpbenchError:
+        except (InterpbenchError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # another's code: an exit too
             raise UsageError(f"factory {factory!r} failed on {blank.arguments}: {one_line(error)}.") from error
         trial = torch.randn(1, 1, *grid.shape)
-    load_weights(module, strip_prefix(read_weights(Path(weights)), module), weights)
+    load_weights(module, strip_prefix(read_weights(Path(weights)), module, weights), weights)
     module.eval()
     if asked.get("bins_start") is not None and "bins_hold" not in asked:
         asked["bins_hold"] = "probabilities" if _holds_probabilities(module, trial) else "scores"

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from interpbench import store
 from interpbench.errors import InputError, UsageError
-from interpbench.pipeline.checking import checked_population, trouble
+from interpbench.foreign import asking
+from interpbench.pipeline.checking import checked_population
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.identity import InputFile, Read, identity_of, input_rows, read_component, read_settings
 from interpbench.pipeline.images import Images, Moved
@@ -202,14 +203,12 @@ def _write(
 ) -> dict[str, Any]:
     from interpbench.report.pictures import six_slices
 
-    try:
+    with asking(f"aggregator {population.name!r}", population.background[None, None]):
         results = population.aggregator.result()
-    except (Exception, SystemExit) as error:
-        raise trouble(error, f"aggregator {population.name!r}", population.background[None, None]) from error
+        pictured, said = population.aggregator.pictured, population.aggregator.caption
     named = checked_population(results, population.recipe.shape, population.name)
-    pictured = population.aggregator.pictured
     pictured = pictured if pictured in named else next(iter(named))
-    caption = population.aggregator.caption or f"population map {pictured!r}"
+    caption = said or f"population map {pictured!r}"
     for name, values in {**named, "background": population.background, "brain": population.brain}.items():
         write_map(folder / f"population_{name}.nii.gz", values, affine=population.affine)
     title = f"Importance by {manifest['method']}: {caption}"

@@ -9,11 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interpbench.errors import InterpbenchError, PluginError, ResourceError
-from interpbench.registry import one_line
+from interpbench.errors import PluginError
 
 MAP = "importance"  # what a map's file is named after, so that no other's may be
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 def checked_maps(maps: object, volumes: Tensor, method: str) -> Tensor:
@@ -101,20 +99,3 @@ def checked_population(results: object, shape: tuple[int, int, int], aggregator:
             raise PluginError(f"{who} finite maps, {name!r} holds NaN or infinity.")
         found[str(name)] = map
     return found
-
-
-def trouble(error: BaseException, who: str, volumes: Tensor) -> InterpbenchError:
-    """What went wrong inside a plugin, as an error of the family.
-
-    Args:
-        who: the plugin's component.
-        volumes: what it was given.
-    """
-    if isinstance(error, InterpbenchError):
-        return error
-    text = str(error)
-    # torch tells of the CPU's memory by a plain RuntimeError.
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in text for words in _NO_MEMORY):
-        shape = "x".join(str(edge) for edge in volumes.shape[2:])
-        return ResourceError(f"{who} ran out of memory on {volumes.shape[0]} volumes of {shape} at once.")
-    return PluginError(f"{who} failed: {one_line(error)}.")

@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from interpbench.errors import PluginError, UsageError, did_you_mean
-from interpbench.options import FromFile, option_fields, typed_options
-from interpbench.registry import Installed, Kind, discover, one_line
+from interpbench.errors import UsageError, did_you_mean
+from interpbench.foreign import asking
+from interpbench.options import FromFile, option_fields, options_json, typed_options
+from interpbench.registry import Installed, Kind, discover
 
 
 def make_component(
@@ -36,15 +37,14 @@ def make_component(
     registry = discover()
     installed = registry.find(kind, name)
     found = registry.load(kind, name)
-    values = {**_preset(found, name, preset), **(options or {})}
-    if seed is not None and has_seed(found):
-        values.setdefault("seed", seed)
-    _refuse_code_of_files(found, values)
-    typed = typed_options(found, values)
-    try:
-        return found(**typed), installed
-    except TypeError as error:
-        raise PluginError(f"{kind} {name!r} ({installed.plugin}) cannot be made: {one_line(error)}.") from error
+    with asking(f"{kind} {name!r} ({installed.plugin})", what="cannot be made"):
+        values = {**_preset(found, name, preset), **(options or {})}
+        if seed is not None and has_seed(found):
+            values.setdefault("seed", seed)
+        _refuse_code_of_files(found, values)
+        component = found(**typed_options(found, values))
+        options_json(component)  # they are to be recorded
+    return component, installed
 
 
 def has_seed(component: type) -> bool:

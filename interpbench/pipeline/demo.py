@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -119,7 +119,7 @@ def demo(
         commands = commands_of(chosen, seed)
         write_demo_page(out / PAGE, record, places, commands)
     record["commands"], record["seconds"] = commands, clock.seconds
-    record["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    record["peak_memory_mib"] = peak_memory()
     store.write_json(out / RECORD, record)
     return dict(store.read_json(out / RECORD))
 
@@ -137,6 +137,16 @@ def _take(out: Path) -> None:
     if out.is_dir() and any(out.iterdir()):
         raise ConflictError(f"{out} is not empty and holds no demo: give a new folder.")
     store.write_text(out / MARK, "")
+
+
+def peak_memory() -> float | None:
+    """The most memory that this process has had so far, in MiB; None on Windows, which does not say it this way."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes; Linux counts in KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def localise(phantom: Path, model: Path, maps: list[Path], population: Path, *, seed: int = 0) -> dict[str, Any]:

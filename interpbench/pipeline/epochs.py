@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from interpbench.checkpoint import Checkpoint
 from interpbench.errors import InterpbenchError
+from interpbench.foreign import asking
 from interpbench.interfaces import Sample
 from interpbench.layout import layout_for, settle
 from interpbench.options import check_options, option
@@ -125,7 +126,8 @@ def train_epochs(
             volumes = augment(torch.stack([sample.volume for sample in samples]), generator)
             loss = goal.loss(_read(goal, module, volumes, settings.precision, device), samples)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            with asking("the network", volumes):
+                loss.backward()
             optimiser.step()
             schedule.step()
             total += float(loss.detach()) * len(samples)
@@ -170,9 +172,10 @@ def read_samples_of(
 
 def _read(goal: Goal, module: nn.Module, volumes: Tensor, precision: str, device: torch.device) -> Tensor:
     volumes = volumes.to(device, non_blocking=True).contiguous(memory_format=layout_for(device))
-    with arithmetic(device, precision):
-        output = module(volumes)
-    return goal.read(output).float()
+    with asking("the network", volumes):
+        with arithmetic(device, precision):
+            output = module(volumes)
+        return goal.read(output).float()
 
 
 def _batches(samples: Sequence[Sample], size: int, generator: torch.Generator) -> Iterator[list[Sample]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from interpbench import store
 from interpbench.cohort import Cohort, Subject
-from interpbench.errors import PluginError, SubjectsFailed, UsageError
+from interpbench.errors import SubjectsFailed, UsageError, nearest_kind
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.locks import alone
 from interpbench.model import load_predictor
@@ -28,7 +28,7 @@ from interpbench.pipeline.identity import (
     read_predictor,
     read_settings,
 )
-from interpbench.pipeline.map_run import MapRun
+from interpbench.pipeline.map_run import Failed, MapRun
 from interpbench.pipeline.overlap import AHEAD
 from interpbench.pipeline.own_fit import mark_own, own_files
 from interpbench.pipeline.provenance import predictor_record, target_of_run
@@ -110,7 +110,7 @@ def explain(
     Raises:
         InputError: the predictor's answer is squashed, or the same for everybody.
         SubjectsFailed: some subjects have no map; they are listed in `out/failures.tsv`.
-        PluginError: no subject has one, for the method failed.
+        InterpbenchError: no subject has one, for the method or the predictor raised an error of this kind each time.
     """
     given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options,
              "fitted": None if fitted is None else Path(fitted)}  # fmt: skip
@@ -166,12 +166,25 @@ def explain(
         run.write_failures(bad)
         finish(bad, run.path / FAILURES, 0)
     done, failed = work.explain(subjects, batch_size, fail_fast=fail_fast)
-    rows = bad + [failure(subject.id, subject.image, error) for subject, error in failed]
+    rows = bad + [failure(one.subject.id, one.subject.image, one.error) for one in failed]
     run.write_failures(rows, _about(subjects, bad) if participants or part[1] > 1 else None)
-    if failed and not done and all(isinstance(error, PluginError) for _, error in failed):
-        raise PluginError(f"None of {len(failed)} subjects could be explained: {failed[0][1]}")
+    if failed and not done:
+        _end_where_all_failed_alike(failed)
     finish(rows, run.path / FAILURES, len(done))
     return done
+
+
+def _end_where_all_failed_alike(failed: Sequence[Failed]) -> None:
+    """End a run without a map by the error that the method or the predictor raised for every subject.
+
+    Raises:
+        InterpbenchError: of that error's kind, unless images could not be read or the kinds differ.
+    """
+    kinds = {nearest_kind(one.error) for one in failed}
+    if len(kinds) > 1 or any(one.unread for one in failed):
+        return
+    first, kind = failed[0].error, kinds.pop()
+    raise kind(f"None of {len(failed)} subjects could be explained: {first}") from first
 
 
 def _about(subjects: Sequence[Subject], rows: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from interpbench import store
 from interpbench.cohort import SPLITS, split_cohort
-from interpbench.errors import InputError, PluginError, UsageError
+from interpbench.errors import InputError, UsageError
+from interpbench.foreign import asking
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.model import load_predictor
-from interpbench.pipeline.checking import trouble
 from interpbench.pipeline.components import accepts, make_component
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.identity import (
@@ -29,6 +28,7 @@ from interpbench.pipeline.identity import (
     read_predictor,
     read_settings,
 )
+from interpbench.pipeline.learned import Learned, learned_by
 from interpbench.pipeline.provenance import target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import (
@@ -143,17 +143,13 @@ def fit(
         workspace = {"workspace": run.path / WORKSPACE} if accepts(explainer.fit, "workspace") else {}
         with untouched(loaded.module):
             torch.manual_seed(seed)
-            try:
+            with asking(f"method {method!r}", torch.empty(1, 1, *loaded.recipe.shape, device="meta")):
                 fitted = explainer.fit(loaded, training, validation, **workspace)
-            except OSError:  # of the disk
-                raise
-            except (Exception, SystemExit) as error:
-                like = torch.empty(1, 1, *loaded.recipe.shape, device="meta")
-                raise trouble(error, f"method {method!r}", like) from error
-        for warning in fitted.record.get("warnings", ()):
+        learned = learned_by(fitted, method)
+        for warning in learned.record.get("warnings", ()):
             log.warning("%s: %s", method, warning)
         run.write_failures(problem_rows(people) + failures + more)
-        _write(run.path, fitted, {**identity, "subjects": len(training) + len(validation)})
+        _write(run.path, learned, {**identity, "subjects": len(training) + len(validation)})
         remember(run.path / RECORD, explainer)
     run.end([STATE, RECORD, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
     finish(run.failures(), run.path / FAILURES, read_fitted(run.path).get("subjects") or 0)
@@ -195,8 +191,11 @@ def load_fitted(
         discover().load("explainer", record["method"]), record["options"], folder / RECORD, trust_factory
     )
     explainer, _ = make_component("explainer", record["method"], options)
-    fitted: Explainer = explainer.with_state(read_weights(state))
-    return fitted.with_record({**(record.get("record") or {}), **_times(folder)})
+    learned = read_weights(state)
+    measured = {**(record.get("record") or {}), **_times(folder)}
+    with asking(f"method {record['method']!r}", what=f"cannot use what is kept of it in {state}"):
+        fitted: Explainer = explainer.with_state(learned).with_record(measured)
+    return fitted
 
 
 def read_learned(folder: str | Path) -> Read:
@@ -227,17 +226,12 @@ def _times(folder: Path) -> dict[str, Any]:
     return read_record(place, {"training_seconds": Maybe(NUMBER)}, "record of times") if place.is_file() else {}
 
 
-def _write(folder: Path, fitted: Explainer, identity: Mapping[str, Any]) -> None:
+def _write(folder: Path, learned: Learned, identity: Mapping[str, Any]) -> None:
     from safetensors.torch import save_file
 
-    state: dict[str, Tensor] = {}
-    for name, tensor in fitted.state().items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise PluginError(f"Method {identity['method']!r} learned values that are no numbers, in {name}.")
-        state[name] = tensor.detach().cpu().contiguous().clone()
     with store.atomic_path(folder / STATE) as path:
-        save_file(state, path)
-    measured = dict(fitted.record)
+        save_file(dict(learned.state), path)
+    measured = dict(learned.record)
     if "training_seconds" in measured:
         store.write_json(folder / TIMES, {"training_seconds": measured.pop("training_seconds")})
     store.write_json(folder / RECORD, {**identity, "sha256": store.sha256_of(folder / STATE), "record": measured})

@@ -49,6 +49,15 @@ class Origin:
     read: Mapping[str, Any]  # as `read_of_subject` says it
 
 
+@dataclass(frozen=True)
+class Failed:
+    """A subject without a map, and why: its image could not be read, or the method or the predictor failed."""
+
+    subject: Subject
+    error: InterpbenchError
+    unread: bool
+
+
 Read = tuple[Tensor, Origin]  # the volume (1, I, J, K), and where it is from
 
 
@@ -69,7 +78,7 @@ class MapRun:
     whole: bool = False  # whether maps keep what lies outside the brain
     table_folder: Path | None = None  # the cohort's, which sidecars name images relative to
     ahead: int = AHEAD  # batches that are read before, or written after, the one at hand
-    late: list[tuple[Subject, InterpbenchError]] = field(default_factory=list)  # who failed when the map was written
+    late: list[Failed] = field(default_factory=list)  # who failed when the map was written
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
         """Where a subject's map belongs, or one of its extras."""
@@ -81,7 +90,7 @@ class MapRun:
 
     def explain(
         self, subjects: Sequence[Subject], batch_size: int, *, fail_fast: bool = False
-    ) -> tuple[list[Path], list[tuple[Subject, InterpbenchError]]]:
+    ) -> tuple[list[Path], list[Failed]]:
         """Make every map that is not there yet; with `fail_fast`, up to the first failure.
 
         Returns:
@@ -93,21 +102,21 @@ class MapRun:
             log.info("%d of %d maps are there already", len(subjects) - len(left), len(subjects))
         groups = [left[start : start + batch_size] for start in range(0, len(left), batch_size)]
         put_back = remembered(self.predictor.module)
-        failures: list[tuple[Subject, InterpbenchError]] = []
+        failures: list[Failed] = []
         what = track(groups, f"explaining with {self.method}", unit="subject" if batch_size == 1 else "batch")
         with behind(self.ahead) as do, ahead(self._read_group, groups, self.ahead) as read:
             for group in what:
-                for subject, error in self.explain_group(group, next(read), put_back, do):
-                    log.warning("no map: sub-%s: %s", subject.id, error)
-                    let_go(error)
-                    failures.append((subject, error))
+                for failed in self.explain_group(group, next(read), put_back, do):
+                    log.warning("no map: sub-%s: %s", failed.subject.id, failed.error)
+                    let_go(failed.error)
+                    failures.append(failed)
                 if failures and fail_fast:
                     break
-        for subject, error in self.late:
-            log.warning("no map: sub-%s: %s", subject.id, error)
-            failures.append((subject, error))
-        failed = {subject.id for subject, _ in failures}
-        made = [self.product(subject) for subject in subjects if subject.id not in failed]
+        for failed in self.late:
+            log.warning("no map: sub-%s: %s", failed.subject.id, failed.error)
+            failures.append(failed)
+        without = {failed.subject.id for failed in failures}
+        made = [self.product(subject) for subject in subjects if subject.id not in without]
         return [path for path in made if not fail_fast or path.is_file()], failures
 
     def _is_done(self, subject: Subject) -> bool:
@@ -143,19 +152,19 @@ class MapRun:
 
     def explain_group(
         self, group: Sequence[Subject], read: Sequence[Read | InputError], put_back: Restore, do: Do
-    ) -> list[tuple[Subject, InterpbenchError]]:
+    ) -> list[Failed]:
         """Have the maps of some subjects written, and tell who failed."""
-        failures: dict[str, InterpbenchError] = {}
+        failures: dict[str, Failed] = {}
         volumes, origins, records = [], [], []
         for subject, one in zip(group, read, strict=True):
             if isinstance(one, InputError):
-                failures[subject.id] = one
+                failures[subject.id] = Failed(subject, one, unread=True)
                 continue
             volume, origin = one
             try:
                 prediction = predict_one(self.predictor, volume[None].to(self.device))
-            except (InputError, PluginError) as error:
-                failures[subject.id] = error
+            except InterpbenchError as error:
+                failures[subject.id] = Failed(subject, error, unread=False)
                 continue
             volumes.append(volume)
             origins.append(origin)
@@ -167,19 +176,21 @@ class MapRun:
                 self.explainer, self.predictor, stacked, labels, self.method, self.seed, put_back=put_back
             )
             for origin, record, result in zip(origins, records, found, strict=True):
+                subject = origin.subject
                 if not isinstance(result, Explained):
-                    failures[origin.subject.id] = result
+                    failures[subject.id] = Failed(subject, result, unread=False)
                     continue
                 kept = _kept(result)
                 nothing = origin.cut.nothing_left(kept.map)
                 if nothing:  # it would be taken for an answer
-                    failures[origin.subject.id] = self._says_nothing(nothing)
+                    failures[subject.id] = self._says_nothing(subject, nothing)
                 else:
                     do(self.write, origin, record, kept)
-        return [(subject, failures[subject.id]) for subject in group if subject.id in failures]
+        return [failures[subject.id] for subject in group if subject.id in failures]
 
-    def _says_nothing(self, where: str) -> PluginError:
-        return PluginError(f"method {self.method!r}: the map is zero {where}: it says nothing about this subject.")
+    def _says_nothing(self, subject: Subject, where: str) -> Failed:
+        why = f"method {self.method!r}: the map is zero {where}: it says nothing about this subject."
+        return Failed(subject, PluginError(why), unread=False)
 
     def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> None:
         """Write what was found, on the image's grid. Extras first: a map that is marked as done has all of them.
@@ -189,7 +200,7 @@ class MapRun:
         subject, prepared, cut = origin.subject, origin.way_back, origin.cut
         back = cut.way_back(found.map, prepared)
         if not back.any():
-            self.late.append((subject, self._says_nothing("everywhere in the brain on the image's own grid")))
+            self.late.append(self._says_nothing(subject, "everywhere in the brain on the image's own grid"))
             return
         store.sidecar_of(self.product(subject)).unlink(missing_ok=True)
         for name, values in found.extras.items():

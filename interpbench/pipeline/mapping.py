@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from interpbench.errors import InterpbenchError, PluginError, ResourceError
+from interpbench.foreign import asking
 from interpbench.interfaces import Explainer, Predictor
-from interpbench.pipeline.checking import checked_extras, checked_maps, trouble
+from interpbench.pipeline.checking import checked_extras, checked_maps
 from interpbench.pipeline.components import has_seed
 from interpbench.untouched import Restore, untouched
 
@@ -72,17 +73,14 @@ def explained(
 
     Returns:
         For each subject its map and extras, or why there is none.
-
-    Raises:
-        ResourceError: memory ran out with one subject.
     """
     together = len(subjects)
     if together == 1 or not has_seed(type(explainer)):
         try:
             return _at_once(explainer, predictor, volumes, subjects[0], method, seed, put_back)
-        except ResourceError:
+        except ResourceError as error:
             if together == 1:
-                raise
+                return [error]
             log.warning("%s: memory ran out with %d subjects at once; going on with half of them", method, together)
             halves = slice(None, together // 2), slice(together // 2, None)
             note = f"memory ran out with {together} subjects at once"
@@ -137,12 +135,10 @@ def _maps(
         random.seed(own)
         np.random.seed(own)
         torch.manual_seed(own)
-        try:
+        with asking(f"method {method!r}", volumes):
             maps, extras = explainer.explain_with_extras(predictor, volumes)
             notes = tuple(map(str, explainer.told()))
             measured = {str(name): float(value) for name, value in explainer.measured().items()}
-        except (Exception, SystemExit) as error:
-            raise trouble(error, f"method {method!r}", volumes) from error
     if changed:
         raise PluginError(
             f"method {method!r} left the network or its input changed: both are put back, its map is refused."

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from interpbench.errors import NotApplicable, PluginError
+from interpbench.errors import NotApplicable, PluginError, message_of
+from interpbench.foreign import asking
 from interpbench.metric import Case, Measure, Metric
 from interpbench.metrics.declaration import checked_values, faults_of, nothing
-from interpbench.pipeline.checking import trouble
-from interpbench.registry import one_line
 from interpbench.untouched import remembered, untouched
 
 
@@ -53,21 +52,20 @@ def measured(name: str, metric: Metric, case: Case) -> tuple[dict[str, float | l
     Raises:
         PluginError: the metric failed, or returned something else than it declared.
         ResourceError: memory ran out.
+        InterpbenchError: the metric raised it.
     """
     measures = _measures(name, metric)
     try:
-        returned = _lent(metric, case)
+        returned = _lent(name, metric, case)
     except NotApplicable as reason:
-        return nothing(measures), " ".join(str(reason).split()) or "it does not apply to this map"
-    except (Exception, SystemExit) as error:
-        raise trouble(error, f"metric {name!r} on the map by {case.method!r}", case.volume[None]) from error
+        return nothing(measures), message_of(reason)
     try:
         return checked_values(measures, returned), ""
     except ValueError as cause:
         raise PluginError(f"metric {name!r} {cause}.") from cause
 
 
-def _lent(metric: Metric, case: Case) -> object:
+def _lent(name: str, metric: Metric, case: Case) -> object:
     """What the metric returns, and everything is put back."""
     # Of a large network a copy takes longer than most measures: one serves all methods and metrics of a subject.
     module = case.predictor.module
@@ -75,17 +73,23 @@ def _lent(metric: Metric, case: Case) -> object:
     with untouched(nn.Module(), *_tensors(case)):
         _seed(case.generator("global").initial_seed())
         try:
-            return metric.measure(case)
+            with asking(f"metric {name!r} on the map by {case.method!r}", case.volume[None]):
+                return _measure(metric, case)
         finally:
             put_back()
 
 
-def _measures(name: str, metric: Metric) -> tuple[Measure, ...]:
+def _measure(metric: Metric, case: Case) -> object:
     try:
+        return metric.measure(case)
+    except NotApplicable as reason:
+        raise NotApplicable(message_of(reason) or "it does not apply to this map") from reason
+
+
+def _measures(name: str, metric: Metric) -> tuple[Measure, ...]:
+    with asking(f"metric {name!r}", what="cannot say what it measures"):
         measures = metric.measures
         faults = faults_of(measures)
-    except Exception as error:  # a property, of a plugin
-        raise PluginError(f"metric {name!r} cannot say what it measures: {one_line(error)}.") from error
     if faults:
         raise PluginError(f"metric {name!r} declares what is not allowed: {'; '.join(faults)}.")
     return tuple(measures)

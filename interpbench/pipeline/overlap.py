@@ -8,6 +8,7 @@ threads share torch's with whoever asks: with as many as the network has, each w
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -40,14 +41,23 @@ def ahead(function: Callable[[Item], Result], items: Iterable[Item], number: int
         function: called in other threads, for several items at once.
         number: of results that are being made or wait to be taken, at most.
     """
+    whole = functools.partial(_no_end, function)
     if not number:
-        yield map(function, items)
+        yield map(whole, items)
         return
     with _pool(number, "ahead") as pool:
         try:
-            yield _in_order(pool, function, items, number)
+            yield _in_order(pool, whole, items, number)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _no_end(function: Callable[[Item], Result], item: Item) -> Result:
+    """What the function returns; its StopIteration would be taken for the end of the items."""
+    try:
+        return function(item)
+    except StopIteration as error:
+        raise RuntimeError(f"StopIteration from {item!r}") from error
 
 
 def _in_order(
@@ -113,7 +123,17 @@ def _at_once(function: Callable[..., object], *arguments: Any) -> None:
 
 
 def let_go(error: BaseException | None) -> None:
-    """Forget where an error was raised: in a list, it would keep all that was at hand there in memory."""
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
+    """Forget where an error, and all that led to it, was raised: in a list, that would keep what was at hand there.
+
+    Errors may lead to each other in a circle; each is visited once.
+    """
+    seen, waiting = set[int](), [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.with_traceback(None)  # an assignment would fail on an error that is a frozen dataclass
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions

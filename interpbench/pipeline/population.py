@@ -15,10 +15,10 @@ from torch import Tensor
 
 from interpbench import store
 from interpbench.errors import InputError
+from interpbench.foreign import asking
 from interpbench.grid import box_affine
 from interpbench.image_rules import ImageRules
 from interpbench.interfaces import Aggregator
-from interpbench.pipeline.checking import trouble
 from interpbench.pipeline.network_map import on_network_grid
 from interpbench.recipe import Recipe
 from interpbench.volume import read_volume
@@ -80,11 +80,9 @@ class Population:
                     " around its own brain. Register the images to a template, and train with a `centre`."
                 )
             raise InputError(f"{path}: the network's grid was laid elsewhere for this image, it is not registered.")
-        try:
+        with asking(f"aggregator {self.name!r}", placed.map[None, None]):
             self.aggregator.add(placed.map)
             self.aggregator.add_brain(placed.brain)
-        except (Exception, SystemExit) as error:
-            raise trouble(error, f"aggregator {self.name!r}", placed.map[None, None]) from error
         self._images += placed.volume[0].double()
         self._brains += placed.brain
         self.number += 1

@@ -12,11 +12,11 @@ import torch
 
 from interpbench import store
 from interpbench.cohort import Subject
-from interpbench.errors import InputError, PluginError
+from interpbench.errors import InputError, InterpbenchError, PluginError
+from interpbench.foreign import asking
 from interpbench.interfaces import Predictor
 from interpbench.model import load_predictor
 from interpbench.network import NetworkPredictor
-from interpbench.pipeline.checking import trouble
 from interpbench.pipeline.classification import class_figures
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.evaluation import describe_figures, figures_of
@@ -160,7 +160,7 @@ def predict_subjects(
                     raise found
                 volume, warnings = found
                 numbers = _numbers(predictor, subject, volume[None].to(device))
-            except (InputError, PluginError) as error:
+            except InterpbenchError as error:
                 log.warning("left out: sub-%s: %s", subject.id, error)
                 failures.append(failure(subject.id, subject.image, error))
                 continue
@@ -205,7 +205,8 @@ def _most_probable(predictor: Predictor, volume: torch.Tensor, value: float) -> 
     if len(classes) == 2:
         return target if value > 0 else next(name for name in classes if name != target)
     if isinstance(predictor, NetworkPredictor):
-        return classes[int(predictor.class_logits(volume)[0].argmax())]
+        with asking("the predictor", volume):
+            return classes[int(predictor.class_logits(volume)[0].argmax())]
     return None
 
 
@@ -216,11 +217,10 @@ def predict_one(predictor: Predictor, volume: torch.Tensor) -> float:
     Raises:
         PluginError: the predictor fails, or its answer is no number.
         ResourceError: memory ran out.
+        InterpbenchError: the predictor raised it.
     """
-    try:
+    with asking("the predictor", volume):
         value = float(predictor.predict(volume).double().reshape(()))
-    except (Exception, SystemExit) as error:
-        raise trouble(error, "the predictor", volume) from error
     if not math.isfinite(value):
         raise PluginError(f"the predictor answers {value}, which is no number of {predictor.unit}.")
     return value

@@ -10,7 +10,7 @@ from typing import Any
 
 from interpbench import store
 from interpbench.cohort import read_cohort as read_table
-from interpbench.errors import PluginError, SubjectsFailed, UsageError
+from interpbench.errors import NotApplicable, PluginError, ResourceError, SubjectsFailed, UsageError
 from interpbench.image_rules import ImageRules
 from interpbench.model import check_trust, load_predictor
 from interpbench.options import option_fields, options_json
@@ -107,7 +107,7 @@ def search(
                 seed=seed, device=device, cache=cache, images=images, trust_factory=trust_factory)  # fmt: skip
         except SubjectsFailed as error:  # fitted and written all the same
             left_out = error
-        except PluginError as error:
+        except (PluginError, NotApplicable, ResourceError) as error:
             log.warning("%s: %s", label_of(values), error)
             trials.append(Trial(values, folder.name, {}, failure=str(error)))
             continue

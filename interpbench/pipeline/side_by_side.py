@@ -30,6 +30,7 @@ from typing import Any, NoReturn, TypeVar
 import torch
 from tqdm import tqdm
 
+from interpbench.errors import one_line
 from interpbench.progress import progress_bars, track
 
 log = logging.getLogger("interpbench")
@@ -182,7 +183,7 @@ def _live(begin: Callable[[], None], caller: int) -> NoReturn:
             begin()
         status = 0
     except BaseException as error:  # the caller will meet it too
-        log.debug("a process ends early: %r", error, exc_info=True)
+        log.debug("a process ends early: %s", one_line(error), exc_info=True)
     finally:
         os._exit(status)
 

@@ -12,6 +12,7 @@ import torch
 from interpbench import store
 from interpbench.cohort import SPLITS, Cohort, split_cohort
 from interpbench.errors import InputError, UsageError, did_you_mean
+from interpbench.foreign import asking
 from interpbench.interfaces import Sample
 from interpbench.layout import settle
 from interpbench.model import RECORD, WEIGHTS, read_record, save_predictor
@@ -181,7 +182,9 @@ def _train(
         log.warning("There is no validation split: the last epoch is kept, not the best.")
     mean, spread = statistics.fmean(targets), statistics.pstdev(targets)
     scale, offset = (spread, mean) if blank.standardise and not aim.classes else (1.0, 0.0)
-    module = blank.build(recipe.shape)
+    like = torch.empty(1, 1, *recipe.shape, device="meta")
+    with asking(f"predictor {type(blank).__name__}", like, what="cannot build its network"):
+        module = blank.build(recipe.shape)
     _check(blank, module, training[0], recipe, device)
     log.info(
         "training on %d subjects, %d for validation, %d parameters, on %s",

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from interpbench.cohort import Cohort, Subject
+from interpbench.errors import InterpbenchError
+from interpbench.foreign import asking
 from interpbench.grid import move
 from interpbench.interfaces import Predictor
 from interpbench.metric import Case
@@ -21,6 +23,7 @@ from interpbench.pipeline.benchmarking.maps import Maps
 from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.components import has_seed
 from interpbench.pipeline.mapping import subject_seed
+from interpbench.pipeline.selection import log
 from interpbench.prepared import Prepared
 from interpbench.samples import Samples, target_of
 from interpbench.volume import Volume, read_volume
@@ -53,7 +56,8 @@ class Circumstances:
             found: maps by method, not blurred.
         """
         volume, brain = prepared.volume.to(self.device), prepared.brain.to(self.device)
-        prediction = float(self.forward(volume[None])[0])
+        with asking("the predictor", volume[None]):
+            prediction = float(self.forward(volume[None])[0])
         truth = truth_of(subject, self.truth, prepared)
         common = {
             "subject": subject.id,
@@ -92,8 +96,13 @@ class Circumstances:
     def _reference(self, contestant: Contestant, volume: Tensor) -> Tensor | None:
         if contestant.blur:
             return None
-        reference = contestant.explainer.reference(volume[None])
-        return None if reference is None else reference[0]
+        try:
+            with asking(f"method {contestant.method!r}, asked for its reference,", volume[None]):
+                reference = contestant.explainer.reference(volume[None])
+                return None if reference is None else reference[0]
+        except InterpbenchError as error:  # measures that need none go on
+            log.warning("%s: %s", contestant.name, error)
+            return None
 
     def _again(
         self, contestant: Contestant, subject: str, volume: Tensor, brain: Tensor, map: Tensor, kept: dict[Any, Tensor]

@@ -15,10 +15,12 @@ import torch
 from safetensors.torch import save_file
 
 from interpbench import store
+from interpbench.foreign import asking
 from interpbench.interfaces import Explainer, Predictor, Sample
 from interpbench.locks import alone
 from interpbench.options import options_json
 from interpbench.pipeline.components import accepts
+from interpbench.pipeline.learned import learned_by
 from interpbench.pipeline.selection import log
 from interpbench.untouched import untouched
 from interpbench.weights import read_weights
@@ -46,7 +48,9 @@ class Refits:
                 with alone(self.folder / f".{key}.lock"):
                     if not state.is_file():  # else another process fitted it, while this one waited
                         self._fit(state, explainer, predictor, method)
-            self._kept[key] = explainer.with_state(read_weights(state))  # also of a fit made here: the same for all
+            learned = read_weights(state)  # also of a fit made here: the same for all
+            with asking(f"method {method!r}", what=f"cannot use what is kept of it in {state}"):
+                self._kept[key] = explainer.with_state(learned)
         return self._kept[key]
 
     def _fit(self, state: Path, explainer: Explainer, predictor: Predictor, method: str) -> None:
@@ -55,10 +59,11 @@ class Refits:
         given = {"workspace": workspace} if accepts(explainer.fit, "workspace") else {}
         with untouched(predictor.module), _quiet():  # what it finds of such a network is no news about the method
             torch.manual_seed(self.seed)
-            fitted = explainer.fit(predictor, self.training, self.validation, **given)
-        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in fitted.state().items()}
+            with asking(f"method {method!r}", what="failed while it was fitted again"):
+                fitted = explainer.fit(predictor, self.training, self.validation, **given)
+        tensors = learned_by(fitted, method).state
         with store.atomic_path(state) as path:
-            save_file(tensors, path)
+            save_file(dict(tensors), path)
         shutil.rmtree(workspace, ignore_errors=True)
 
 

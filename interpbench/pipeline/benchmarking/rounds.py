@@ -16,7 +16,7 @@ from torch import Tensor
 
 from interpbench import store
 from interpbench.cohort import Subject
-from interpbench.errors import InputError, InterpbenchError, NotApplicable, PluginError, ResourceError
+from interpbench.errors import InputError, InterpbenchError, NotApplicable, ResourceError
 from interpbench.interfaces import Predictor
 from interpbench.metric import Case, Metric
 from interpbench.metrics.declaration import nothing
@@ -102,7 +102,9 @@ def _look(
     try:
         prepared = predictor.recipe.prepare(subject)
         predict_one(predictor, prepared.volume[None].to(maps.device))  # refuses what is no number
-    except (InputError, PluginError) as error:
+    except ResourceError:
+        raise
+    except InterpbenchError as error:
         log.warning("left out: sub-%s: %s", subject.id, error)
         found.failures.append(failure(subject.id, subject.image, error))
         return
@@ -251,7 +253,9 @@ def _rows(name: str, metric: Metric, case: Case) -> list[Row]:
     """One metric's rows of one map; a metric that fails is told, and the others go on."""
     try:
         values, note = measured(name, metric, case)
-    except PluginError as error:
+    except ResourceError:
+        raise
+    except InterpbenchError as error:
         log.warning("sub-%s, %s: %s", case.subject, case.method, error)
         values, note = nothing(metric.measures), str(error)
     return rows_of(case.subject, case.method, metric.measures, values, note)

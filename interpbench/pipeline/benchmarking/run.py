@@ -13,7 +13,7 @@ import torch
 from interpbench import store
 from interpbench.atlas import read_atlas
 from interpbench.cohort import Cohort, Subject
-from interpbench.errors import InputError, PluginError, SubjectsFailed
+from interpbench.errors import InputError, NotApplicable, PluginError, SubjectsFailed
 from interpbench.inference import forward_only
 from interpbench.interfaces import Predictor
 from interpbench.model import load_predictor
@@ -230,7 +230,7 @@ def _entered(
     for name in names:
         try:
             entered.append(ground.ready(name, options.get(name, {}), model))
-        except (InputError, PluginError) as error:
+        except (InputError, NotApplicable, PluginError) as error:
             log.warning("%s takes no part: %s", name, error)
             excluded[name] = str(error)
     return entered, excluded

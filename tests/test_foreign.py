@@ -641,6 +641,24 @@ def test_an_aggregator_that_fails_ends_the_command_in_one_line(
     assert code == 5 and said.splitlines()[-1].startswith("Error: aggregator 'adder' failed: ValueError")
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("way", ["an own error that is its own cause", "no pickle of it", "an exit in order"])
+def test_a_metric_that_fails_leaves_a_benchmark_to_the_others(
+    way: str, processes: int, few: Path, offered: Any, toy_plugin: types.ModuleType, tmp_path: Path
+) -> None:
+    toy_plugin.offer("metric", "measuring", Measuring)
+    offered(Alone, "nothing")
+    explain(few, "alone", tmp_path / "maps", method="method", device="cpu")
+    Boom.due = ERRORS[way][0]
+    interpbench.benchmark(few, "alone", tmp_path / "bench", methods=["method"], maps=[tmp_path / "maps"], floors=False,
+                          measures=["measuring", "complexity"], blur=0, processes=processes, device="cpu")  # fmt: skip
+    with (tmp_path / "bench" / "measures.tsv").open() as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert {row["value"] for row in rows if row["measure"] == "number"} == {"n/a"}
+    assert all(row["note"] for row in rows if row["measure"] == "number")
+    assert any(row["value"] != "n/a" for row in rows if row["measure"] != "number")
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_the_command_line_tells_whatever_reaches_it_in_one_line(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what no guard has turned into one of the family."""

@@ -26,12 +26,14 @@ from interpbench.pipeline.selection import (
     failure,
     finish,
     known_splits,
+    log,
     open_cohort,
     problem_rows,
     recorded_splits,
 )
 from interpbench.pipeline.shards import shard_of, share_of
-from interpbench.readout import check_readout
+from interpbench.pipeline.trying import equal_of_subjects, try_before_use
+from interpbench.readout import ends_in_bound
 from interpbench.store import FAILURES
 
 FITTED = "fitted"  # below the output: where a method that had to learn is kept
@@ -89,7 +91,7 @@ def explain(
         The maps' paths, by label.
 
     Raises:
-        InputError: the predictor's answer is squashed, or the same for everybody.
+        InputError: the predictor's answer is squashed, the same for everybody, or depends on chance or the batch.
         SubjectsFailed: some subjects have no map; they are listed in `out/failures.tsv`.
         PluginError: no subject has one, for the method failed.
     """
@@ -108,7 +110,8 @@ def explain(
     people = open_cohort(cohort, need_age=False, images=images)
     here = out / FITTED if fitted is None else Path(fitted)
     subjects, others = _chosen(people, split, participants, here, Path(predictor))
-    check_readout(model, first_volumes(subjects, model.recipe, where), str(predictor))
+    trained, first = predictor_record(predictor), first_volumes(subjects, model.recipe, where)
+    doubts = try_before_use(model, first, str(predictor), trained)
     asked = {
         "method": method,
         "distribution": distribution_of(installed),
@@ -135,20 +138,32 @@ def explain(
         subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
     subjects = share_of(subjects, part)
     work = MapRun(
-        run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=predictor_record(predictor),
+        run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=trained,
         method=method, distribution=distribution_of(installed), seed=seed, device=where, ahead=ahead,
+        doubts=doubts, bounded=len(first) > 0 and ends_in_bound(model, first[:1]),
     )  # fmt: skip
     bad = [] if participants or part[0] else problem_rows(people, others)
     if bad and fail_fast:
         run.write_failures(bad)
         finish(bad, run.path / FAILURES, 0)
     done, failed = work.explain(subjects, batch_size, fail_fast=fail_fast)
+    for sentence in equal_of_subjects(model, subjects, _predictions(work, subjects), where):
+        log.warning("%s", sentence)
     rows = bad + [failure(subject.id, subject.image, error) for subject, error in failed]
     run.write_failures(rows, _about(subjects, bad) if participants or part[1] > 1 else None)
     if failed and not done and all(isinstance(error, PluginError) for _, error in failed):
         raise PluginError(f"None of {len(failed)} subjects could be explained: {failed[0][1]}")
     finish(rows, run.path / FAILURES, len(done))
     return done
+
+
+def _predictions(work: MapRun, subjects: Sequence[Subject]) -> dict[str, float]:
+    """The predictions of this run and of the maps that were there before, by label."""
+    known = {subject.id: store.sidecar_of(work.product(subject)) for subject in subjects}
+    before = {label: store.read_json(path) for label, path in known.items()
+              if label not in work.predictions and path.is_file()}  # fmt: skip
+    there = {label: one.get("prediction") for label, one in before.items() if isinstance(one, dict)}
+    return {**{label: one for label, one in there.items() if isinstance(one, float)}, **work.predictions}
 
 
 def _about(subjects: Sequence[Subject], rows: Sequence[Mapping[str, Any]]) -> set[str]:

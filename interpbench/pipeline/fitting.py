@@ -19,7 +19,7 @@ from interpbench.options import options_json
 from interpbench.pipeline.checking import trouble
 from interpbench.pipeline.components import accepts, make_component
 from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.provenance import cohort_sha256, distribution_of, target_of_run
+from interpbench.pipeline.provenance import cohort_sha256, distribution_of, predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import (
     SPLIT_TABLE,
@@ -30,8 +30,8 @@ from interpbench.pipeline.selection import (
     recorded_splits,
     write_splits,
 )
+from interpbench.pipeline.trying import try_before_use
 from interpbench.prepared_cache import PreparedCache
-from interpbench.readout import check_readout
 from interpbench.records import read_record
 from interpbench.samples import target_of
 from interpbench.store import FAILURES
@@ -93,7 +93,9 @@ def fit(
         people.subjects, seed=seed, column=loaded.target_column, classes=loaded.classes
     )
     learners = [subject for subject in people.subjects if splits[subject.id] == "train"]
-    check_readout(loaded, first_volumes(learners, loaded.recipe, where), str(predictor))
+    try_before_use(
+        loaded, first_volumes(learners, loaded.recipe, where), str(predictor), predictor_record(predictor)
+    )
     identity = {
         "method": method,
         "distribution": distribution_of(installed),

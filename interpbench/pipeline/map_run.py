@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ from interpbench.errors import InputError, InterpbenchError, PluginError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP, doubts_about
 from interpbench.pipeline.components import has_seed
-from interpbench.pipeline.mapping import Explained, explained, subject_seed
+from interpbench.pipeline.mapping import Explained, described, explained, subject_seed
 from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
 from interpbench.pipeline.prediction import outside_training, predict_one
 from interpbench.pipeline.provenance import target_of_run
 from interpbench.pipeline.selection import log
 from interpbench.prepared import Prepared
 from interpbench.progress import track
+from interpbench.readout import bound_of
 from interpbench.recipe import Recipe
 from interpbench.untouched import Restore, remembered
 from interpbench.volume import write_map
@@ -39,6 +40,7 @@ class Origin:
     subject: Subject
     way_back: Prepared  # without its voxels
     hashes: Mapping[str, str | None]
+    held: str | None = None  # a sentence, where the network's last layer holds the prediction at its floor or ceiling
 
 
 Read = tuple[Tensor, Origin]  # the volume (1, I, J, K), and where it is from
@@ -58,6 +60,10 @@ class MapRun:
     device: torch.device
     recipe: Recipe  # the predictor's
     ahead: int = AHEAD  # batches that are read before, or written after, the one at hand
+    doubts: tuple[str, ...] = ()  # about the predictor; they belong beside each of its maps
+    bounded: bool = False  # whether the network ends in a layer with a floor or ceiling
+    predictions: dict[str, float] = field(default_factory=dict)  # of those predicted so far, by label
+    details: dict[str, Any] = field(default_factory=dict)  # what the method decided by itself, once it is known
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
         """Where a subject's map belongs, or one of its extras."""
@@ -131,12 +137,20 @@ class MapRun:
             except (InputError, PluginError) as error:
                 failures[subject.id] = error
                 continue
+            self.predictions[subject.id] = prediction
+            held = bound_of(self.predictor, volume[None].to(self.device)) if self.bounded else None
+            if held is not None:
+                where = f"the network ends in {held}, gradients are zero there"
+                why = f"the prediction is exactly {prediction:.6g} {self.predictor.unit}: {where}"
+                origin = dataclasses.replace(origin, held=why)
             volumes.append(volume)
             origins.append(origin)
             records.append(self.record(origin, prediction))
         if volumes:
             labels = [origin.subject.id for origin in origins]
             stacked = torch.stack(volumes).to(self.device)
+            if not self.details:
+                self.details.update(described(self.explainer, self.predictor, stacked, self.method))
             found = explained(
                 self.explainer, self.predictor, stacked, labels, self.method, self.seed, put_back=put_back
             )
@@ -145,6 +159,7 @@ class MapRun:
                     failures[origin.subject.id] = result
                 elif not bool(result.map.any()):  # it would be taken for an answer
                     why = "the map is zero everywhere: it says nothing about this subject"
+                    why += f" ({origin.held})" if origin.held else ""
                     failures[origin.subject.id] = PluginError(f"method {self.method!r}: {why}.")
                 else:
                     do(self.write, origin, record, _kept(result))
@@ -157,12 +172,14 @@ class MapRun:
         for name, values in found.extras.items():
             self._write_one(self.product(subject, name), prepared, values, {**record, "extra": name})
         outside = outside_training(record["prediction"], self.trained, record["unit"])
-        doubts = [*prepared.warnings, *doubts_about(found.map), *found.notes, outside]
+        doubts = [*self.doubts, *prepared.warnings, *doubts_about(found.map), *found.notes, outside, origin.held]
         whole = {
             **record,
             "signed": self.run.manifest["signed"],
             "extras": list(found.extras),
+            **({"details": self.details} if self.details else {}),
             "warnings": [doubt for doubt in doubts if doubt],
+            "predictor_warnings": list(self.doubts),
         }
         self._write_one(self.product(subject), prepared, found.map, whole)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ RECORD = "population.json"
 SHOWN = 0.10  # of the brain, the paper's share
 RIM = 0.10  # of the largest value
 _ASKED = {"run": str, "participant_id": str, "sha256": str, "image": str, "image_sha256": str}  # of a sidecar
-_USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "warnings")  # of a sidecar
+_USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "warnings",
+         "predictor_warnings")  # of a sidecar  # fmt: skip
 
 
 def aggregate(
@@ -155,6 +156,13 @@ def paint_above(map: Tensor, brain: Tensor) -> float:
     return float(np.quantile(inside.numpy(), 1 - SHOWN))
 
 
+def _doubt(sentences: Sequence[str]) -> str | None:
+    """What the picture says of the predictor: the first doubt, and where the others stand."""
+    if not sentences:
+        return None
+    return sentences[0] + (f" ({len(sentences) - 1} more in {RECORD})" if len(sentences) > 1 else "")
+
+
 def _write(
     folder: Path, population: Population, manifest: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -174,7 +182,7 @@ def _write(
     six_slices(
         named[pictured].numpy(), population.background.numpy(), population.affine, folder / "population.png",
         title=title, unit="importance (no unit)", n=population.number,
-        threshold=paint_above(named[pictured], population.brain),
+        threshold=paint_above(named[pictured], population.brain), doubt=_doubt(population.predictor_warnings),
     )  # fmt: skip
     summary = {
         **asked,
@@ -185,7 +193,7 @@ def _write(
         "pictured": pictured,
         "brain_voxels": int(population.brain.sum()),
         "affine": population.affine,
-        "warnings": population.warnings,
+        "warnings": [*population.predictor_warnings, *population.warnings],
     }
     store.write_json(folder / RECORD, summary)
     return dict(store.read_json(folder / RECORD))

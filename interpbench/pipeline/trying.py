@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,14 +15,18 @@ from interpbench.cohort import Subject
 from interpbench.errors import InputError
 from interpbench.interfaces import Predictor
 from interpbench.model import doubts_of
+from interpbench.pipeline.provenance import predictor_record
+from interpbench.pipeline.reading import first_volumes
+from interpbench.progress import track
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe
 from interpbench.registry import one_line
-from interpbench.steadiness import Trial, try_answers
+from interpbench.steadiness import LARGE, Trial, try_answers
 from interpbench.trial import equal_predictions, refuse
 
 log = logging.getLogger("interpbench")
 
+SOME = 16  # subjects that are predicted to see whether predictions are equal, where volumes are not large
 ADOPT_AGAIN = " Where that is meant, `interpbench adopt --accept {kind}` allows it, with a warning."
 
 
@@ -61,6 +67,36 @@ def accepted_in(record: Mapping[str, Any]) -> tuple[str, ...]:
     trial = record.get("trial")
     accepted = trial.get("accepted") if isinstance(trial, Mapping) else None
     return tuple(str(one) for one in accepted) if isinstance(accepted, list | tuple) else ()
+
+
+def doubts_of_cohort(predictor: Predictor, who: str | Path, subjects: Sequence[Subject]) -> list[str]:
+    """What is doubtful about a predictor on a cohort, before any run: `try_before_use`, and equal predictions.
+
+    Args:
+        who: its model folder, or its name.
+        subjects: the cohort's; a few of them, evenly from first to last, are predicted.
+
+    Raises:
+        InputError: as `try_before_use`.
+    """
+    few = SOME if math.prod(predictor.recipe.shape) < LARGE else 4
+    places = sorted({round(place * (len(subjects) - 1) / max(few - 1, 1)) for place in range(few)}) if subjects else []
+    chosen = [subjects[place] for place in places]
+    device = torch.device("cpu")
+    doubts = try_before_use(predictor, first_volumes(chosen, predictor.recipe, device), str(who), predictor_record(who))
+    volume_of, predictions = volumes_of(chosen, predictor.recipe, device), dict[str, float]()
+    for place, subject in enumerate(track(chosen, "Trying the predictor", unit="subject")):
+        volume = volume_of(place)
+        try:
+            if volume is not None:
+                with torch.no_grad():
+                    predictions[subject.id] = float(predictor.predict(volume).double().reshape(()))
+        except Exception as error:  # another's code
+            raise InputError(f"{who}: cannot predict sub-{subject.id}: {one_line(error)}.") from error
+    equal = equal_of_subjects(predictor, chosen, predictions, device)
+    for sentence in equal:
+        log.warning("%s", sentence)
+    return [*doubts, *equal]
 
 
 def equal_of_subjects(

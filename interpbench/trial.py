@@ -54,7 +54,7 @@ def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") ->
     answers = answered.figures["answers"]
     log.info("trial: a gradient by the volume")
     gradient = _try_gradient(predictor, volumes)
-    spread = _try_spread(predictor, volumes, answers, what)
+    spread = _try_spread(predictor, volumes, answers, what, reached=bool(gradient.figures["largest_gradient"]))
     if any(one.explains for one in spread) and not gradient.figures.get("largest_gradient"):
         gradient = Trial((), gradient.figures)  # a layer that is shut, or answers that never vary, have none
     return Trial((*gradient.findings, *spread), {**answered.figures, **gradient.figures})
@@ -154,14 +154,16 @@ def _gradient(predictor: Predictor, volume: Tensor) -> Tensor | None:
     return found
 
 
-def _try_spread(predictor: Predictor, volumes: Tensor, answers: list[float], what: str) -> list[Finding]:
-    """Whether answers are all the same, or some of them exactly."""
+def _try_spread(
+    predictor: Predictor, volumes: Tensor, answers: list[float], what: str, *, reached: bool
+) -> list[Finding]:
+    """Whether answers are all the same, or some of them exactly; `reached` says whether the volume moves the answer."""
     finite = [one for one in answers if math.isfinite(one)]
     same = len(finite) > 1 and max(finite) - min(finite) <= 0.1 * SAME * max(1.0, *map(abs, finite))
     if same and bound_of(predictor, volumes[:1]) is None:
         told = f"{_rounded(finite[0])} {predictor.unit} for each of {len(finite)} {what}"
-        sentence = f"it answers the same, {told}: nothing in them reaches the answer"
-        return [Finding("constant", sentence, explains=True)]
+        why = "what they differ in does not reach the answer" if reached else "nothing in them reaches the answer"
+        return [Finding("constant", f"it answers the same, {told}: {why}", certain=not reached, explains=True)]
     return [
         Finding(
             "stuck", one.sentence, explains=one.bound is not None,

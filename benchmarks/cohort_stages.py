@@ -13,7 +13,8 @@ from cohort_case import Case
 from interpbench import Subject, explain, load_predictor, read_cohort, read_volume, store
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.fitting import load_fitted
-from interpbench.pipeline.map_run import MapRun, hashes_of
+from interpbench.pipeline.identity import sha256_of
+from interpbench.pipeline.map_run import MapRun
 from interpbench.pipeline.provenance import predictor_record
 from interpbench.untouched import remembered
 
@@ -79,8 +80,8 @@ class _Asked:
 
 
 def _read_files(subject: Subject) -> None:
-    hashes_of(subject)
     for file in filter(None, (subject.image, subject.mask)):
+        sha256_of(file)
         read_volume(file, nan_to_zero=True, constant_ok=True)
 
 

@@ -3,7 +3,7 @@
 Each case (`occlusion_case.py`) is measured in one process: the peers, as their documentation calls them and with
 network and volume in channels-last layout, for a few batches of several sizes (`occlusion_peers.py`), and in between
 our run over the whole volume (`occlusion_ours.py`). A peer's time is its seconds a box times all boxes, for peers do
-not leave the background out. Ours is told for a first run, which traces the network and checks the trace, and for
+not leave the background out. Ours is told for a first run, which traces the network and tries it, and for
 further ones. Memory is of processes of their own. `--scaling` times our side alone over sizes of boxes, strides and
 volumes.
 """

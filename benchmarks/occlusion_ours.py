@@ -1,6 +1,7 @@
 """Our side of `occlusion.py`: a whole run of the explainer `occlusion`, or one over a sample of its boxes.
 
-A first run traces the network and checks the trace by a plain pass; later ones, of another volume for example, keep it.
+A first run traces the network and tries the engine by a few plain passes; later ones, of another volume for example,
+keep it, and are tried by one.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from phantom import OURS, kept
 
 from interpbench import benchmark
 from interpbench.atomic import read_json, write_json
+from interpbench.options import split_options
 from interpbench.pipeline.fitting import read_fitted
 
 ROOT = Path(__file__).parents[1]
@@ -36,15 +37,19 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     add("--measures", default="all")
     add("--test-subjects", type=int, default=0, help="that take part; 0 for the whole test split")
     add("--repeats", type=int, default=4, help="test subjects on whom methods are run again")
+    add("--benchmark-option", action="append", default=[], metavar="METHOD.NAME=VALUE")
     add("--device", default="cpu")
     add("--threads", type=int, default=0)
     asked = parser.parse_args(words)
     machine = describe_machine(asked.device, asked.threads)
     given = {"methods": asked.methods.split(","), "measures": asked.measures.split(","),
              "subjects": asked.test_subjects, "repeats": asked.repeats}  # fmt: skip
-    settings = {**given, "unoise": read_fitted(asked.fitted)["options"]}
+    options = split_options(asked.benchmark_option)
+    settings = {**given, "benchmark_options": options, "unoise": read_fitted(asked.fitted)["options"]}
     print(json.dumps({"settings": settings, "machine": machine}, indent=2))
-    found = benchmark(asked.cohort, asked.predictor, asked.work, fitted=[asked.fitted], device=asked.device, **given)
+    found = benchmark(
+        asked.cohort, asked.predictor, asked.work, fitted=[asked.fitted], options=options, device=asked.device, **given
+    )
     trained = read_json(asked.predictor / "model.json")["metrics"]["test"]
     run = {"label": "test split", "predictor": trained, **kept(found, OURS)}
     write_json(asked.out, {"settings": settings, "machine": machine, "runs": [run]})

@@ -96,16 +96,22 @@ def move_all(
     images: Sequence[Tensor], source_affine: Affine, affine: Affine, shape: Sequence[int], *, smooth: bool = False
 ) -> list[Tensor]:
     """What `move` makes of each of several images that share a grid; where they are interpolated, it is faster."""
-    between = np.linalg.inv(source_affine) @ affine  # index wanted -> index of the source
-    turn = np.rint(between[:3, :3])
-    shift = np.rint(between[:3, 3])
-    reach = np.abs(between[:3, :3] - turn) @ np.asarray(shape, dtype=np.float64) + np.abs(between[:3, 3] - shift)
-    if _is_turn(turn) and reach.max() < _EXACT:
-        return [_shifted(image, turn.astype(int), shift.astype(int), tuple(shape)) for image in images]
+    steps = _whole_steps(source_affine, affine, shape)
+    if steps is not None:
+        return [_shifted(image, *steps, tuple(shape)) for image in images]
     values = [image.to(torch.float32) for image in images]
     if smooth:
         values = [_blurred(one, source_affine, affine) for one in values]
     return list(_interpolated(torch.stack(values), source_affine, affine, tuple(shape)).unbind())
+
+
+def share_lattice(source_affine: Affine, affine: Affine, shape: Sequence[int]) -> bool:
+    """Whether two grids differ only by whole voxels, so that `move` keeps every bit.
+
+    Args:
+        shape: `(I, J, K)` of the grid that `affine` places.
+    """
+    return _whole_steps(source_affine, affine, shape) is not None
 
 
 def share_outside(inside: Tensor, source_affine: Affine, affine: Affine, shape: Sequence[int]) -> float:
@@ -126,6 +132,17 @@ def middle_of(inside: Tensor, affine: Affine) -> NDArray[np.float64]:
         hit = torch.nonzero(inside.any(dim=others[1]).any(dim=others[0]))
         middle.append(float(hit.min() + hit.max()) / 2)
     return np.asarray(affine[:3, :3] @ middle + affine[:3, 3])
+
+
+def _whole_steps(
+    source_affine: Affine, affine: Affine, shape: Sequence[int]
+) -> tuple[NDArray[np.int_], NDArray[np.int_]] | None:
+    """The turn and the shift, in whole voxels, from an index wanted to the source's; None where there are none."""
+    between = np.linalg.inv(source_affine) @ affine
+    turn = np.rint(between[:3, :3])
+    shift = np.rint(between[:3, 3])
+    reach = np.abs(between[:3, :3] - turn) @ np.asarray(shape, dtype=np.float64) + np.abs(between[:3, 3] - shift)
+    return (turn.astype(int), shift.astype(int)) if _is_turn(turn) and reach.max() < _EXACT else None
 
 
 def _is_turn(matrix: NDArray[np.float64]) -> bool:

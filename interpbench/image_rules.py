@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -42,8 +43,8 @@ class ImageRules:
         return rules
 
     def to_json(self) -> dict[str, Any]:
-        """What differs from how images are always read."""
-        return {"nan_to_zero": True} if self.nan_to_zero else {}
+        """The rules as plain JSON values."""
+        return dataclasses.asdict(self)
 
 
 USUAL = ImageRules()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from interpbench.options import options_json
+from interpbench.source_code import source_sha256
+
 if TYPE_CHECKING:
     from interpbench.recipe import Recipe
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of a function among a layer's settings: another in every process
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +86,37 @@ class Predictor(ABC):
         """The torch module underneath, frozen and in eval mode."""
 
     @property
+    def code(self) -> tuple[Any, ...]:
+        """The classes and functions whose source files say what the predictor does: its own, and its module's parts."""
+        return (type(self), *{type(part) for part in self.module.modules()})
+
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 over names, types, shapes and bytes of the module's tensors: one predictor, one fingerprint."""
+        """SHA-256 over all that makes its predictions: one predictor, one fingerprint.
+
+        That is the module's tensors and layers, the options, the recipe, what is predicted and in which unit, and the
+        source files of `code`. Versions of packages are no part of it; they are in the identity of a run.
+        """
         digest = hashlib.sha256()
         for name, tensor in sorted(self.module.state_dict().items()):
             values = tensor.detach().cpu().contiguous()
             digest.update(f"{name}:{values.dtype}:{tuple(values.shape)}".encode())
             digest.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(json.dumps(self._described(), sort_keys=True).encode())
         return digest.hexdigest()
+
+    def _described(self) -> dict[str, Any]:
+        """What besides the tensors makes its predictions, JSON-ready."""
+        recipe = getattr(self, "recipe", None)
+        return {
+            "class": f"{type(self).__module__}.{type(self).__qualname__}",
+            "options": options_json(self),
+            "layers": _ADDRESS.sub("", repr(self.module)),
+            "recipe": None if recipe is None else recipe.to_json(),
+            "unit": self.unit,
+            "target": [self.target_column, list(self.classes), self.target_class],
+            "source_sha256": source_sha256(self.code),
+        }
 
 
 class Explainer(ABC):
@@ -125,6 +155,14 @@ class Explainer(ABC):
         It is asked once a run, with the first volumes `(B, 1, I, J, K)` that are explained, and stands as `details` in
         the sidecar of every map; so it must not depend on whose volumes they are.
         """
+        return {}
+
+    def told(self) -> tuple[str, ...]:
+        """Sentences about the maps that `explain` made last, for their sidecars' `warnings`."""
+        return ()
+
+    def measured(self) -> Mapping[str, float]:
+        """Figures of the maps that `explain` made last, for their sidecars, such as the error that an option costs."""
         return {}
 
     def reference(self, volumes: Tensor) -> Tensor | None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from interpbench import records, store
+from interpbench import records, store, trust
 from interpbench.errors import InputError, UsageError
 from interpbench.interfaces import Predictor
 from interpbench.layout import settle
 from interpbench.network import NetworkPredictor
-from interpbench.options import options_json, typed_options
+from interpbench.options import options_json
 from interpbench.recipe import Recipe
 from interpbench.records import NUMBER
 from interpbench.registry import discover
@@ -61,31 +61,37 @@ def save_predictor(
         "sha256": store.sha256_of(folder / WEIGHTS),
     }
     store.write_json(folder / RECORD, record)
+    trust.remember(folder / RECORD, predictor)
     return read_record(folder)
 
 
-def load_predictor(source: str | Path, device: str = "cpu", target: str | None = None) -> Predictor:
+def load_predictor(
+    source: str | Path, device: str = "cpu", target: str | None = None, *, trust_factory: trust.Names = ()
+) -> Predictor:
     """Load a model folder, or a registered predictor that needs no weights by its name.
 
     Args:
         source: the folder that `train` or `adopt` wrote, or a component's name.
         device: where its weights go: `"cpu"`, `"cuda"`, ...
         target: of a classifier, the class whose logit it predicts; None for the one on record.
+        trust_factory: what the record may import, exactly as it stands there, `"module:name"`; needed for a network of
+            your own where neither you wrote the record, by `adopt` say, nor allowed it by `interpbench trust`.
 
     Returns:
         The predictor, frozen, in eval mode.
 
     Raises:
-        InputError: no model there, a file that is damaged or changed, weights of another architecture.
+        InputError: no model there, a file that is damaged or changed, weights of another architecture; a record that
+            names code which is not allowed. Nothing that it names was imported then.
         UsageError: it has no such class.
     """
     folder = Path(source)
     if not folder.is_dir():
         return _by_name(str(source), target)
     record = read_record(folder)
-    predictor = _class_named(record["predictor"], folder)
+    predictor, options = _checked(record, folder, trust_factory)
     try:
-        blank, recipe = predictor(**typed_options(predictor, record["options"])), Recipe.from_json(record["recipe"])
+        blank, recipe = predictor(**options), Recipe.from_json(record["recipe"])
     except UsageError as error:
         raise InputError(f"{folder / RECORD}: {error}") from error
     blank = _aimed(blank, record, target, folder)
@@ -101,6 +107,16 @@ def load_predictor(source: str | Path, device: str = "cpu", target: str | None =
     return blank.loaded(
         module, recipe, unit=record["unit"], scale=float(record["scale"]), offset=float(record["offset"])
     )
+
+
+def check_trust(source: str | Path, trust_factory: trust.Names = ()) -> None:
+    """Refuse a model folder that `load_predictor` would refuse for what its record names, before any other work.
+
+    Raises:
+        InputError: its record cannot be read, or names code which is not allowed.
+    """
+    if Path(source).is_dir():
+        _checked(read_record(source), Path(source), trust_factory)
 
 
 def read_record(folder: str | Path) -> dict[str, Any]:
@@ -183,6 +199,17 @@ def _aimed(blank: NetworkPredictor, record: Mapping[str, Any], target: str | Non
         return blank.aimed_at(str(record.get("target", "age")), classes, target or record.get("target_class"))
     except UsageError as error:
         raise UsageError(f"{folder}: {error}") from error
+
+
+def _checked(
+    record: Mapping[str, Any], folder: Path, allowed: trust.Names
+) -> tuple[type[NetworkPredictor], dict[str, Any]]:
+    """The class that a record names, which is installed, and its options, whose code is allowed."""
+    predictor = _class_named(record["predictor"], folder)
+    try:
+        return predictor, trust.checked_options(predictor, record["options"], folder / RECORD, allowed)
+    except UsageError as error:
+        raise InputError(f"{folder / RECORD}: {error}") from error
 
 
 def _class_named(name: str, source: str | Path) -> type[NetworkPredictor]:

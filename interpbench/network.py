@@ -13,7 +13,6 @@ so a voxel that does only that must not count. Log-probabilities in place of sco
 from __future__ import annotations
 
 import copy
-import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -164,13 +163,8 @@ class NetworkPredictor(Predictor):
             raise RuntimeError(f"{self!r} has no weights yet: use `loaded`, or `interpbench.load_predictor`")
         return self._module
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over the module's tensors and, of a classifier, the class asked for."""
-        tensors = super().fingerprint
-        if self.target_class is None:
-            return tensors
-        return hashlib.sha256(f"{tensors}:{','.join(self.classes)}:{self.target_class}".encode()).hexdigest()
+    def _described(self) -> dict[str, Any]:
+        return {**super()._described(), "scale": self.scale, "offset": self.offset}
 
     def predict(self, volumes: Tensor) -> Tensor:
         output = self.module(volumes)

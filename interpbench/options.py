@@ -23,6 +23,7 @@ def option(
     minimum: float | None = None,
     above: float | None = None,
     maximum: float | None = None,
+    runs: bool = False,
 ) -> Any:
     """A dataclass field that a user can set.
 
@@ -31,9 +32,19 @@ def option(
         help: one line for the user, with the unit.
         choices: the words allowed, where only some are.
         minimum, above, maximum: the range allowed (`above` excludes its bound).
+        runs: whether its value names code, `module:function` say, that the component imports. From a record or a
+            configuration file it then counts only where the user has allowed it, see `interpbench.trust`.
     """
-    metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "above": above, "maximum": maximum}
+    metadata = {
+        "help": help, "choices": tuple(choices), "minimum": minimum, "above": above, "maximum": maximum, "runs": runs,
+    }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
+
+
+class FromFile(str):
+    """Text that a configuration file gave for an option, and not the user's own hand."""
+
+    __slots__ = ()
 
 
 def check_options(component: Any) -> None:

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from interpbench.grid import move
+from interpbench.grid import move, share_lattice
+from interpbench.peaks import move_peaks
 from interpbench.volume import Volume
 
 
@@ -24,6 +25,8 @@ class Prepared:
         brain: `(I, J, K)` bool.
         affine: `(4, 4)` of the network's grid.
         source: the image as it was read.
+        inside: what counts as brain on the file's own grid, `(I, J, K)` bool.
+        holes: whether what is shut in by `inside` is brain as well, as it is in `brain`.
         warnings: sentences for whoever reads the result.
     """
 
@@ -31,17 +34,26 @@ class Prepared:
     brain: Tensor
     affine: NDArray[np.float64]
     source: Volume
+    inside: Tensor
+    holes: bool = False
     warnings: tuple[str, ...] = ()
 
     def to_source_grid(self, map: Tensor | ArrayLike) -> NDArray[np.float32]:
         """Bring a map `(I, J, K)` from the network's grid to the file's own, 0 outside the box; exact where it can be.
+
+        Along axes on which the file's voxels are larger, each takes the largest magnitude of those it covers.
 
         Raises:
             ValueError: the map is not of the network's shape.
         """
         values = _float_map(map, tuple(self.brain.shape), "the network's grid")
         shape = tuple(self.source.data.shape[1:])
-        return np.asarray(move(values, self.affine, self.source.affine, shape).numpy())
+        return np.asarray(move_peaks(values, self.affine, self.source.affine, shape).numpy())
+
+    @property
+    def exact(self) -> bool:
+        """Whether both grids share a lattice, so that a map goes from one to the other bit by bit."""
+        return share_lattice(self.affine, self.source.affine, tuple(self.source.data.shape[1:]))
 
     def to_network_grid(self, map: Tensor | ArrayLike) -> Tensor:
         """Bring a map from the file's own grid to the network's `(I, J, K)`, as the image went, not normalised.
@@ -58,7 +70,9 @@ class Prepared:
         It takes no memory to speak of, where the image itself may be many times as large as what the network sees.
         """
         source = dataclasses.replace(self.source, data=_hollow(self.source.data))
-        return dataclasses.replace(self, volume=_hollow(self.volume), brain=_hollow(self.brain), source=source)
+        return dataclasses.replace(
+            self, volume=_hollow(self.volume), brain=_hollow(self.brain), source=source, inside=_hollow(self.inside)
+        )
 
 
 def _hollow(voxels: Tensor) -> Tensor:

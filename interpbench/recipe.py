@@ -106,7 +106,8 @@ class Recipe:
             )
         kept = others[0] if others else brain
         volume = self._normalised(values, brain, kept, source.path)
-        return Prepared(volume[None], brain, affine, source, (*source.warnings, *warnings, *doubts))
+        told = (*source.warnings, *warnings, *doubts)
+        return Prepared(volume[None], brain, affine, source, inside, holes=mask is None, warnings=told)
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON values; `from_json` reads them back."""

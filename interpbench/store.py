@@ -50,9 +50,9 @@ __all__ = [
 
 log = logging.getLogger("interpbench")
 
-RECORDED_PACKAGES = ("torch", "monai", "nibabel", "numpy", "scipy")
-MANIFEST, FAILURES, SUMS = "manifest.json", "failures.tsv", "SHA256SUMS"
-NOT_IDENTITY = ("versions", "started", "process", "command")  # in a manifest, but they do not make it another run
+PACKAGES = ("torch", "captum", "monai", "nibabel", "numpy", "scipy")  # that compute: another version, another run
+MANIFEST, FAILURES, SUMS, INPUTS = "manifest.json", "failures.tsv", "SHA256SUMS", "inputs.tsv"
+NOT_IDENTITY = ("started", "process", "command")  # in a manifest, but they do not make it another run
 NEVER_ANEW = ("kind", "method", "aggregator", "target_class")  # a run that differs in one of these is never taken over
 
 
@@ -79,8 +79,9 @@ class RunFolder:
         Args:
             out: the folder; made where it is missing.
             kind: the word of the command, `explain` say.
-            manifest: all that decides the results, JSON-ready (`arguments`, hashes of the inputs, ...). Of it,
-                `versions`, `started`, `process` and `command` are recorded without making it another run.
+            manifest: all that decides the results, JSON-ready (`arguments`, hashes of the inputs, ...), to which the
+                versions of the packages that compute are added. Of it, `started`, `process` and `command` are
+                recorded without making it another run.
             anew: where another run of the same kind and method left the folder, it is taken over with a warning, and
                 these files and folders in it are removed, for nobody may go on from them; what is done carries the
                 old run's identity and is made again. None refuses.
@@ -90,10 +91,10 @@ class RunFolder:
                 no run of ours wrote.
         """
         out = Path(out)
-        asked = {"kind": kind, "interpbench": __version__, **plain(manifest)}
-        asked.setdefault("versions", _versions())
+        asked = {"kind": kind, **software(), **plain(manifest)}
         asked.setdefault("started", datetime.now(UTC).isoformat(timespec="seconds"))
-        asked.setdefault("process", {"host": platform.node(), "pid": os.getpid()})
+        process = {"host": platform.node(), "pid": os.getpid(), "python": platform.python_version()}
+        asked.setdefault("process", process)
         _refuse_foreign(out)
         make_folder(out)
         hold = Hold.on(out)
@@ -161,6 +162,22 @@ class RunFolder:
         ours = isinstance(record, dict) and record.get("run") == self.identity
         return bool(ours and record.get("sha256") == sha256_of(product))
 
+    def write_inputs(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """List the files that the run reads, with their SHA-256, in `inputs.tsv`; `verify` hashes them again.
+
+        A file in the folder that also holds this run's is named from here, so that the two can move together.
+        """
+        here = self.path.absolute()
+        named = [{**row, "file": _from(here, Path(row["file"]))} for row in rows]
+        with alone(self.path / ".inputs.lock"):
+            write_tsv(self.path / INPUTS, named, ("what", "file", "sha256"))
+
+    def inputs(self) -> list[tuple[Path, str]]:
+        """The files that `inputs.tsv` lists, each with its SHA-256; none where there is no such list."""
+        place = self.path / INPUTS
+        rows = [row.cells for row in read_table(place)[1]] if place.is_file() else []
+        return [(Path(os.path.normpath(self.path / str(row["file"]))), str(row["sha256"])) for row in rows]
+
     def write_failures(self, rows: Sequence[Mapping[str, Any]], about: Collection[str] | None = None) -> Path | None:
         """List the subjects that failed in `failures.tsv`; without any, an old list is removed.
 
@@ -220,6 +237,11 @@ def _refuse_foreign(out: Path) -> None:
         raise ConflictError(f"{out} is not empty and holds no run of interpbench. Give another output folder.")
 
 
+def _from(folder: Path, file: Path) -> str:
+    """How a file is named in a folder's list: from there, where it lies beside the folder or in it."""
+    return os.path.relpath(file, folder) if file.is_relative_to(folder.parent) else str(file)
+
+
 def _other_rows(place: Path, about: Collection[str]) -> list[Mapping[str, Any]]:
     """The rows of a list of failures that are about other subjects."""
     _, rows = read_table(place)
@@ -238,9 +260,15 @@ def sidecar_of(product: Path) -> Path:
     return product.with_name(name.removesuffix(Path(name).suffix) + ".json")
 
 
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in RECORDED_PACKAGES:
+def software() -> dict[str, Any]:
+    """What a run's identity says of the software: the versions of interpbench and of the packages that compute."""
+    return {"interpbench": __version__, "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """The installed versions of the packages that compute."""
+    found = {}
+    for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -47,6 +47,15 @@ def write_toy_cohort(
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What users allow is kept in a folder of the tests' own, here and in every process that a test starts."""
+    folder = tmp_path_factory.mktemp("configuration")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTERPBENCH_CONFIG", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def make_toy_cohort() -> Callable[..., Path]:
     """`make_toy_cohort(folder, subjects, seed=0, columns=None)`, for tests that need a cohort of their own."""

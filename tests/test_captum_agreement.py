@@ -50,6 +50,38 @@ def tunnel(kind: str, samples: int, sd: float) -> Direct:
     return direct
 
 
+def gradient_at(predictor: Predictor, place: Tensor) -> Tensor:
+    place = place.detach().clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(predictor.predict(place).sum(), place)
+    return gradient.double()
+
+
+def noise_in_the_brain(kind: str, samples: int, sd: float) -> Direct:
+    """Without Captum: toy brains are 0 outside the brain, and nowhere inside."""
+
+    def plain(predictor: Predictor, volume: Tensor) -> Tensor:
+        volume = volume.detach()
+        noise = torch.normal(0, torch.full((samples, *volume.shape[1:]), sd)) * (volume != 0)
+        gradients = torch.cat([gradient_at(predictor, volume + one) for one in noise.split(1)])
+        mean, square = gradients.mean(dim=0), gradients.square().mean(dim=0)
+        return {"smoothgrad": mean, "smoothgrad_sq": square, "vargrad": square - mean.square()}[kind][None].float()
+
+    return plain
+
+
+def shap_in_the_brain(samples: int, sd: float) -> Direct:
+    def plain(predictor: Predictor, volume: Tensor) -> Tensor:
+        volume = volume.detach()
+        noise = torch.normal(0, torch.full((samples, *volume.shape[1:]), sd)) * (volume != 0)
+        np.random.choice(1, samples)  # Captum draws a baseline for each sample, here of one
+        shares = torch.from_numpy(np.random.uniform(0, 1, samples)).float()
+        moved = [volume + one for one in noise.split(1)]
+        found = [one * gradient_at(predictor, share * one) for one, share in zip(moved, shares, strict=True)]
+        return torch.stack(found).mean(dim=0).float()
+
+    return plain
+
+
 def shap(samples: int, sd: float) -> Direct:
     return lambda predictor, volume: attr.GradientShap(predictor.predict).attribute(
         volume, torch.zeros(1, 1, *SHAPE), n_samples=samples, stdevs=sd
@@ -93,11 +125,17 @@ CASES: list[tuple[str, dict[str, object], Direct]] = [
         lambda p, x: attr.IntegratedGradients(p.predict).attribute(x, blurred(x, 2.0), n_steps=7),
     ),
     ("gradientshap", {"samples": 10}, shap(10, 0.0)),
-    ("gradientshap", {"samples": 5, "noise_sd": 0.3, "batch_size": 2}, shap(5, 0.3)),
-    ("smoothgrad", {"samples": 10}, tunnel("smoothgrad", 10, 0.5)),
-    ("smoothgrad", {"samples": 5, "noise_sd": 1, "batch_size": 3}, tunnel("smoothgrad", 5, 1.0)),
-    ("smoothgradsquared", {"samples": 5}, tunnel("smoothgrad_sq", 5, 0.5)),
-    ("vargrad", {"samples": 5}, tunnel("vargrad", 5, 0.5)),
+    ("gradientshap", {"samples": 5, "noise_sd": 0.3, "batch_size": 2, "noise_over": "volume"}, shap(5, 0.3)),
+    ("gradientshap", {"samples": 5, "noise_sd": 0.3, "batch_size": 2}, shap_in_the_brain(5, 0.3)),
+    ("smoothgrad", {"samples": 10, "noise_over": "volume"}, tunnel("smoothgrad", 10, 0.5)),
+    ("smoothgrad", {"samples": 5, "noise_sd": 1, "noise_over": "volume"}, tunnel("smoothgrad", 5, 1.0)),
+    ("smoothgrad", {"samples": 5, "batch_size": 3, "noise_over": "volume"}, tunnel("smoothgrad", 5, 0.5)),
+    ("smoothgradsquared", {"samples": 5, "noise_over": "volume"}, tunnel("smoothgrad_sq", 5, 0.5)),
+    ("vargrad", {"samples": 5, "noise_over": "volume"}, tunnel("vargrad", 5, 0.5)),
+    ("smoothgrad", {"samples": 10}, noise_in_the_brain("smoothgrad", 10, 0.5)),
+    ("smoothgrad", {"samples": 5, "noise_sd": 1, "batch_size": 3}, noise_in_the_brain("smoothgrad", 5, 1.0)),
+    ("smoothgradsquared", {"samples": 5}, noise_in_the_brain("smoothgrad_sq", 5, 0.5)),
+    ("vargrad", {"samples": 5}, noise_in_the_brain("vargrad", 5, 0.5)),
     ("guidedbackprop", {}, lambda p, x: attr.GuidedBackprop(Wrapped(p)).attribute(x)),
     ("deconvolution", {}, lambda p, x: attr.Deconvolution(Wrapped(p)).attribute(x)),
     ("gradcam", {}, gradcam("layer4", relu=False)),
@@ -180,6 +218,31 @@ def test_another_seed_draws_otherwise(predictor: Predictor, volumes: Tensor, nam
     )
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
+
+
+@pytest.mark.parametrize("name", ["smoothgrad", "smoothgradsquared", "vargrad", "gradientshap"])
+@pytest.mark.parametrize("place", ["brain", "volume"])
+def test_the_network_is_shown_noise_where_it_was_asked_for_only(
+    predictor: Predictor, volumes: Tensor, name: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Tensor] = []
+    predict = type(predictor).predict
+    monkeypatch.setattr(
+        type(predictor), "predict", lambda self, given: (seen.append(given.detach().clone()), predict(self, given))[1]
+    )
+    make(name, {"samples": 3, "noise_sd": 0.5, "noise_over": place}).explain(predictor, volumes[:1])
+    outside = torch.cat(seen)[:, volumes[0] == 0]
+    assert len(torch.cat(seen)) == 3 and bool(outside.any()) == (place == "volume")
+
+
+@pytest.mark.parametrize("name", ["smoothgrad", "gradientshap"])
+def test_where_a_volume_has_no_even_background_all_of_it_is_brain(predictor: Predictor, name: str) -> None:
+    volumes = torch.randn(1, 1, *SHAPE, generator=torch.Generator().manual_seed(2))
+    brain, whole = (
+        make(name, {"samples": 2, "noise_sd": 0.5, "noise_over": place}).explain(predictor, volumes)
+        for place in ("brain", "volume")
+    )
+    torch.testing.assert_close(brain, whole, rtol=0, atol=1e-6 * float(whole.abs().max()))
 
 
 @pytest.mark.parametrize("name", ["smoothgrad", "vargrad", "gradientshap", "integratedgradients"])

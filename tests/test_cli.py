@@ -155,6 +155,7 @@ def test_explain_takes_the_test_split_unless_told_otherwise(run, calls):
                 "split": "test",
                 "participants": None,
                 "batch_size": 1,
+                "whole": False,
                 "seed": 0,
                 "device": "auto",
                 "shard": None,

@@ -22,7 +22,7 @@ TRAINING = ["--shape", "10x12x8", "-o", "width=2", "-o", "first_stride=2", "--ep
             "--device", "cpu"]  # fmt: skip
 FITTING = ["--method", "unoise", "--device", "cpu", "-o", "channels=2", "-o", "blocks=2", "-o", "pretrain_epochs=2",
            "-o", "epochs=6", "-o", "patience=0"]  # fmt: skip
-TIMED = {"times.json", "manifest.json"}  # these tell of seconds or of when
+TIMED = {"times.json", "manifest.json", "inputs.tsv"}  # these tell of seconds, of when or from where
 
 
 def start(*words: object, told: int = subprocess.DEVNULL) -> subprocess.Popen[str]:

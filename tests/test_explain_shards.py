@@ -63,8 +63,11 @@ def broken_cohort(toy_cohort: Path, tmp_path: Path) -> Path:
     return cohort
 
 
+TOLD = ("manifest.json", "inputs.tsv")  # when it was made, and from which folder
+
+
 def contents(folder: Path, pattern: str = "**/*") -> dict[str, bytes]:
-    files = (path for path in folder.glob(pattern) if path.is_file() and path.name != "manifest.json")
+    files = (path for path in folder.glob(pattern) if path.is_file() and path.name not in TOLD)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

@@ -22,6 +22,7 @@ from interpbench.store import (
     read_sums,
     sha256_of,
     sidecar_of,
+    versions,
     write_json,
     write_text,
     write_tsv,
@@ -117,12 +118,13 @@ def test_a_new_run_records_what_was_asked_and_with_what(tmp_path):
     run = RunFolder.open(tmp_path / "out", "explain", MANIFEST)
     found = read_json(tmp_path / "out" / "manifest.json")
     assert not run.resumed and found["kind"] == "explain" and found["arguments"] == MANIFEST["arguments"]
-    assert found["interpbench"] and found["versions"]["python"] and found["started"]
+    assert found["interpbench"] and found["versions"]["torch"] and found["started"] and found["process"]["python"]
 
 
-def test_the_same_run_goes_on_whatever_the_date_versions_and_wording(tmp_path):
+def test_the_same_run_goes_on_whatever_the_date_process_and_wording(tmp_path):
     first = RunFolder.open(tmp_path, "explain", MANIFEST)
-    again = RunFolder.open(tmp_path, "explain", {**MANIFEST, "command": "other words", "versions": {"torch": "9"}})
+    told = {"command": "other words", "started": "another day", "process": {"pid": 1}}
+    again = RunFolder.open(tmp_path, "explain", {**MANIFEST, **told})
     assert again.resumed and again.identity == first.identity
 
 
@@ -131,6 +133,7 @@ def test_the_same_run_goes_on_whatever_the_date_versions_and_wording(tmp_path):
     [
         ("explain", {**MANIFEST, "arguments": {"method": "x", "seed": 0}}, 'arguments.method is "unoise" there'),
         ("fit", MANIFEST, 'kind is "explain" there'),
+        ("explain", {**MANIFEST, "versions": {**versions(), "torch": "9"}}, "versions.torch is"),
         ("explain", {**MANIFEST, "arguments": {"method": "unoise"}}, "arguments.seed is 0 there and null here"),
     ],
 )

@@ -16,13 +16,15 @@ from interpbench.cli.voice import say
 @flags.out("POPULATION", "Folder for the population's maps and picture.")
 @click.option("--aggregator", default="population", show_default=True, metavar="NAME", help="How to put maps together.")
 @flags.options_of("aggregator")
+@flags.root
 @flags.spoken
-def aggregate(maps: Path, out: Path, aggregator: str, options: dict[str, Any]) -> None:
+def aggregate(maps: Path, out: Path, aggregator: str, options: dict[str, Any], root: Path | None) -> None:
     """Put the maps of many subjects together.
 
     MAPS is a folder that `interpbench explain` wrote.
     """
     from interpbench import pipeline
 
-    record = pipeline.aggregate(maps, out, aggregator=aggregator, options=options)
+    moved: dict[str, Any] = {} if root is None else {"root": root}
+    record = pipeline.aggregate(maps, out, aggregator=aggregator, options=options, **moved)
     say(f"Population in {out}, n = {record['n']}")

@@ -20,6 +20,7 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> li
 @click.command()
 @flags.cohort
 @flags.model
+@flags.trust_factory
 @click.option(
     "--methods",
     default="all",

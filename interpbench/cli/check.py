@@ -21,13 +21,15 @@ from interpbench.errors import InputError, SubjectsFailed
     metavar="MODEL",
     help="A predictor whose recipe each image is prepared by, as in a run; tells who lies far from its training.",
 )
+@flags.trust_factory
 @click.option("--headers-only", is_flag=True, help="Do not read the voxels: milliseconds a subject.")
 @click.option("--json", "json_out", type=flags.PATH, metavar="FILE", help="Write the table as JSON, too.")
 @flags.images
 @flags.spoken
 def check(
-    cohort: Path, predictor: Path | None, headers_only: bool, json_out: Path | None, images: dict[str, Any]
-) -> None:
+    cohort: Path, predictor: Path | None, headers_only: bool, json_out: Path | None, images: dict[str, Any],
+    trust_factory: tuple[str, ...] = (),
+) -> None:  # fmt: skip
     """List every problem of a cohort in one table, before any compute.
 
     COHORT is a folder with participants.tsv, or the path of such a table. Subjects without an age can be explained,
@@ -43,7 +45,7 @@ def check(
     if predictor is not None:
         from interpbench.model import load_predictor
 
-        loaded = load_predictor(predictor)
+        loaded = load_predictor(predictor, trust_factory=trust_factory)
     recipe = None if loaded is None else loaded.recipe
     found = read_cohort(cohort, need_age=False, rules=ImageRules.of(images))
     problems = check_cohort(found, voxels=not headers_only, recipe=recipe, warnings=True)

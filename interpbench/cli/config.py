@@ -19,8 +19,10 @@ from typing import Any
 import click
 
 from interpbench.errors import InputError, UsageError, did_you_mean
+from interpbench.options import FromFile
 
 OPTIONS = "interpbench.options"  # where in `Context.meta` the table of -o values waits
+OWN_HAND = ("trust_factory", "yes")  # what allows code to run: a file is data, and cannot say so
 
 
 def use_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
@@ -33,6 +35,7 @@ def use_config(context: click.Context, parameter: click.Parameter, path: Path | 
     if path is None:
         return
     content = _read(path)
+    _refuse_consent(path, content)
     name = str(context.info_name)
     commands = _commands(context)
     values: dict[str, Any] = {}
@@ -46,7 +49,7 @@ def use_config(context: click.Context, parameter: click.Parameter, path: Path | 
             known = {name for command in commands.values() for name in _parameters(command)}
             raise UsageError(f"{path}: {_unknown('option', key, known)}")
     own = dict(content.get(name, {}))
-    context.meta[OPTIONS] = own.pop("options", {})
+    context.meta[OPTIONS] = _marked(own.pop("options", {}))
     for key, value in own.items():
         if _plain(key) not in _parameters(context.command):
             raise UsageError(f"{path}, [{name}]: {_unknown('option', key, _parameters(context.command))}")
@@ -60,6 +63,23 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no TOML file: {error}.") from error
+
+
+def _refuse_consent(path: Path, content: Mapping[str, Any]) -> None:
+    for key, value in content.items():
+        if _plain(key) in OWN_HAND:
+            raise UsageError(f"{path}: {key} allows code to run, so it is given on the command line, in no file.")
+        if isinstance(value, Mapping):
+            _refuse_consent(path, {name: one for name, one in value.items() if name != "options"})
+
+
+def _marked(value: Any) -> Any:
+    """The value with all its text marked as a file's."""
+    if isinstance(value, Mapping):
+        return {name: _marked(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_marked(one) for one in value]
+    return FromFile(value) if isinstance(value, str) else value
 
 
 def _commands(context: click.Context) -> dict[str, click.Command]:

@@ -14,6 +14,7 @@ from interpbench.cli.voice import say
 @click.command()
 @flags.cohort
 @flags.model
+@flags.trust_factory
 @flags.method
 @flags.out("MAPS", "Folder for the maps.")
 @click.option(
@@ -29,6 +30,7 @@ from interpbench.cli.voice import say
 @flags.labels
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Subjects at once.")
 @flags.seed
+@click.option("--whole", is_flag=True, help="Keep what a map says outside the brain.")
 @flags.device
 @flags.images
 @click.option(
@@ -43,7 +45,7 @@ def explain(
 ) -> None:
     """Map which voxels matter to a predictor, subject by subject.
 
-    A map lies on the grid of its subject's image. By default the test split of COHORT is explained.
+    A map lies on the grid of its subject's image, cut to the brain. By default the test split of COHORT is explained.
     """
     from interpbench import pipeline
 

@@ -14,6 +14,7 @@ from interpbench.cli.voice import say
 @click.command()
 @flags.cohort
 @flags.model
+@flags.trust_factory
 @flags.method
 @flags.out("FITTED", "Folder for what it learned.")
 @flags.options_of("method")

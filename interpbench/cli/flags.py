@@ -130,6 +130,28 @@ def images(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+root = click.option(
+    "--root",
+    type=PATH,
+    metavar="DIR",
+    show_default="where they were",
+    help="Where the images moved: looked for below DIR by path, by name, and by their bytes.",
+)
+
+
+def trust_factory(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a record may import; the command gets `trust_factory` where something is allowed."""
+
+    @click.option("--trust-factory", multiple=True, metavar="MODULE:NAME",
+                  help="Let the model's record import this, named as it stands there; may be repeated."
+                  " `interpbench trust MODEL` shows what it names.")  # fmt: skip
+    @functools.wraps(command)
+    def run(*args: Any, trust_factory: tuple[str, ...], **kwargs: Any) -> Any:
+        return command(*args, **({"trust_factory": trust_factory} if trust_factory else {}), **kwargs)
+
+    return run
+
+
 preset = click.option("--preset", metavar="NAME", help="A named set of options; single options go over it.")
 labels = click.option(
     "--participant-label",

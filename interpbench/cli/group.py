@@ -13,8 +13,8 @@ from interpbench.errors import UsageError, did_you_mean
 
 # In the order in which they are used. Each is a file of this folder that holds a command of the same name.
 COMMANDS = (
-    "phantom", "check", "train", "adopt", "predict", "fit", "search", "explain", "aggregate", "benchmark", "verify",
-    "methods", "demo",
+    "phantom", "check", "train", "adopt", "trust", "predict", "fit", "search", "explain", "aggregate", "benchmark",
+    "verify", "methods", "demo",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from interpbench.cli.voice import say
 @click.command()
 @flags.cohort
 @flags.model
+@flags.trust_factory
 @flags.out("TSV", "Table for the predictions.")
 @flags.target_class
 @flags.split("all")

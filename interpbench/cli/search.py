@@ -29,6 +29,7 @@ def _grid(context: click.Context, parameter: click.Parameter, words: tuple[str, 
 @click.command()
 @flags.cohort
 @flags.model
+@flags.trust_factory
 @flags.method
 @flags.out("SEARCH", "Folder for every fit, the table and the choice.")
 @click.option(

@@ -19,8 +19,8 @@ from interpbench.model import save_predictor
 from interpbench.network import NetworkPredictor
 from interpbench.options import options_json
 from interpbench.pipeline.components import make_component
+from interpbench.pipeline.identity import distribution_of
 from interpbench.pipeline.prediction import predict_one
-from interpbench.pipeline.provenance import distribution_of
 from interpbench.pipeline.selection import log
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from interpbench import store
 from interpbench.errors import InputError, UsageError
-from interpbench.options import options_json
 from interpbench.pipeline.checking import checked_population, trouble
 from interpbench.pipeline.components import make_component
+from interpbench.pipeline.identity import InputFile, Read, identity_of, input_rows, read_component, read_settings
+from interpbench.pipeline.images import Images, Moved
 from interpbench.pipeline.overlap import AHEAD
 from interpbench.pipeline.overlap import ahead as read_ahead
 from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
-from interpbench.pipeline.provenance import distribution_of
 from interpbench.pipeline.selection import failure, finish, log
 from interpbench.progress import track
 from interpbench.recipe import Recipe
@@ -30,8 +30,8 @@ RECORD = "population.json"
 SHOWN = 0.10  # of the brain, the paper's share
 RIM = 0.10  # of the largest value
 _ASKED = {"run": str, "participant_id": str, "sha256": str, "image": str, "image_sha256": str}  # of a sidecar
-_USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "warnings",
-         "predictor_warnings")  # of a sidecar  # fmt: skip
+_USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "network_map",
+         "warnings", "predictor_warnings")  # of a sidecar  # fmt: skip
 
 
 def aggregate(
@@ -41,11 +41,12 @@ def aggregate(
     aggregator: str = "population",
     options: Mapping[str, Any] | None = None,
     ahead: int = AHEAD,
+    root: str | Path | None = None,
 ) -> dict[str, Any]:
     """Put the maps of `explain` together, one subject after the other, in the order of their labels.
 
-    Memory does not grow with their number. Each map goes back to the network's grid. The images must be registered to
-    one template.
+    Memory does not grow with their number. Each map is taken as the method made it, on the network's grid, and cut to
+    the brain unless `explain` kept it whole. The images must be registered to one template.
 
     Args:
         maps: a folder of `explain`.
@@ -55,6 +56,8 @@ def aggregate(
         aggregator: its name.
         options: of the aggregator.
         ahead: how many subjects are read before the one at hand, each in a thread of its own; 0 for none.
+        root: where the images moved, which are looked for below it: by their path in the cohort, else by name, else by
+            their bytes, which must be those that the maps were made from. None for where they were.
 
     Returns:
         The content of `population.json`.
@@ -67,22 +70,28 @@ def aggregate(
         raise UsageError(f"ahead must be at least 0, got {ahead}.")
     maps = Path(maps)
     manifest = _manifest(maps)
+    images = Images(manifest, None if root is None else Moved(root))
     sidecars, left_out = _sidecars(maps, store.RunFolder(maps, manifest).identity)
     component, installed = make_component("aggregator", aggregator, options)
-    asked = {
-        "aggregator": aggregator,
-        "distribution": distribution_of(installed),
-        "options": options_json(component),
-        "maps": {record["participant_id"]: record["sha256"] for record in sidecars.values()},
-        "explained": {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")},
-    }
-    run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps}}, anew=())
+    explained = {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")}
+    parts = [
+        read_component(component, installed),
+        read_settings(aggregator=aggregator, explained={**explained, "run": store.RunFolder(maps, manifest).identity}),
+        Read(
+            {"maps": {record["participant_id"]: record["sha256"] for record in sidecars.values()}},
+            [InputFile("map", path.absolute(), record["sha256"]) for path, record in sidecars.items()],
+        ),
+    ]
+    asked = identity_of("aggregate", parts, {})
+    run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=())
+    run.write_inputs(input_rows(parts))
     recipe = Recipe.from_json(manifest["recipe"])
     population = Population(recipe, component, aggregator)
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
     for path, why in left_out.items():
         log.warning("left out: %s: %s", path.parent.name, why)
-    with read_ahead(functools.partial(_read, recipe=recipe), sidecars.items(), ahead) as read:
+    read_one = functools.partial(_read, recipe=recipe, images=images, whole=bool(manifest.get("whole")))
+    with read_ahead(read_one, sidecars.items(), ahead) as read:
         for path, record in track(sidecars.items(), "aggregating", unit="subject"):
             found = next(read)
             try:
@@ -104,10 +113,18 @@ def aggregate(
     return summary
 
 
-def _read(named: tuple[Path, Mapping[str, Any]], recipe: Recipe) -> Placed | InputError:
+def _read(
+    named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: Images, whole: bool
+) -> Placed | InputError:
     """A subject's map and image, or why they cannot be used."""
     try:
-        return read_map(*named, recipe)
+        path, record = named
+        there = {
+            name: str(images.find(str(record[name]), str(record.get(f"{name}_sha256"))))
+            for name in ("image", "mask")
+            if record.get(name) is not None
+        }
+        return read_map(path, {**record, **there}, recipe, whole=whole)
     except InputError as error:
         return error
 

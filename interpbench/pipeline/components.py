@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from interpbench.errors import PluginError, UsageError, did_you_mean
-from interpbench.options import option_fields, typed_options
+from interpbench.options import FromFile, option_fields, typed_options
 from interpbench.registry import Installed, Kind, discover, one_line
 
 
@@ -39,6 +39,7 @@ def make_component(
     values = {**_preset(found, name, preset), **(options or {})}
     if seed is not None and has_seed(found):
         values.setdefault("seed", seed)
+    _refuse_code_of_files(found, values)
     typed = typed_options(found, values)
     try:
         return found(**typed), installed
@@ -55,6 +56,21 @@ def accepts(function: Any, argument: str) -> bool:
     """Whether a function takes this keyword argument."""
     parameters = inspect.signature(function).parameters.values()
     return any(one.name == argument or one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
+
+
+def _refuse_code_of_files(component: type, values: Mapping[str, Any]) -> None:
+    for field in option_fields(component):
+        if field.metadata.get("runs") and _from_file(values.get(field.name)):
+            raise UsageError(
+                f"{field.name} of {component.__name__} names code to run, which a configuration file cannot do:"
+                f" give it on the command line, as -o {field.name}=..."
+            )
+
+
+def _from_file(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_from_file(one) for one in value.values())
+    return isinstance(value, FromFile) or (isinstance(value, list | tuple) and any(_from_file(one) for one in value))
 
 
 def _preset(component: type, name: str, preset: str | None) -> dict[str, Any]:

@@ -121,10 +121,10 @@ def localise(phantom: Path, model: Path, maps: list[Path], population: Path, *, 
     each = []
     for path in maps:
         sidecar = store.read_json(store.sidecar_of(path))
-        brain = read_volume(Path(sidecar["image"])).data[0] != 0
+        brain = read_volume(phantom / sidecar["image"]).data[0] != 0
         each.append(auc(read_volume(path, constant_ok=True).data[0][brain], truth[brain]))
     recipe = load_predictor(model).recipe
-    there = recipe.prepare(Path(sidecar["image"])).to_network_grid(truth) > 0.5
+    there = recipe.prepare(phantom / sidecar["image"]).to_network_grid(truth) > 0.5
     inside = read_volume(population / "population_brain.nii.gz").data[0] > 0
     whole = {}
     for name in ("mean", "top"):

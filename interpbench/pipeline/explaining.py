@@ -16,10 +16,21 @@ from interpbench.model import load_predictor
 from interpbench.options import options_json
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.fitting import fit, load_fitted, read_fitted
+from interpbench.pipeline.fitting import fit, load_fitted, read_fitted, read_learned
+from interpbench.pipeline.identity import (
+    Read,
+    distribution_of,
+    identity_of,
+    input_rows,
+    read_cohort,
+    read_component,
+    read_machine,
+    read_predictor,
+    read_settings,
+)
 from interpbench.pipeline.map_run import MapRun
 from interpbench.pipeline.overlap import AHEAD
-from interpbench.pipeline.provenance import cohort_sha256, distribution_of, predictor_record, target_of_run
+from interpbench.pipeline.provenance import predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import (
     choose,
@@ -35,6 +46,7 @@ from interpbench.pipeline.shards import shard_of, share_of
 from interpbench.pipeline.trying import equal_of_subjects, try_before_use
 from interpbench.readout import ends_in_bound
 from interpbench.store import FAILURES
+from interpbench.trust import Names, code_named_by, names_of
 
 FITTED = "fitted"  # below the output: where a method that had to learn is kept
 
@@ -53,11 +65,13 @@ def explain(
     participants: Sequence[str] | None = None,
     batch_size: int = 1,
     seed: int = 0,
+    whole: bool = False,
     device: str = "auto",
     ahead: int = AHEAD,
     images: Mapping[str, Any] | None = None,
     shard: str | None = None,
     fail_fast: bool = False,
+    trust_factory: Names = (),
 ) -> list[Path]:
     """Write the importance map of every subject asked for, with a sidecar that says where it comes from.
 
@@ -68,7 +82,8 @@ def explain(
     Args:
         cohort: a folder with `participants.tsv`, or a table; ages are not needed.
         predictor: a model folder, or the name of a predictor without weights.
-        out: `sub-X/sub-X_desc-METHOD_importance.nii.gz` and `.json` for each subject.
+        out: `sub-X/sub-X_desc-METHOD_importance.nii.gz` and `.json` for each subject, 0 outside the brain. Where a map
+            does not hold, bit by bit, what the method made, `network/sub-X/` has that, on the network's grid.
         method: the explainer's name.
         fitted: a folder of `fit`. Without one, a method that must learn is fitted on the training split, and kept
             in `out/fitted`.
@@ -78,6 +93,7 @@ def explain(
         participants: labels, with or without `sub-`; then `split` does not matter.
         batch_size: how many subjects the method is given at once.
         seed: each subject's own seed comes from it, the label and the method.
+        whole: keep what a map says outside the brain.
         device: `auto`, `cpu` or `cuda`.
         ahead: how many batches are read before the one at hand, and written after it, each in a thread of its own;
             with 0 one thing is done after the other. The maps are the same.
@@ -86,6 +102,7 @@ def explain(
             `auto` takes K and N from SLURM's array, or from RANK and WORLD_SIZE. Cohort rows that cannot be used are
             told by shard 0 alone. The maps are those of one run over all.
         fail_fast: end with the first subject that fails.
+        trust_factory: what the predictor's record may import, as for `load_predictor`.
 
     Returns:
         The maps' paths, by label.
@@ -103,43 +120,43 @@ def explain(
     part = shard_of(shard)
     where = resolve_device(device)
     explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
-    model = load_predictor(predictor, str(where), target_class)
+    model = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
     used = options_json(explainer)
+    allowed = (*names_of(trust_factory), *code_named_by(explainer).values())
     if fitted is not None:
-        explainer, used = _fitted_before(Path(fitted), model, method, options, explainer)
+        explainer, used = _fitted_before(Path(fitted), model, method, options, explainer, allowed)
     people = open_cohort(cohort, need_age=False, images=images)
     here = out / FITTED if fitted is None else Path(fitted)
     subjects, others = _chosen(people, split, participants, here, Path(predictor))
     trained, first = predictor_record(predictor), first_volumes(subjects, model.recipe, where)
     doubts = try_before_use(model, first, str(predictor), trained)
-    asked = {
-        "method": method,
-        "distribution": distribution_of(installed),
-        "options": used,
-        "seed": seed,
-        "signed": explainer.signed,
-        **target_of_run(model),
-        "predictor_sha256": model.fingerprint,
-        "recipe": model.recipe.to_json(),
-        "unit": model.unit,
-        "learned": _learned(explainer, fitted, people),
-        **people.rules.to_json(),
-    }
+    component = read_component(explainer, installed)
+    parts = [
+        Read({**component.entries, "options": used}, component.files),
+        read_predictor(predictor, model),
+        _learned(explainer, fitted, people, Path(predictor)),
+        read_settings(method=method, seed=seed, whole=whole, images=people.rules.to_json()),
+        read_machine(where),
+    ]
+    follows = {"signed": explainer.signed, **target_of_run(model), "recipe": model.recipe.to_json(), "unit": model.unit}
+    asked = identity_of("explain", parts, follows)
     command = {"cohort": people.table, "predictor": predictor, "fitted": fitted, "split": split,
                "participants": participants, "preset": preset, "device": str(where)}  # fmt: skip
     run = store.RunFolder.open(out, "explain", {**asked, "command": command}, anew=(FITTED,))
+    run.write_inputs(input_rows(parts))
     if explainer.learned and fitted is None:
         with alone(out / ".fitted.lock"), contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
             fit(
                 cohort, predictor, here, method=method, options=options, preset=preset, target_class=target_class,
-                seed=seed, device=device, images=images,
+                seed=seed, device=device, images=images, trust_factory=trust_factory,
             )  # fmt: skip
-        explainer = load_fitted(here, model)
+        explainer = load_fitted(here, model, trust_factory=allowed)
         subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
     subjects = share_of(subjects, part)
     work = MapRun(
         run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=trained,
-        method=method, distribution=distribution_of(installed), seed=seed, device=where, ahead=ahead,
+        method=method, distribution=distribution_of(installed), seed=seed, device=where, whole=whole, ahead=ahead,
+        state_sha256=str(read_fitted(here)["sha256"]) if explainer.learned else None, table_folder=people.root,
         doubts=doubts, bounded=len(first) > 0 and ends_in_bound(model, first[:1]),
     )  # fmt: skip
     bad = [] if participants or part[0] else problem_rows(people, others)
@@ -180,12 +197,13 @@ def _chosen(
 
 
 def _fitted_before(
-    folder: Path, model: Predictor, method: str, options: Mapping[str, Any] | None, asked: Explainer
+    folder: Path, model: Predictor, method: str, options: Mapping[str, Any] | None, asked: Explainer,
+    allowed: Sequence[str],
 ) -> tuple[Explainer, dict[str, Any]]:
     """What was fitted, and its options, which those asked for must not contradict."""
     if not asked.learned:
         raise UsageError(f"Method {method!r} has nothing to learn: leave out the fitted folder.")
-    fitted = load_fitted(folder, model, method=method)
+    fitted = load_fitted(folder, model, method=method, trust_factory=allowed)
     there, here = dict(read_fitted(folder)["options"]), options_json(asked)
     for name in options or {}:
         if there.get(name) != here[name]:
@@ -193,10 +211,11 @@ def _fitted_before(
     return fitted, there
 
 
-def _learned(explainer: Explainer, fitted: str | Path | None, people: Cohort) -> dict[str, str] | None:
-    """What a learned method knows, as far as it makes this run itself."""
+def _learned(explainer: Explainer, fitted: str | Path | None, people: Cohort, predictor: Path) -> Read:
+    """What a learned method knows: the state that was fitted, or the cohort that it is to learn from."""
     if not explainer.learned:
-        return None
+        return Read({"learned": None})
     if fitted is not None:
-        return {"state_sha256": str(read_fitted(fitted)["sha256"])}
-    return {"cohort_sha256": cohort_sha256(people)}
+        return read_learned(fitted)
+    found = read_cohort(people, recorded_splits(people, predictor) or {})
+    return Read({"learned": found.entries}, found.files)

@@ -15,11 +15,21 @@ from interpbench.cohort import SPLITS, split_cohort
 from interpbench.errors import InputError, PluginError, UsageError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.model import load_predictor
-from interpbench.options import options_json
 from interpbench.pipeline.checking import trouble
 from interpbench.pipeline.components import accepts, make_component
 from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.provenance import cohort_sha256, distribution_of, predictor_record, target_of_run
+from interpbench.pipeline.identity import (
+    InputFile,
+    Read,
+    identity_of,
+    input_rows,
+    read_cohort,
+    read_component,
+    read_machine,
+    read_predictor,
+    read_settings,
+)
+from interpbench.pipeline.provenance import predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import (
     SPLIT_TABLE,
@@ -33,8 +43,10 @@ from interpbench.pipeline.selection import (
 from interpbench.pipeline.trying import try_before_use
 from interpbench.prepared_cache import PreparedCache
 from interpbench.records import read_record
+from interpbench.registry import discover
 from interpbench.samples import target_of
 from interpbench.store import FAILURES
+from interpbench.trust import Names, checked_options, code_named_by, remember
 from interpbench.untouched import untouched
 from interpbench.weights import read_weights
 
@@ -55,6 +67,7 @@ def fit(
     device: str = "auto",
     cache: str | Path | None = None,
     images: Mapping[str, Any] | None = None,
+    trust_factory: Names = (),
 ) -> Explainer:
     """Fit a method to a predictor, on the training split that the predictor itself was trained on.
 
@@ -74,6 +87,7 @@ def fit(
         cache: a folder for prepared volumes, which other runs may share; None reads every image anew. The result is
             the same.
         images: how images are read, where not as always: `max_voxels`, `nan_to_zero`. See `ImageRules`.
+        trust_factory: what the predictor's record may import, as for `load_predictor`.
 
     Returns:
         The fitted explainer.
@@ -87,32 +101,29 @@ def fit(
     if not explainer.learned:
         raise UsageError(f"Method {method!r} has nothing to learn: leave out `fit` and explain with it.")
     where = resolve_device(device)
-    loaded = load_predictor(predictor, str(where), target_class)
+    loaded = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
     people = open_cohort(cohort, need_age=False, images=images)
     splits = recorded_splits(people, Path(predictor)) or split_cohort(
         people.subjects, seed=seed, column=loaded.target_column, classes=loaded.classes
     )
     learners = [subject for subject in people.subjects if splits[subject.id] == "train"]
-    try_before_use(
-        loaded, first_volumes(learners, loaded.recipe, where), str(predictor), predictor_record(predictor)
-    )
-    identity = {
-        "method": method,
-        "distribution": distribution_of(installed),
-        "options": options_json(explainer),
-        "seed": seed,
-        **target_of_run(loaded),
-        "predictor_sha256": loaded.fingerprint,
-        "recipe": loaded.recipe.to_json(),
-        "cohort_sha256": cohort_sha256(people),
-        **people.rules.to_json(),
-    }
+    first = first_volumes(learners, loaded.recipe, where)
+    try_before_use(loaded, first, str(predictor), predictor_record(predictor))
+    read_by = [
+        read_component(explainer, installed),
+        read_predictor(predictor, loaded),
+        read_cohort(people, splits),
+        read_settings(method=method, seed=seed, images=people.rules.to_json()),
+        read_machine(where),
+    ]
+    identity = identity_of("fit", read_by, {**target_of_run(loaded), "recipe": loaded.recipe.to_json()})
     command = {"cohort": people.table, "predictor": predictor, "preset": preset, "device": str(where)}
     finished = (Path(out) / RECORD).is_file()
     run = store.RunFolder.open(out, "fit", {**identity, "command": command}, anew=None if finished else (WORKSPACE,))
+    run.write_inputs(input_rows(read_by))
     if run.resumed and finished:
         log.info("%s: fitted before with these settings; nothing to do", run.path)
-        fitted: Explainer = load_fitted(run.path, loaded)
+        fitted: Explainer = load_fitted(run.path, loaded, trust_factory=code_named_by(explainer).values())
     else:
         write_splits(run.path, people.subjects, splits)
         parts = {split: [one for one in people.subjects if splits[one.id] == split] for split in SPLITS}
@@ -138,20 +149,24 @@ def fit(
             log.warning("%s: %s", method, warning)
         run.write_failures(problem_rows(people) + failures + more)
         _write(run.path, fitted, {**identity, "subjects": len(training) + len(validation)})
+        remember(run.path / RECORD, explainer)
     run.end([STATE, RECORD, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
     finish(run.failures(), run.path / FAILURES, read_fitted(run.path).get("subjects", 0))
     return fitted
 
 
-def load_fitted(folder: str | Path, predictor: Predictor, *, method: str | None = None) -> Explainer:
+def load_fitted(
+    folder: str | Path, predictor: Predictor, *, method: str | None = None, trust_factory: Names = ()
+) -> Explainer:
     """Find a fitted explainer again.
 
     Args:
         predictor: the one that it was fitted to.
         method: the one expected; None for any.
+        trust_factory: what the record may import, where options of the method name code.
 
     Raises:
-        InputError: nothing fitted there, damaged, or fitted to another predictor.
+        InputError: nothing fitted there, damaged, or fitted to another predictor; code that is not allowed.
         UsageError: another method.
     """
     folder = Path(folder)
@@ -171,9 +186,18 @@ def load_fitted(folder: str | Path, predictor: Predictor, *, method: str | None 
     state = folder / STATE
     if not state.is_file() or store.sha256_of(state) != record["sha256"]:
         raise InputError(f"{state}: missing, or its SHA-256 is not the one in {RECORD}: fit again.")
-    explainer, _ = make_component("explainer", record["method"], record["options"])
+    options = checked_options(
+        discover().load("explainer", record["method"]), record["options"], folder / RECORD, trust_factory
+    )
+    explainer, _ = make_component("explainer", record["method"], options)
     fitted: Explainer = explainer.with_state(read_weights(state))
     return fitted.with_record({**record.get("record", {}), **_times(folder)})
+
+
+def read_learned(folder: str | Path) -> Read:
+    """What a fitted method is, to a run that uses it: the bytes of its record, which vouches for its state's."""
+    files = [InputFile.at("fitted", Path(folder) / name) for name in (RECORD, STATE)]
+    return Read({"learned": {"record_sha256": files[0].sha256, "state_sha256": files[1].sha256}}, files)
 
 
 def _logit_of(target_class: str | None) -> str:

@@ -11,16 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from interpbench import store
 from interpbench.cohort import Subject
+from interpbench.cut import Cut
 from interpbench.errors import InputError, InterpbenchError, PluginError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP, doubts_about
 from interpbench.pipeline.components import has_seed
+from interpbench.pipeline.identity import read_of_subject
+from interpbench.pipeline.images import recorded_path
 from interpbench.pipeline.mapping import Explained, described, explained, subject_seed
+from interpbench.pipeline.network_map import place_beside
 from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
 from interpbench.pipeline.prediction import outside_training, predict_one
 from interpbench.pipeline.provenance import target_of_run
@@ -35,11 +41,12 @@ from interpbench.volume import write_map
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """What a map is told from, and what it needs to come back onto its image's grid; a few bytes."""
+    """What a map is told from, and what it needs to come back onto its image's grid: little more than a brain."""
 
     subject: Subject
     way_back: Prepared  # without its voxels
-    hashes: Mapping[str, str | None]
+    cut: Cut
+    read: Mapping[str, Any]  # as `read_of_subject` says it
     held: str | None = None  # a sentence, where the network's last layer holds the prediction at its floor or ceiling
 
 
@@ -59,15 +66,23 @@ class MapRun:
     seed: int
     device: torch.device
     recipe: Recipe  # the predictor's
+    state_sha256: str | None = None  # of what a learned method knows
+    whole: bool = False  # whether maps keep what lies outside the brain
+    table_folder: Path | None = None  # the cohort's, which sidecars name images relative to
     ahead: int = AHEAD  # batches that are read before, or written after, the one at hand
     doubts: tuple[str, ...] = ()  # about the predictor; they belong beside each of its maps
     bounded: bool = False  # whether the network ends in a layer with a floor or ceiling
     predictions: dict[str, float] = field(default_factory=dict)  # of those predicted so far, by label
     details: dict[str, Any] = field(default_factory=dict)  # what the method decided by itself, once it is known
+    late: list[tuple[Subject, InterpbenchError]] = field(default_factory=list)  # who failed when the map was written
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
         """Where a subject's map belongs, or one of its extras."""
         return self.run.product(subject.id, f"desc-{label_of(self.method)}_{name}.nii.gz")
+
+    def network_product(self, subject: Subject) -> Path:
+        """Where a subject's map as the method made it belongs, on the network's grid."""
+        return place_beside(self.product(subject), label_of(self.method))
 
     def explain(
         self, subjects: Sequence[Subject], batch_size: int, *, fail_fast: bool = False
@@ -93,6 +108,9 @@ class MapRun:
                     failures.append((subject, error))
                 if failures and fail_fast:
                     break
+        for subject, error in self.late:
+            log.warning("no map: sub-%s: %s", subject.id, error)
+            failures.append((subject, error))
         failed = {subject.id for subject, _ in failures}
         made = [self.product(subject) for subject in subjects if subject.id not in failed]
         return [path for path in made if not fail_fast or path.is_file()], failures
@@ -103,20 +121,27 @@ class MapRun:
             return False
         record = store.read_json(store.sidecar_of(product))
         try:
-            if any(record.get(name) != value for name, value in hashes_of(subject).items()):
+            if any(record.get(name) != value for name, value in self.read_by(subject).items()):
                 return False
         except InputError:
             return False  # and why is told when it is to be read
+        if record.get("network_map") is not None and not self.run.done(self.network_product(subject)):
+            return False
         return all(self.run.done(self.product(subject, name)) for name in record.get("extras", ()))
 
     def read(self, subject: Subject) -> Read | InputError:
         """A subject's volume and origin, or why it is refused."""
         try:
-            hashes = hashes_of(subject)  # before the voxels: where the file changes in between, the map counts as old
+            read = self.read_by(subject)  # before the voxels: where the file changes in between, the map counts as old
             prepared = self.recipe.prepare(subject)
         except InputError as error:
             return error
-        return prepared.volume, Origin(subject, prepared.without_voxels(), hashes)
+        cut = Cut.of(prepared, whole=self.whole)
+        return prepared.volume, Origin(subject, prepared.without_voxels(), cut, read)
+
+    def read_by(self, subject: Subject) -> dict[str, Any]:
+        """What the subject's map is made from; a map beside which something else stands is made again."""
+        return {**read_of_subject("explain", subject, self.predictor), "state_sha256": self.state_sha256}
 
     def _read_group(self, group: Sequence[Subject]) -> list[Read | InputError]:
         return [self.read(subject) for subject in group]
@@ -157,35 +182,75 @@ class MapRun:
             for origin, record, result in zip(origins, records, found, strict=True):
                 if not isinstance(result, Explained):
                     failures[origin.subject.id] = result
-                elif not bool(result.map.any()):  # it would be taken for an answer
-                    why = "the map is zero everywhere: it says nothing about this subject"
-                    why += f" ({origin.held})" if origin.held else ""
-                    failures[origin.subject.id] = PluginError(f"method {self.method!r}: {why}.")
+                    continue
+                kept = _kept(result)
+                nothing = origin.cut.nothing_left(kept.map)
+                if nothing:  # it would be taken for an answer
+                    failures[origin.subject.id] = self._says_nothing(nothing, origin.held)
                 else:
-                    do(self.write, origin, record, _kept(result))
+                    do(self.write, origin, record, kept)
         return [(subject, failures[subject.id]) for subject in group if subject.id in failures]
 
+    def _says_nothing(self, where: str, held: str | None) -> PluginError:
+        why = f" ({held})" if held else ""
+        return PluginError(f"method {self.method!r}: the map is zero {where}: it says nothing about this subject{why}.")
+
     def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> None:
-        """Write what was found, on the image's grid. Extras first: a map that is marked as done has all of them."""
-        subject, prepared = origin.subject, origin.way_back
+        """Write what was found, on the image's grid. Extras first: a map that is marked as done has all of them.
+
+        Where nothing of the map lies in the image's own brain, the subject is added to `late`, and nothing is written.
+        """
+        subject, prepared, cut = origin.subject, origin.way_back, origin.cut
+        back = cut.way_back(found.map, prepared)
+        if not back.any():
+            why = self._says_nothing("everywhere in the brain on the image's own grid", origin.held)
+            self.late.append((subject, why))
+            return
         store.sidecar_of(self.product(subject)).unlink(missing_ok=True)
         for name, values in found.extras.items():
-            self._write_one(self.product(subject, name), prepared, values, {**record, "extra": name})
+            extra = cut.way_back(values, prepared)
+            self._write_one(self.product(subject, name), prepared, extra, {**record, "extra": name})
+        share = cut.share_outside(found.map)
         outside = outside_training(record["prediction"], self.trained, record["unit"])
-        doubts = [*self.doubts, *prepared.warnings, *doubts_about(found.map), *found.notes, outside, origin.held]
+        judged = found.map if cut.whole else found.map[cut.brain]
+        told = [*found.notes, outside, origin.held, cut.doubt(share)]
+        doubts = [*self.doubts, *prepared.warnings, *doubts_about(judged), *told]
         whole = {
             **record,
             "signed": self.run.manifest["signed"],
+            "whole": cut.whole,
+            "mass_outside_brain": share,
+            "network_map": self._keep_on_network_grid(subject, prepared, found.map, back, record),
             "extras": list(found.extras),
             **({"details": self.details} if self.details else {}),
+            **({"measured": found.measured} if found.measured else {}),
             "warnings": [doubt for doubt in doubts if doubt],
             "predictor_warnings": list(self.doubts),
         }
-        self._write_one(self.product(subject), prepared, found.map, whole)
+        self._write_one(self.product(subject), prepared, back, whole)
 
-    def _write_one(self, product: Path, prepared: Prepared, values: Tensor, record: Mapping[str, Any]) -> None:
+    def _keep_on_network_grid(
+        self, subject: Subject, prepared: Prepared, map: Tensor, back: NDArray[np.float32], record: Mapping[str, Any]
+    ) -> dict[str, str] | None:
+        """Keep the map as the method made it, on the network's grid, unless the one written gives it back bit by bit.
+
+        Returns:
+            What the map's sidecar says of it: its file's name and SHA-256; None where there is none.
+        """
+        product = self.network_product(subject)
+        store.sidecar_of(product).unlink(missing_ok=True)
+        if prepared.exact and torch.equal(prepared.to_network_grid(back), map):
+            product.unlink(missing_ok=True)  # of an earlier run
+            return None
+        write_map(product, map, affine=prepared.affine)
+        self.run.mark_done(product, {**record, "space": "network"})
+        return {"file": product.name, "sha256": store.sha256_of(product)}
+
+    def _write_one(
+        self, product: Path, prepared: Prepared, values: NDArray[np.float32], record: Mapping[str, Any]
+    ) -> None:
         store.sidecar_of(product).unlink(missing_ok=True)  # never an old sidecar beside a new map
-        write_map(product, prepared.to_source_grid(values), like=prepared.source)
+        write_map(product, values, like=prepared.source)
         self.run.mark_done(product, record)
 
     def record(self, origin: Origin, prediction: float) -> dict[str, Any]:
@@ -201,12 +266,11 @@ class MapRun:
             "subject_seed": subject_seed(self.seed, subject.id, self.method) if seeded else None,
             **target_of_run(self.predictor),
             "predictor_sha256": self.run.manifest["predictor_sha256"],
-            **origin.hashes,
-            "image": str(subject.image.absolute()),
-            "mask": str(subject.mask.absolute()) if subject.mask else None,
+            **origin.read,
+            "image": recorded_path(subject.image, self.table_folder),
+            "mask": recorded_path(subject.mask, self.table_folder) if subject.mask else None,
             "prediction": prediction,
             "unit": self.predictor.unit,
-            "age": subject.age,
             "versions": self.run.manifest["versions"],
         }
 
@@ -214,19 +278,6 @@ class MapRun:
 def label_of(method: str) -> str:
     """The method in a file's name: a BIDS label holds letters and digits only."""
     return method.replace("-", "").replace("_", "")
-
-
-def hashes_of(subject: Subject) -> dict[str, str | None]:
-    """What a sidecar says of the files that a map was made from.
-
-    Raises:
-        InputError: one of them cannot be read.
-    """
-    try:
-        mask = store.sha256_of(subject.mask) if subject.mask else None
-        return {"image_sha256": store.sha256_of(subject.image), "mask_sha256": mask}
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
 
 def _kept(found: Explained) -> Explained:

@@ -35,6 +35,7 @@ class Explained:
     map: Tensor
     extras: dict[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    measured: dict[str, float] = field(default_factory=dict)
 
 
 def subject_seed(seed: int, subject: str, method: str) -> int:
@@ -140,7 +141,7 @@ def _at_once(
     while True:
         try:
             found = _maps(explainer, predictor, volumes, own, method, put_back)
-            return [dataclasses.replace(one, notes=notes) for one in found]
+            return [dataclasses.replace(one, notes=(*notes, *one.notes)) for one in found]
         except ResourceError as error:
             size = getattr(explainer, BATCH_SIZE, 1) if not explainer.learned else 1
             if not isinstance(size, int) or size <= 1:
@@ -159,6 +160,8 @@ def _maps(
         torch.manual_seed(own)
         try:
             maps, extras = explainer.explain_with_extras(predictor, volumes)
+            notes = tuple(map(str, explainer.told()))
+            measured = {str(name): float(value) for name, value in explainer.measured().items()}
         except (Exception, SystemExit) as error:
             raise trouble(error, f"method {method!r}", volumes) from error
     if changed:
@@ -167,7 +170,7 @@ def _maps(
         )
     maps, extras = checked_maps(maps, volumes, method), checked_extras(extras, volumes, method)
     named = [{name: values[index] for name, values in extras.items()} for index in range(len(maps))]
-    return [Explained(map, beside) for map, beside in zip(maps, named, strict=True)]
+    return [Explained(map, beside, notes, measured) for map, beside in zip(maps, named, strict=True)]
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from interpbench.grid import box_affine
 from interpbench.image_rules import ImageRules
 from interpbench.interfaces import Aggregator
 from interpbench.pipeline.checking import trouble
+from interpbench.pipeline.network_map import on_network_grid
 from interpbench.recipe import Recipe
 from interpbench.volume import read_volume
 
@@ -33,6 +34,7 @@ class Placed:
     volume: Tensor  # (1, I, J, K)
     brain: Tensor  # (I, J, K) bool
     affine: NDArray[np.float64]
+    doubt: str | None = None  # about the map
 
 
 class NoTemplate(InputError):
@@ -89,8 +91,9 @@ class Population:
         self.number += 1
         common = _sentences(record.get("predictor_warnings"))
         self.predictor_warnings += [one for one in common if one not in self.predictor_warnings]
-        own = [one for one in _sentences(record.get("warnings")) if one not in common]
-        self.warnings += [f"{record['participant_id']}: {warning}" for warning in own]
+        told = [one for one in _sentences(record.get("warnings")) if one not in common]
+        told += [placed.doubt] if placed.doubt else []
+        self.warnings += [f"{record['participant_id']}: {warning}" for warning in told]
 
     @property
     def affine(self) -> np.ndarray[Any, Any]:
@@ -114,8 +117,11 @@ def _sentences(given: Any) -> list[str]:
     return [str(one) for one in given] if isinstance(given, list | tuple) else []
 
 
-def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe) -> Placed:
+def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, *, whole: bool = False) -> Placed:
     """A subject's map on the network's grid, which its sidecar `record` vouches for, and its image there.
+
+    Args:
+        whole: whether the map keeps what lies outside the brain.
 
     Raises:
         InputError: the map or its image is gone or changed, or cannot be read.
@@ -127,5 +133,10 @@ def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe) -> Placed:
             raise InputError(f"{file}: changed since the map was made; explain again.")
     rules = ImageRules(max_voxels=sys.maxsize, nan_to_zero=True)  # these very bytes were taken when the map was made
     prepared = recipe.prepare(Path(record["image"]), record.get("mask"), rules)
-    map = read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0]
-    return Placed(prepared.to_network_grid(map), prepared.volume, prepared.brain, prepared.affine)
+    map, doubt = on_network_grid(path, record, prepared), None
+    if map is None:
+        map = prepared.to_network_grid(read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0])
+        doubt = "the map was interpolated from its image's grid, for the one on the network's grid is gone"
+    if not whole:
+        map = torch.where(prepared.brain, map, 0.0)
+    return Placed(map, prepared.volume, prepared.brain, prepared.affine, doubt)

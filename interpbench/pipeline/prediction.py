@@ -20,6 +20,7 @@ from interpbench.pipeline.checking import trouble
 from interpbench.pipeline.classification import class_figures
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.evaluation import describe_figures, figures_of
+from interpbench.pipeline.identity import identity_of, read_machine, read_predictor, read_settings
 from interpbench.pipeline.overlap import AHEAD, ahead
 from interpbench.pipeline.provenance import predictor_record
 from interpbench.pipeline.reading import first_volumes
@@ -28,6 +29,7 @@ from interpbench.pipeline.trying import equal_of_subjects, try_before_use
 from interpbench.progress import track
 from interpbench.recipe import Recipe
 from interpbench.samples import target_of
+from interpbench.trust import Names
 
 
 def predict(
@@ -41,6 +43,7 @@ def predict(
     seed: int = 0,
     device: str = "auto",
     images: Mapping[str, Any] | None = None,
+    trust_factory: Names = (),
 ) -> dict[str, Any]:
     """Predict the subjects of a cohort and write a table, with its figures in a `.json` beside it.
 
@@ -53,6 +56,7 @@ def predict(
         participants: labels; then `split` does not matter.
         seed: of the bootstrap of the intervals.
         images: how images are read, where not as always: `max_voxels`, `nan_to_zero`. See `ImageRules`.
+        trust_factory: what the predictor's record may import, as for `load_predictor`.
 
     Returns:
         What the `.json` holds: `predictor`, `unit`, `figures` (of each split, where the truth is known), `warnings`.
@@ -63,7 +67,7 @@ def predict(
     """
     where = resolve_device(device)
     out = Path(out)
-    loaded = load_predictor(predictor, str(where), target_class)
+    loaded = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
     record = predictor_record(predictor)
     people = open_cohort(cohort, need_age=False, images=images)
     splits = recorded_splits(people, Path(predictor)) or {}
@@ -72,10 +76,11 @@ def predict(
     doubts = list(try_before_use(loaded, first, str(predictor), record))
     rows, failures = predict_subjects(loaded, subjects, splits, where, "predicting")
     failures = ([] if participants else problem_rows(people)) + failures
-    parts: dict[str, list[dict[str, Any]]] = {}
+    divided: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        parts.setdefault(row["split"] or "all", []).append(row)
-    figures = {name: figures_for(loaded, some, record, seed=seed) for name, some in parts.items()}
+        divided.setdefault(row["split"] or "all", []).append(row)
+    figures = {name: figures_for(loaded, some, record, seed=seed) for name, some in divided.items()}
+    parts = [read_predictor(predictor, loaded), read_settings(images=people.rules.to_json()), read_machine(where)]
     for name, found in figures.items():
         if found:
             log.info("%s: %s", name, describe_figures(found, loaded.unit, loaded.target_column))
@@ -95,6 +100,7 @@ def predict(
         "figures": figures,
         "warnings": doubts,
         "failures": failures,
+        "identity": identity_of("predict", parts, {**store.software(), "recipe": loaded.recipe.to_json()}),
     }
     store.write_tsv(out, rows, columns_of(loaded))
     store.write_json(store.sidecar_of(out), summary)

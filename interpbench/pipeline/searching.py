@@ -9,15 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from interpbench import store
+from interpbench.cohort import read_cohort as read_table
 from interpbench.errors import PluginError, SubjectsFailed, UsageError
 from interpbench.image_rules import ImageRules
-from interpbench.options import options_json
+from interpbench.model import check_trust, load_predictor
+from interpbench.options import option_fields, options_json
 from interpbench.pipeline.choosing import Trial, label_of, trial_of, write_choice
 from interpbench.pipeline.components import make_component
+from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.fitting import fit, read_fitted
-from interpbench.pipeline.provenance import distribution_of
-from interpbench.pipeline.selection import log
+from interpbench.pipeline.identity import (
+    Read,
+    identity_of,
+    read_cohort,
+    read_component,
+    read_machine,
+    read_predictor,
+    read_settings,
+)
+from interpbench.pipeline.selection import log, recorded_splits
 from interpbench.progress import track
+from interpbench.registry import discover
+from interpbench.trust import Names
 
 
 def search(
@@ -34,6 +47,7 @@ def search(
     cache: str | Path | None = None,
     tolerance: float = 0.5,
     images: Mapping[str, Any] | None = None,
+    trust_factory: Names = (),
 ) -> dict[str, Any]:
     """Fit a method under every combination of some options, and choose one on the validation split.
 
@@ -42,7 +56,7 @@ def search(
     recalibrated noisy MAE, and the amount the mean over brain voxels of log10 sigma.
 
     Args:
-        cohort, predictor, options, preset, seed, device, cache, images: as for `fit`.
+        cohort, predictor, options, preset, seed, device, cache, images, trust_factory: as for `fit`.
         out: a folder of `fit` for each combination (`1`, `2`, ...), `search.tsv` (a row each), `search.json` (the
             choice and its rule), `search.png` (the curve it was chosen by). The same command again goes on where it
             was interrupted; with another `tolerance` it chooses anew among what is fitted.
@@ -60,13 +74,23 @@ def search(
     """
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(f"tolerance must be a number of at least 0, in the target's unit, got {tolerance}.")
+    _refuse_code(method, grid)
+    check_trust(predictor, trust_factory)
     combinations = _combinations(method, grid, options or {}, preset, seed)
     explainer, installed = make_component("explainer", method, {**(options or {}), **combinations[0]}, preset=preset)
     if not explainer.learned:
         raise UsageError(f"Method {method!r} has nothing to learn, so there is nothing to search.")
     fixed = {name: value for name, value in options_json(explainer).items() if name not in grid and name != "seed"}
-    asked = {"method": method, "distribution": distribution_of(installed), "seed": seed, "options": fixed,
-             "combinations": combinations, **ImageRules.of(images).to_json()}  # fmt: skip
+    people = read_table(cohort, need_age=False, rules=ImageRules.of(images))
+    component = read_component(explainer, installed)
+    parts = [
+        Read({**component.entries, "options": fixed}),
+        read_predictor(predictor, load_predictor(predictor, trust_factory=trust_factory)),
+        read_cohort(people, recorded_splits(people, Path(predictor)) or {}),
+        read_settings(method=method, combinations=combinations, seed=seed, images=people.rules.to_json()),
+        read_machine(resolve_device(device)),
+    ]
+    asked = identity_of("search", parts, {})
     command = {"cohort": cohort, "predictor": predictor, "preset": preset, "device": device, "tolerance": tolerance}
     run = store.RunFolder.open(out, "search", {**asked, "command": command})
     trials: list[Trial] = []
@@ -76,7 +100,7 @@ def search(
         folder = run.path / str(number)
         try:
             fit(cohort, predictor, folder, method=method, options={**(options or {}), **values}, preset=preset,
-                seed=seed, device=device, cache=cache, images=images)  # fmt: skip
+                seed=seed, device=device, cache=cache, images=images, trust_factory=trust_factory)  # fmt: skip
         except SubjectsFailed as error:  # fitted and written all the same
             left_out = error
         except PluginError as error:
@@ -88,6 +112,13 @@ def search(
     if left_out is not None:
         raise left_out
     return record
+
+
+def _refuse_code(method: str, grid: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse a grid over what names code: it may come from a file, which can name none."""
+    for field in option_fields(discover().load("explainer", method)):
+        if field.metadata.get("runs") and field.name in grid:
+            raise UsageError(f"{field.name} of {method!r} names code to run, which cannot be searched: give it by -o.")
 
 
 def _combinations(

@@ -23,8 +23,16 @@ from interpbench.pipeline.cross_entropy import train_classifier
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.epochs import Trained, TrainingSettings
 from interpbench.pipeline.evaluation import describe_figures
+from interpbench.pipeline.identity import (
+    distribution_of,
+    identity_of,
+    input_rows,
+    read_cohort,
+    read_component,
+    read_machine,
+    read_settings,
+)
 from interpbench.pipeline.prediction import columns_of, figures_for, predict_one, predict_subjects, predictions_in
-from interpbench.pipeline.provenance import cohort_sha256, distribution_of
 from interpbench.pipeline.reading import read_samples
 from interpbench.pipeline.regression import train_network
 from interpbench.pipeline.selection import SPLIT_TABLE, finish, log, problem_rows, write_splits
@@ -101,18 +109,23 @@ def train(
     people, aim = open_target(cohort, target, unit, images)
     blank = blank.aimed_at(aim.column, aim.classes)
     grid = recipe_for(people.subjects, **(recipe or {}))
-    asked = {
-        "predictor": predictor,
-        **({} if aim == Target() else {"target": aim.column, "unit": aim.unit, "classes": list(aim.classes)}),
-        "options": options_json(blank),
-        "settings": {**options_json(settings), "seed": seed},
-        "recipe": grid.to_json(),
-        "cohort_sha256": cohort_sha256(people),
-        **people.rules.to_json(),
-    }
+    parts = [
+        read_component(blank, installed),
+        read_settings(
+            predictor=predictor,
+            target={"column": aim.column, "unit": aim.unit, "classes": list(aim.classes)},
+            settings={**options_json(settings), "seed": seed},
+            recipe=grid.to_json(),
+            images=people.rules.to_json(),
+        ),
+        read_cohort(people),
+        read_machine(where),
+    ]
+    asked = identity_of("train", parts, {})
     finished = (Path(out) / RECORD).is_file()
     command = {"cohort": people.table, "device": str(where)}
     run = store.RunFolder.open(out, "train", {**asked, "command": command}, anew=None if finished else (WORKSPACE,))
+    run.write_inputs(input_rows(parts))
     if run.resumed and finished:
         log.info("%s: trained before with these settings; nothing to do", run.path)
     else:

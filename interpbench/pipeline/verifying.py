@@ -10,6 +10,8 @@ from typing import Any
 from interpbench import store
 from interpbench.atomic import TEMPORARY
 from interpbench.errors import InputError
+from interpbench.pipeline.images import Gone, Images, Moved
+from interpbench.pipeline.network_map import FOLDER as NETWORK
 from interpbench.progress import track
 
 _WEIGHTS = {"model.json": "model.safetensors", "fitted.json": "state.safetensors"}
@@ -35,11 +37,12 @@ class Verified:
     misfits: tuple[Misfit, ...]
 
 
-def verify(out: str | Path) -> Verified:
-    """Hash every file of a run again, and the images that its maps were made from.
+def verify(out: str | Path, root: str | Path | None = None) -> Verified:
+    """Hash every file of a run again, and every file that it read.
 
     Args:
         out: a folder of `train`, `fit`, `explain`, `aggregate`, `benchmark` and the like, with runs inside it.
+        root: where the images moved, as for `aggregate`; None for where they were.
 
     Raises:
         InputError: there is no run in it.
@@ -49,7 +52,7 @@ def verify(out: str | Path) -> Verified:
         raise InputError(f"{out}: holds no run of interpbench: there is no {store.MANIFEST} in it.")
     known: dict[Path, str] = {}
     misfits: list[Misfit] = []
-    for file, sha256, by in _recorded(out, misfits):
+    for file, sha256, by in _recorded(out, misfits, None if root is None else Moved(root)):
         if file in known and known[file] != sha256:
             misfits.append(Misfit(file, f"two records have two hashes of it, the second {by}"))
         known.setdefault(file, sha256)
@@ -65,7 +68,7 @@ def verify(out: str | Path) -> Verified:
     return Verified(hashed, tuple(sorted(misfits, key=lambda one: str(one.file))))
 
 
-def _recorded(out: Path, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str]]:
+def _recorded(out: Path, misfits: list[Misfit], moved: Moved | None) -> Iterator[tuple[Path, str, str]]:
     """Each file with a SHA-256 on record, and which record that is."""
     for sums in sorted(out.glob(f"**/{store.SUMS}")):
         for name, sha256 in store.read_sums(sums).items():
@@ -75,12 +78,25 @@ def _recorded(out: Path, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str
         for record, weights in _WEIGHTS.items():
             if (folder / record).is_file() and isinstance(sha := _read(folder / record, misfits).get("sha256"), str):
                 yield folder / weights, sha, f"in {folder / record}"
+        yield from _inputs(store.RunFolder(folder, manifest), Images(manifest, moved), misfits)
         run = store.RunFolder(folder, manifest).identity
-        for sidecar in sorted(folder.glob("sub-*/*.json")):
-            yield from _of_sidecar(sidecar, run, misfits)
+        for sidecar in sorted([*folder.glob("sub-*/*.json"), *folder.glob(f"{NETWORK}/sub-*/*.json")]):
+            yield from _of_sidecar(sidecar, run, Images(manifest, moved), misfits)
 
 
-def _of_sidecar(sidecar: Path, run: str, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str]]:
+def _inputs(run: store.RunFolder, images: Images, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str]]:
+    """The files that a run read, where they were, or where they are now."""
+    for file, sha256 in run.inputs():
+        try:
+            there = file if file.is_file() else images.find(str(file), sha256)
+            yield there, sha256, f"in {run.path / store.INPUTS}"
+        except Gone as gone:
+            misfits.append(Misfit(gone.file, gone.why))
+
+
+def _of_sidecar(
+    sidecar: Path, run: str, images: Images, misfits: list[Misfit]
+) -> Iterator[tuple[Path, str, str]]:
     record = _read(sidecar, misfits)
     if not isinstance(record.get("file"), str) or not isinstance(record.get("sha256"), str):
         return
@@ -89,7 +105,12 @@ def _of_sidecar(sidecar: Path, run: str, misfits: list[Misfit]) -> Iterator[tupl
     yield sidecar.with_name(Path(record["file"]).name), record["sha256"], f"in {sidecar}"
     for name in _INPUTS:
         if isinstance(record.get(name), str) and isinstance(record.get(f"{name}_sha256"), str):
-            yield Path(record[name]), record[f"{name}_sha256"], f"in {sidecar}"
+            try:
+                yield images.find(record[name], record[f"{name}_sha256"]), record[f"{name}_sha256"], f"in {sidecar}"
+            except Gone as gone:
+                misfit = Misfit(gone.file, gone.why)
+                if misfit not in misfits:  # several maps may be of one image
+                    misfits.append(misfit)
 
 
 def _strangers(out: Path, known: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:

@@ -1,4 +1,4 @@
-"""Gradients g = df/dx at x + e, e ~ N(0, noise_sd^2) in each voxel, put together over samples.
+"""Gradients g = df/dx at x + e, put together over samples: e ~ N(0, noise_sd^2) in each voxel of the brain, or of all.
 
 - SmoothGrad (Smilkov et al. 2017, arXiv 1706.03825): R = mean g.
 - SmoothGrad-Squared (Hooker et al. 2019, arXiv 1806.10758): R = mean g^2.
@@ -16,13 +16,17 @@ from torch import Tensor
 
 from interpbench import Explainer, Predictor, check_options, option
 from interpbench_captum.forward import each, in_batches, seeded
+from interpbench_captum.noise_place import PLACES, noise_in
 
 
 @dataclass(frozen=True, kw_only=True)
 class _UnderNoise(Explainer):
     kind: ClassVar[str]  # Captum's word for how the samples are put together
 
-    noise_sd: float = option(0.5, "noise, in SDs of the normalised volume", minimum=0)
+    noise_sd: float = option(
+        0.5, "noise, in SDs of the normalised volume; with normalise=none, in the image's own unit", minimum=0
+    )
+    noise_over: str = option("brain", "where noise is added; brain is what differs from the corners", choices=PLACES)
     samples: int = option(25, "draws of noise, a forward and a backward pass each", minimum=1)
     batch_size: int = option(4, "samples that go through the network at once", minimum=1)
     seed: int = option(0, "of the noise")
@@ -31,10 +35,9 @@ class _UnderNoise(Explainer):
         check_options(self)
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
-        gradient = in_batches(attr.Saliency(predictor.predict), self.batch_size, "gradients under noise")
-        tunnel = attr.NoiseTunnel(gradient)
-
         def attribute(volume: Tensor) -> Tensor:
+            gradient = in_batches(attr.Saliency(predictor.predict), self.batch_size, "gradients under noise")
+            tunnel = attr.NoiseTunnel(noise_in(gradient, volume, self.noise_over))
             with seeded(self.seed, volume.device):
                 # abs=False: the gradient itself is averaged, and not its size
                 map: Tensor = tunnel.attribute(

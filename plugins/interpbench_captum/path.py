@@ -3,7 +3,8 @@
 - Integrated gradients (Sundararajan, Taly, Yan 2017, arXiv 1703.01365, Eq. 1):
   R = (x - x') integral over a in [0, 1] of df/dx at x' + a (x - x'), by Gauss-Legendre quadrature.
 - GradientSHAP (Lundberg, Lee 2017, arXiv 1705.07874; its library's "expected gradients"): that integral by chance,
-  R = mean over samples of (x + e - x') df/dx at x' + a (x + e - x'), a uniform in [0, 1], e noise.
+  R = mean over samples of (x + e - x') df/dx at x' + a (x + e - x'), a uniform in [0, 1], e noise in the brain, or
+  everywhere.
 
 Both claim completeness, sum R = f(x) - f(x'), to the error of the integral; GradientSHAP without noise.
 """
@@ -19,6 +20,7 @@ from torch import Tensor
 from interpbench import Explainer, Predictor, check_options, option
 from interpbench_captum.baselines import BASELINES, baseline
 from interpbench_captum.forward import each, in_batches, seeded
+from interpbench_captum.noise_place import PLACES, noisy_copies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,10 @@ class GradientShap(Explainer):
     signed: ClassVar[bool] = True
 
     samples: int = option(25, "random places on the way, a forward and a backward pass each", minimum=1)
-    noise_sd: float = option(0.0, "noise on top of the volume, in SDs of the normalised volume", minimum=0)
+    noise_sd: float = option(
+        0.0, "noise on top, in SDs of the normalised volume; with normalise=none, in the image's own unit", minimum=0
+    )
+    noise_over: str = option("brain", "where noise is added; brain is what differs from the corners", choices=PLACES)
     baseline: str = option("zero", "where the way starts", choices=BASELINES)
     sigma: float = option(4.0, "of baseline=blur, in voxels", above=0)
     batch_size: int = option(4, "samples that go through the network at once", minimum=1)
@@ -65,8 +70,10 @@ class GradientShap(Explainer):
         def attribute(volume: Tensor) -> Tensor:
             start = baseline(volume, self.baseline, self.sigma)
             with seeded(self.seed, volume.device):
-                map: Tensor = method.attribute(volume, start, n_samples=self.samples, stdevs=float(self.noise_sd))
-            return map
+                # Captum would draw the same noise, but add all of it.
+                copies = noisy_copies(volume, self.samples, float(self.noise_sd), self.noise_over)
+                maps: Tensor = method.attribute(copies, start, n_samples=1, stdevs=0.0)
+            return maps.mean(dim=0, keepdim=True)
 
         return each(volumes, attribute)
 

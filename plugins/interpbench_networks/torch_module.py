@@ -29,7 +29,9 @@ from interpbench.errors import InputError, UsageError
 class TorchModule(NetworkPredictor):
     """A network made by `module:factory(**arguments)`."""
 
-    factory: str = option("", "what makes the network, as module:function or module:Class; it is imported and called")
+    factory: str = option(
+        "", "what makes the network, as module:function or module:Class; it is imported and called", runs=True
+    )
     arguments: str = option("{}", "the factory's keyword arguments, as a JSON object")
     column: int | None = option(
         None,
@@ -56,6 +58,10 @@ class TorchModule(NetworkPredictor):
     def standardise(self) -> bool:
         """Whether training may put the target to zero mean and unit variance: bins are in the unit already."""
         return self.bins_start is None
+
+    @property
+    def code(self) -> tuple[Any, ...]:
+        return (*super().code, *([import_factory(self.factory)] if self.factory else []))
 
     def build(self, shape: tuple[int, int, int]) -> nn.Module:
         made = import_factory(self.factory)(**self._keywords())

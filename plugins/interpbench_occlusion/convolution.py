@@ -1,4 +1,14 @@
-"""Convolutions with constant weights, of whole volumes and of parts of them."""
+"""Convolutions with constant weights, of whole volumes and of parts of them.
+
+In channels last, oneDNN (in torch 2.13) has two faults, which `Convolution` goes around:
+
+- with one input channel, stride 1 along J and a larger one along K, an output one voxel wide along K is not written:
+  whatever the memory held before is returned. Where one place comes out, the stride does not matter: it is set to 1;
+- with a kernel edge of 1 along K and a dilation above 1, it reads beyond the volume, and may end the process. Where the
+  kernel's edge is 1, the dilation does not matter: it is set to 1.
+
+The fuzz in `tests/test_occlusion_convolution_fuzz.py` looks for further ones, in memory that was filled before.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +43,19 @@ class Convolution:
     groups: int
     rectified: bool = False  # what is below 0 becomes 0
 
+    def __post_init__(self) -> None:
+        kernel = three(self.weight.shape[2:])
+        first, second, third = (1 if edge == 1 else step for edge, step in zip(kernel, self.dilation, strict=True))
+        object.__setattr__(self, "dilation", (first, second, third))
+
     def __call__(self, volumes: Tensor) -> Tensor:
         volumes = volumes.to(self.weight.dtype)
         if not self._by_onednn:
             return self._by_torch(volumes, self.padding)
-        given = self.padding, self.stride, self.dilation, self.groups
-        made = torch.mkldnn_convolution(volumes, self.weight, self.bias, *given)
+        stride, cut = self._stride_for(volumes, self.padding)
+        made = torch.mkldnn_convolution(
+            volumes, self.weight, self.bias, self.padding, stride, self.dilation, self.groups
+        )[cut]
         return made.relu_() if self.rectified else made
 
     def of_part(self, part: Tensor, padding: Three) -> Tensor:
@@ -46,11 +63,19 @@ class Convolution:
         part = part.to(self.weight.dtype)
         if not self._by_onednn:
             return self._by_torch(part, padding)
-        given = padding, self.stride, self.dilation, self.groups
+        stride, cut = self._stride_for(part, padding)
+        given = padding, stride, self.dilation, self.groups
         part = part.contiguous(memory_format=CHANNELS_LAST)
         after = "relu" if self.rectified else "none"
         made = torch.ops.mkldnn._convolution_pointwise(part, self._packed, self.bias, *given, after, [], "")
-        return torch.as_tensor(made).contiguous(memory_format=CHANNELS_LAST)
+        return torch.as_tensor(made)[cut].contiguous(memory_format=CHANNELS_LAST)
+
+    def _stride_for(self, volumes: Tensor, padding: Three) -> tuple[Three, tuple[slice, ...]]:
+        """The stride that is asked of oneDNN, and which of the places that come out count; see above."""
+        edge = volumes.shape[-1] + 2 * padding[2] - self.dilation[2] * (self.weight.shape[-1] - 1)
+        if volumes.shape[1] > 1 or self.stride[2] == 1 or edge > self.stride[2]:
+            return self.stride, ()
+        return (*self.stride[:2], 1), (..., slice(0, 1))
 
     def _by_torch(self, volumes: Tensor, padding: Three) -> Tensor:
         made = F.conv3d(volumes, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)

@@ -7,20 +7,19 @@ regions are hidden, and each voxel of a region has the region's effect. Importan
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
 from interpbench import PRECISIONS, Explainer, Predictor, UsageError, brain_of, check_options, option, read_atlas
 from interpbench_occlusion.boxes import BoxGrid, Edges
-from interpbench_occlusion.evaluation import COMPARED, Evaluation
+from interpbench_occlusion.evaluation import Evaluation
 from interpbench_occlusion.replacement import REPLACEMENTS, Fill, Place, filling
 
-log = logging.getLogger("interpbench")
+ERROR = "bfloat16_error"  # in a map's sidecar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +39,6 @@ class Occlusion(Explainer):
     )
     seed: int = option(0, "of replacement=noise")
 
-    _evaluation: ClassVar[Evaluation | None] = (
-        None  # of the predictor and the shape of volumes that were explained last
-    )
-
     def __post_init__(self) -> None:
         check_options(self)
         for edge, step in zip(_edges(self.box), _edges(self.stride), strict=True):
@@ -53,6 +48,25 @@ class Occlusion(Explainer):
                 raise UsageError(
                     f"stride of Occlusion must be between 1 and box ({_words(self.box)}), got {_words(self.stride)}."
                 )
+        # Copies, such as those with a subject's own seed, share how the predictor is evaluated.
+        object.__setattr__(self, "_shared", SimpleNamespace(evaluation=None))
+        object.__setattr__(self, "_told", ())
+        object.__setattr__(self, "_measured", {})
+
+    @property
+    def _evaluation(self) -> Evaluation | None:
+        """Of the predictor and the shape of volumes that were explained last."""
+        found: Evaluation | None = self.__dict__["_shared"].evaluation
+        return found
+
+    def told(self) -> tuple[str, ...]:
+        """Where the last volumes were given up to plain passes, or bfloat16 costs too much."""
+        found: tuple[str, ...] = self.__dict__["_told"]
+        return found
+
+    def measured(self) -> dict[str, float]:
+        """Of `precision=bfloat16` the largest difference from effects of float32, as a share of their range."""
+        return dict(self.__dict__["_measured"])
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
         """|effect|."""
@@ -61,6 +75,8 @@ class Occlusion(Explainer):
     def explain_with_extras(self, predictor: Predictor, volumes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """|effect|, and `effect` with its sign: above zero where what was hidden had raised the prediction."""
         places, combined = self._places(predictor, volumes)
+        object.__setattr__(self, "_told", ())
+        object.__setattr__(self, "_measured", {})
         maps = []
         for volume, brain in zip(volumes, brain_of(volumes), strict=True):
             fill = filling(self.replacement, volume[0], brain, sigma=self.sigma, seed=self.seed)
@@ -82,13 +98,12 @@ class Occlusion(Explainer):
                 predictor, volume, places, fill,
                 batch_size=self.batch_size, memory=self.memory * 2**30, precision=self.precision,
             )  # fmt: skip
-            object.__setattr__(self, "_evaluation", found)
+            self.__dict__["_shared"].evaluation = found
         effects = found.effects(volume, places, fill)
-        if self.precision != "float32":
-            error, largest = found.error(volume, places, fill, effects), float(effects.abs().max())
-            share, number = error / (largest or 1), min(COMPARED, len(places))
-            log.info("%s: effects differ from those of float32 by up to %.2g %s, %.1g of the largest, on %d places",
-                     self.precision, error, predictor.unit, share, number)  # fmt: skip
+        object.__setattr__(self, "_told", (*self.told(), *found.notes))
+        if found.share is not None:
+            share = max(found.share, self.measured().get(ERROR, 0.0))
+            object.__setattr__(self, "_measured", {ERROR: share})
         return effects
 
     def _places(self, predictor: Predictor, volumes: Tensor) -> tuple[Sequence[Place], Callable[[Tensor], Tensor]]:

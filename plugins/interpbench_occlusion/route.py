@@ -68,7 +68,7 @@ class Route:
 
     def plans(self, box: Box) -> Plans:
         """A box's reach along each axis."""
-        first, second, third = (self._axis(axis, span) for axis, span in enumerate(box))
+        first, second, third = (self.along(axis, span) for axis, span in enumerate(box))
         return first, second, third
 
     @cached_property
@@ -101,7 +101,8 @@ class Route:
         able = [name for name in taken if name not in (self.between, self.program.volume)]
         return sorted(able, key=self.program.numbers, reverse=True)
 
-    def _axis(self, axis: int, span: Span) -> Mapping[str, Span]:
+    def along(self, axis: int, span: Span) -> Mapping[str, Span]:
+        """How far a span of the volume reaches along one axis, in each of the head's values."""
         if (axis, span) not in self._axes:
             self._axes[axis, span] = reach(self.program, self.head, axis, span, self.dropped)
         return self._axes[axis, span]

@@ -27,7 +27,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 LABELS = [f"{number:02d}" for number in range(4)]
 PICKED = [word for label in LABELS for word in ("--participant-label", label)]
-TIMED = {"manifest.json", "times.json"}  # these tell of when, and of how long
+TIMED = {"manifest.json", "inputs.tsv", "times.json"}  # these tell of when, from where, and of how long
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from interpbench.errors import PluginError, UsageError, did_you_mean
 from interpbench.interfaces import Explainer
 from interpbench.options import option_fields, options_json
 from interpbench.pipeline.components import make_component
-from interpbench.pipeline.provenance import distribution_of
+from interpbench.pipeline.identity import distribution_of
 from interpbench.pipeline.selection import log
 from interpbench.registry import Kind, Registry, discover
 

@@ -17,6 +17,8 @@ from interpbench.pipeline.benchmarking.rounds import Found
 from interpbench.pipeline.fitting import RECORD, fit, load_fitted, read_fitted
 from interpbench.pipeline.selection import log
 from interpbench.registry import discover
+from interpbench.store import MANIFEST
+from interpbench.trust import checked_options, code_named_by
 from interpbench.volume import write_map
 
 TEMPLATE = "template.nii.gz"
@@ -36,6 +38,7 @@ class Ground:
     fitted: Mapping[str, Path]  # method -> a folder of `fit`
     explained: Mapping[str, tuple[Path, Mapping[str, Any]]]  # method -> a folder of `explain`, its manifest
     images: Mapping[str, Any] | None = None  # how images are read
+    trust_factory: Sequence[str] = ()  # what records may import
 
     def ready(self, name: str, options: Mapping[str, Any], model: Predictor) -> Contestant:
         """One method, fitted where it must learn.
@@ -43,22 +46,31 @@ class Ground:
         Raises:
             UsageError: options that differ from those of the maps that were given.
         """
-        one = enter(name, options, self.seed)
-        if name in self.explained:
-            one = self._as_explained(one, options)
+        one = self.entered(name, options)
         if not one.explainer.learned:
             return one
-        folder = self._folder(name)
+        allowed = (*self.trust_factory, *code_named_by(one.explainer).values())
+        folder = self.folder(name)
         if folder is None:
             folder = self.out / "fitted" / name
             with contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
                 fit(
                     self.cohort, self.predictor, folder, method=name, options=dict(options), seed=self.seed,
                     device=self.device, target_class=self.target_class, images=self.images,
+                    trust_factory=self.trust_factory,
                 )  # fmt: skip
-        explainer = load_fitted(folder, model, method=name)
+        explainer = load_fitted(folder, model, method=name, trust_factory=allowed)
         seconds = explainer.record.get("training_seconds", math.nan)
         return dataclasses.replace(one, explainer=explainer, training_seconds=float(seconds))
+
+    def entered(self, name: str, options: Mapping[str, Any]) -> Contestant:
+        """One method with its options, which are those of the maps where there are any.
+
+        Raises:
+            UsageError: options that differ from those of the maps that were given.
+        """
+        one = enter(name, options, self.seed)
+        return self._as_explained(one, options) if name in self.explained else one
 
     def _as_explained(self, one: Contestant, options: Mapping[str, Any]) -> Contestant:
         folder, manifest = self.explained[one.name]
@@ -68,9 +80,10 @@ class Ground:
                 raise UsageError(
                     f"{folder} holds maps of {one.name} with {option}={there.get(option)}, not {here[option]}."
                 )
-        return enter(one.name, there, self.seed)
+        allowed = (*self.trust_factory, *code_named_by(one.explainer).values())
+        return enter(one.name, checked_options(type(one.explainer), there, folder / MANIFEST, allowed), self.seed)
 
-    def _folder(self, name: str) -> Path | None:
+    def folder(self, name: str) -> Path | None:
         """Where it was fitted: the folder given, else the one that its maps were made with."""
         if name in self.fitted:
             return self.fitted[name]

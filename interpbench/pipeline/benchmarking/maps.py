@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from interpbench.cohort import Subject
 from interpbench.errors import InputError, UsageError
 from interpbench.interfaces import Predictor
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.map_run import hashes_of, label_of
+from interpbench.pipeline.identity import read_of_subject
+from interpbench.pipeline.map_run import label_of
 from interpbench.pipeline.mapping import maps_of
+from interpbench.pipeline.network_map import on_network_grid
 from interpbench.prepared import Prepared
 from interpbench.volume import read_volume, write_map
 
@@ -30,6 +32,7 @@ class Maps:
     device: torch.device
     seed: int
     folders: Mapping[str, Path]  # method -> a folder of `explain`
+    runs: Mapping[str, str] = field(default_factory=dict)  # method -> the identity of the run in that folder
 
     def of(self, contestant: Contestant, subject: Subject, prepared: Prepared) -> Tensor:
         """One subject's map by one method, `(I, J, K)`, before any blurring.
@@ -42,13 +45,25 @@ class Maps:
         product = self._product(contestant, subject)
         if self.run.done(product):
             record = store.read_json(store.sidecar_of(product))
-            if all(record.get(name) == value for name, value in hashes_of(subject).items()):
+            if self.made_from(record, subject):
                 return read_volume(product, constant_ok=True).data[0].to(self.device)
-        found, source = self._taken(contestant, subject, prepared), self.folders.get(contestant.method)
+        found, source, resampled = self._taken(contestant, subject, prepared)
         if found is None:
-            found, source = self.make(contestant, subject.id, prepared.volume.to(self.device)), None
-        self._keep(product, found, contestant, subject, prepared, source)
+            found = self.make(contestant, subject.id, prepared.volume.to(self.device))
+        self._keep(product, found, contestant, subject, prepared, {"taken_from": source, "resampled": resampled})
         return found
+
+    def made_from(self, record: Mapping[str, Any], subject: Subject) -> bool:
+        """Whether a record is of these very files and values of the subject."""
+        read = read_of_subject("benchmark", subject, self.predictor)
+        return all(name in record and record[name] == value for name, value in read.items())
+
+    def made_anew(self, contestant: Contestant, subject: Subject) -> bool:
+        """Whether `explain` has a map of this subject, which was made again here, for it had been resampled."""
+        if contestant.method not in self.folders:
+            return False
+        sidecar = store.sidecar_of(self._product(contestant, subject))
+        return sidecar.is_file() and store.read_json(sidecar).get("resampled") is not None
 
     def make(
         self,
@@ -66,39 +81,47 @@ class Maps:
             return found
         raise found
 
-    def _taken(self, contestant: Contestant, subject: Subject, prepared: Prepared) -> Tensor | None:
-        """The map that `explain` made of this very image, on the network's grid."""
+    def _taken(
+        self, contestant: Contestant, subject: Subject, prepared: Prepared
+    ) -> tuple[Tensor | None, Path | None, Path | None]:
+        """The map that `explain` made of this very image, as the method made it, and the folder that it is from.
+
+        Returns:
+            Map and folder; or, third, the folder of a map that is there, but went to the image's grid and back.
+        """
         folder = self.folders.get(contestant.method)
         if folder is None:
-            return None
+            return None, None, None
         name = f"sub-{subject.id}"
         path = folder / name / f"{name}_desc-{label_of(contestant.method)}_importance.nii.gz"
         sidecar = store.sidecar_of(path)
         if not (path.is_file() and sidecar.is_file()):
-            return None
+            return None, None, None
         record = store.read_json(sidecar)
-        if any(record.get(key) != value for key, value in hashes_of(subject).items()):
-            return None
+        read = read_of_subject("explain", subject, self.predictor)
+        if record.get("run") != self.runs[contestant.method] or any(record.get(key) != read[key] for key in read):
+            return None, None, None  # an earlier run left it in the folder, or the subject is another one now
         if record.get("sha256") != store.sha256_of(path):
             raise InputError(f"{path}: its bytes are not those that its sidecar vouches for; explain again.")
-        return prepared.to_network_grid(read_volume(path, constant_ok=True).data[0]).to(self.device)
+        found = on_network_grid(path, record, prepared)
+        return (None, None, folder) if found is None else (found.to(self.device), folder, None)
 
     def _product(self, contestant: Contestant, subject: Subject) -> Path:
         return self.run.product(subject.id, f"space-network_desc-{label_of(contestant.method)}_importance.nii.gz")
 
     def _keep(
         self, product: Path, map: Tensor, contestant: Contestant, subject: Subject, prepared: Prepared,
-        source: Path | None,
+        source: Mapping[str, Path | None],
     ) -> None:  # fmt: skip
         store.sidecar_of(product).unlink(missing_ok=True)  # never an old sidecar beside a new map
         write_map(product, map.cpu(), affine=prepared.affine)
         record = {
             "participant_id": f"sub-{subject.id}",
             **contestant.describe(),
-            **hashes_of(subject),
+            **read_of_subject("benchmark", subject, self.predictor),
             "seed": self.seed,
             "predictor_sha256": self.run.manifest["predictor_sha256"],
-            "taken_from": source,
+            **source,
         }
         self.run.mark_done(product, {**record, "training_seconds": None})  # a time is no part of what a map is
 

@@ -12,13 +12,13 @@ from interpbench.comparison.table import table_of
 from interpbench.interfaces import Predictor
 from interpbench.metric import Metric
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.benchmarking.rounds import Found
+from interpbench.pipeline.benchmarking.rounds import Found, said_of_resampled
 from interpbench.pipeline.benchmarking.tables import Row, describe_measure, write_tables
 from interpbench.pipeline.measured import declared
 from interpbench.pipeline.provenance import predictor_record
 
 RECORD = "benchmark.json"
-SETTINGS = ("blur", "template_of", "repeats", "refit_subjects", "regions_sha256", "truth_sha256", "measures")
+SETTINGS = ("blur", "template_of", "repeats", "refit_subjects", "regions_sha256", "truth_sha256")
 
 
 def write_results(
@@ -59,7 +59,10 @@ def write_results(
             "name": record.get("predictor"),
             "test": (record.get("metrics") or {}).get("test"),
         },
-        "settings": {name: manifest.get(name) for name in SETTINGS},
+        "settings": {
+            **{name: manifest.get(name) for name in SETTINGS},
+            "measures": {name: read["options"] for name, read in manifest["measures"].items()},
+        },
         **summarise(table, measures, methods, curves, unit=predictor.unit, seed=int(manifest["seed"])),
     }
     summary["warnings"] = [*doubts, *_doubts(found), *_broken(rows, metrics), *summary["warnings"]]
@@ -83,7 +86,7 @@ def _doubts(found: Found) -> list[str]:
         f"{method}: the map is the same everywhere for {count} of {number} subjects; it says nothing about them."
         for method, count in found.flat.items() if count
     ]  # fmt: skip
-    return flat
+    return [*flat, *said_of_resampled(found)]
 
 
 def _broken(rows: Sequence[Row], metrics: Sequence[tuple[str, Metric]]) -> list[str]:

@@ -26,7 +26,7 @@ from interpbench.pipeline.benchmarking.people import Circumstances
 from interpbench.pipeline.benchmarking.tables import Row, read_rows, rows_of, write_rows
 from interpbench.pipeline.benchmarking.unfinished import Unfinished
 from interpbench.pipeline.checking import doubts_about
-from interpbench.pipeline.map_run import hashes_of
+from interpbench.pipeline.identity import read_of_subject
 from interpbench.pipeline.measured import measured
 from interpbench.pipeline.prediction import predict_one
 from interpbench.pipeline.selection import failure, log
@@ -44,6 +44,7 @@ class Found:
     excluded: dict[str, str] = field(default_factory=dict)  # method -> why it does not apply
     missing: dict[tuple[str, str], str] = field(default_factory=dict)  # (subject, method) -> why there is no map
     flat: dict[str, int] = field(default_factory=dict)  # method -> maps that say nothing
+    anew: dict[str, int] = field(default_factory=dict)  # method -> maps that were given, but had been resampled
     means: dict[str, Tensor] = field(default_factory=dict)  # method -> mean of |map| in the brain, float64
     brains: Tensor | None = None  # how many subjects have brain there
     images: Tensor | None = None  # sum of the normalised images, (I, J, K)
@@ -75,7 +76,19 @@ def make_maps(
     for subject in track(subjects, "making maps", unit="subject"):
         _look(subject, contestants, maps, predictor, found, counts)
     found.means = {name: total / counts[name] for name, total in found.means.items()}
+    for words in said_of_resampled(found):
+        log.warning("%s", words)
     return found
+
+
+def said_of_resampled(found: Found) -> list[str]:
+    """Sentences about maps that were given and could not be taken."""
+    number = len(found.subjects)
+    return [
+        f"{method}: {count} of {number} maps were made anew: those given were interpolated onto their images' grids, "
+        "and the ones on the network's grid are gone."
+        for method, count in found.anew.items() if count
+    ]  # fmt: skip
 
 
 def _look(
@@ -97,6 +110,8 @@ def _look(
         found.means[name] = found.means[name] + importance if name in found.means else importance
         counts[name] = counts.get(name, 0) + 1
         found.flat[name] = found.flat.get(name, 0) + bool(doubts_about(map))
+    for one in contestants:
+        found.anew[one.method] = found.anew.get(one.method, 0) + maps.made_anew(one, subject)
 
 
 def maps_of_subject(
@@ -178,7 +193,7 @@ class Measuring:
         if not self.run.done(product):
             return False
         record = store.read_json(store.sidecar_of(product))
-        return all(record.get(name) == value for name, value in hashes_of(subject).items())
+        return self.maps.made_from(record, subject)
 
     def _finish(self, found: Found, known: Set[object], place: int) -> None:
         """Measure one subject, as far as that is not done, and mark it as done.
@@ -186,16 +201,17 @@ class Measuring:
         Args:
             known: what was excluded or missing before anybody was measured.
         """
-        subject, again, hashes = found.subjects[place], place < self.repeats, hashes_of(found.subjects[place])
+        subject, again = found.subjects[place], place < self.repeats
+        read = read_of_subject("benchmark", subject, self.maps.predictor)
         product = self._product(subject)
-        unfinished = Unfinished(product=product, stamp={"run": self.run.identity, "again": again, **hashes})
+        unfinished = Unfinished(product=product, stamp={"run": self.run.identity, "again": again, **read})
         write_rows(product, self._measured(subject, found, again, unfinished))
         news = {
             "excluded": {method: why for method, why in found.excluded.items() if method not in known},
             "missing": {method: why for (label, method), why in found.missing.items()
                         if label == subject.id and (label, method) not in known},
         }  # fmt: skip
-        self.run.mark_done(product, {"participant_id": f"sub-{subject.id}", **hashes, **news})
+        self.run.mark_done(product, {"participant_id": f"sub-{subject.id}", **read, **news})
         unfinished.remove()
 
     def _recall(self, subject: Subject, found: Found) -> None:

@@ -17,7 +17,6 @@ from interpbench.errors import InputError, PluginError, SubjectsFailed
 from interpbench.inference import forward_only
 from interpbench.interfaces import Predictor
 from interpbench.model import load_predictor
-from interpbench.options import options_json
 from interpbench.pipeline.benchmarking.contestants import (
     ALL,
     Contestant,
@@ -29,17 +28,27 @@ from interpbench.pipeline.benchmarking.entering import Ground, divided, fitted_f
 from interpbench.pipeline.benchmarking.maps import Maps, explained_before
 from interpbench.pipeline.benchmarking.people import MEAN_OF, Circumstances, common_truth, mean_of
 from interpbench.pipeline.benchmarking.processes import processes_for
+from interpbench.pipeline.benchmarking.reads import read_maps, read_methods, read_metrics, read_people
 from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.benchmarking.results import write_results
 from interpbench.pipeline.benchmarking.rounds import Measuring, make_maps
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.device import resolve_device
+from interpbench.pipeline.identity import (
+    identity_of,
+    input_rows,
+    read_file,
+    read_machine,
+    read_predictor,
+    read_settings,
+)
 from interpbench.pipeline.measured import declared
 from interpbench.pipeline.provenance import predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import choose, finish, log, open_cohort, problem_rows, recorded_splits
 from interpbench.pipeline.trying import try_before_use
 from interpbench.samples import Samples, target_of
+from interpbench.trust import Names, names_of
 from interpbench.volume import read_volume
 
 REFIT_VALIDATION = 16  # validation subjects of a method that is fitted again
@@ -71,6 +80,7 @@ def benchmark(
     device: str = "auto",
     processes: int | None = None,
     images: Mapping[str, Any] | None = None,
+    trust_factory: Names = (),
 ) -> dict[str, Any]:
     """Compare methods on one predictor: maps of the same subjects, every measure, statistics, a page.
 
@@ -107,6 +117,8 @@ def benchmark(
             memory allow. Of two and more the number changes no figure; one alone uses all threads, which may round
             otherwise. On a GPU it is one.
         images: how images are read, where not as always: `max_voxels`, `nan_to_zero`. See `ImageRules`.
+        trust_factory: what the predictor's record may import, as for `load_predictor`; likewise records of `fitted`
+            and `maps`, where options of a method name code.
 
     Returns:
         The content of `benchmark.json`.
@@ -119,7 +131,7 @@ def benchmark(
     from interpbench.pipeline.benchmarking.pages import write_page  # it needs matplotlib
 
     where = resolve_device(device)
-    model = load_predictor(predictor, str(where), target_class)
+    model = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
     names, metric_names = named_methods(methods, floors=floors), named_metrics(measures)
     given = options_by_name(options or {}, [*names, *metric_names])
     metrics = [(name, make_component("metric", name, given.get(name, {}))[0]) for name in metric_names]
@@ -132,48 +144,46 @@ def benchmark(
     number = processes_for(
         processes, where, subjects=len(chosen), voxels=math.prod(model.recipe.shape), batch_size=batch_size
     )
-    asked = {
-        **target_of_run(model),
-        "methods": {name: given.get(name, {}) for name in names},
-        "measures": {name: options_json(metric) for name, metric in metrics},
-        "maps": {name: folder.name for name, (folder, _) in taken.items()},
-        "participants": [subject.id for subject in chosen],
-        "blur": blur,
-        "template_of": template_of,
-        "regions_sha256": None if regions is None else store.sha256_of(regions),
-        "repeats": repeats,
-        "refit_subjects": refit_subjects,
-        "seed": seed,
-        "predictor_sha256": model.fingerprint,
-        "recipe": model.recipe.to_json(),
-        "unit": model.unit,
-        **people.rules.to_json(),
-    }
-    answer = common_truth(people, truth)
-    asked["truth_sha256"] = None if answer is None else store.sha256_of(answer)
-    command = {"cohort": people.table, "predictor": predictor, "split": split, "device": str(where),
-               "fitted": list(fitted), "regions": regions, "truth": answer}  # fmt: skip
-    run = store.RunFolder.open(out, "benchmark", {**asked, "command": command})
     ground = Ground(
-        cohort=cohort, predictor=predictor, out=run.path, seed=seed, device=device, target_class=target_class,
+        cohort=cohort, predictor=predictor, out=Path(out), seed=seed, device=device, target_class=target_class,
         fitted=fitted_folders(fitted, names), explained=taken, images=images,
+        trust_factory=names_of(trust_factory),
     )  # fmt: skip
     at_once, waiting = divided(names, given)
+    answer = common_truth(people, truth)
+    few = max(refit_subjects, MEAN_OF)
+    learners, held_out = _drawn(training or chosen, few, seed), _drawn(validation, REFIT_VALIDATION, seed)
+    parts = [
+        read_methods(ground, at_once, waiting, given),
+        read_metrics(metrics),
+        read_predictor(predictor, model),
+        read_maps(taken, chosen),
+        read_people(chosen, [*learners, *held_out], model),
+        read_file("regions", regions),
+        read_file("truth", answer),
+        read_settings(blur=blur, template_of=template_of, repeats=repeats, refit_subjects=refit_subjects, seed=seed,
+                      images=people.rules.to_json()),
+        read_machine(where, threads=1 if number > 1 else None),
+    ]  # fmt: skip
+    follows = {**target_of_run(model), "recipe": model.recipe.to_json(), "unit": model.unit}
+    command = {"cohort": people.table, "predictor": predictor, "split": split, "device": str(where),
+               "fitted": list(fitted), "regions": regions, "truth": answer, "options": given}  # fmt: skip
+    run = store.RunFolder.open(out, "benchmark", {**identity_of("benchmark", parts, follows), "command": command})
+    run.write_inputs(input_rows(parts))
     entered, excluded = _entered(ground, at_once, given, model)
     shelf = Maps(run=run, predictor=model, device=where, seed=seed,
-                 folders={name: folder for name, (folder, _) in taken.items()})  # fmt: skip
+                 folders={name: folder for name, (folder, _) in taken.items()},
+                 runs={name: one["run"] for name, one in run.manifest["maps"].items()})  # fmt: skip
     found = make_maps(chosen, entered, shelf, model, excluded, number)
     if not found.subjects:
         raise SubjectsFailed(f"None of {len(chosen)} subjects can be read: {found.failures[0]['message']}")
     base = with_template(entered, waiting, found, run.path, model, template_of)
     contestants = _with_copies(base, blur)
-    few = max(refit_subjects, MEAN_OF)
     aim = functools.partial(target_of, predictor=model)
-    learners, held_out = (
-        read_samples(_drawn(some, number, seed), model.recipe, f"reading {what} subjects", aim)[0]
-        for some, number, what in ((training or found.subjects, few, "training"),
-                                   (validation, REFIT_VALIDATION, "validation"))
-    )  # fmt: skip
+    taught, checked = (
+        read_samples(some, model.recipe, f"reading {what} subjects", aim)[0]
+        for some, what in ((learners, "training"), (held_out, "validation"))
+    )
     example = model.recipe.prepare(found.subjects[0]).volume[None].to(where)
     circumstances = Circumstances(
         predictor=model,
@@ -181,8 +191,8 @@ def benchmark(
         maps=shelf,
         refits=Refits(
             folder=run.path / "refits",
-            training=learners[:refit_subjects],
-            validation=held_out[:],
+            training=taught[:refit_subjects],
+            validation=checked[:],
             seed=seed,
         ),
         seed=seed,
@@ -190,7 +200,7 @@ def benchmark(
         forward=forward_only(model, example),
         truth=None if answer is None else read_volume(answer, constant_ok=True),
         regions=None if regions is None else read_atlas(regions, model.recipe).to(where),
-        mean_volume=_mean_volume(learners, model, where),
+        mean_volume=_mean_volume(taught, model, where),
     )
     work = Measuring(
         run=run, circumstances=circumstances, maps=shelf, base=base, contestants=contestants, metrics=metrics,
@@ -229,10 +239,10 @@ def _command(manifest: Mapping[str, Any]) -> str:
     words += [f"--fitted {folder}" for folder in given["fitted"]]
     words += [f"--{name} {given[name]}" for name in ("regions", "truth") if given[name]]
     words += [f"--target-class {manifest['target_class']}"] if manifest.get("target_class") else []
-    words += ["--nan-to-zero"] if manifest.get("nan_to_zero") else []
+    words += ["--nan-to-zero"] if manifest["images"]["nan_to_zero"] else []
     words += [f"--{name.replace('_', '-')} {manifest[name]}" for name in ("blur", "repeats", "refit_subjects", "seed")]
     words += [f"--split {given['split'] or 'all'} --subjects {len(manifest['participants'])}"]
-    for name, some in manifest["methods"].items():
+    for name, some in given["options"].items():
         words += [f"-o {name}.{option}={value}" for option, value in some.items()]
     return " ".join(words)
 

@@ -1,0 +1,102 @@
+"""What a benchmark reads: the parts of its identity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from interpbench import store
+from interpbench.cohort import Subject
+from interpbench.errors import InputError, PluginError
+from interpbench.interfaces import Predictor
+from interpbench.metric import Metric
+from interpbench.pipeline.benchmarking.entering import Ground
+from interpbench.pipeline.fitting import read_learned
+from interpbench.pipeline.identity import (
+    InputFile,
+    Read,
+    digest_of,
+    distribution_of,
+    read_component,
+    read_of_subject,
+)
+from interpbench.pipeline.map_run import label_of
+from interpbench.pipeline.network_map import place_beside
+from interpbench.registry import discover
+from interpbench.source_code import source_sha256
+
+
+def read_methods(
+    ground: Ground, names: Sequence[str], waiting: Sequence[str], options: Mapping[str, Mapping[str, Any]]
+) -> Read:
+    """Every method: its component, and of one that learns what was fitted; what is still to be fitted has none.
+
+    Args:
+        waiting: floors that are made later, from a map of this benchmark's own.
+
+    Raises:
+        UsageError: options that the method does not have, or that differ from those of the maps that were given.
+    """
+    found: dict[str, Any] = {}
+    files: list[InputFile] = []
+    for name in names:
+        try:
+            explainer = ground.entered(name, options.get(name, {})).explainer
+        except PluginError:  # it is excluded, and told, where it is to make maps
+            found[name] = None
+            continue
+        part = read_component(explainer, discover().find("explainer", name))
+        folder = ground.folder(name) if explainer.learned else None
+        learned = Read({"learned": None}) if folder is None else read_learned(folder)
+        found[name] = {**part.entries, **learned.entries}
+        files += [*part.files, *learned.files]
+    for name in waiting:
+        installed = discover().find("explainer", name)
+        code = source_sha256([discover().load("explainer", name)])
+        found[name] = {"distribution": distribution_of(installed), "options": dict(options.get(name, {})), "code": code}
+    return Read({"methods": found}, files)
+
+
+def read_metrics(metrics: Sequence[tuple[str, Metric]]) -> Read:
+    """Every metric's component."""
+    parts = {name: read_component(metric, discover().find("metric", name)) for name, metric in metrics}
+    files = [file for part in parts.values() for file in part.files]
+    return Read({"measures": {name: part.entries for name, part in parts.items()}}, files)
+
+
+def read_maps(taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Sequence[Subject]) -> Read:
+    """The maps that were given: which run made them, and the bytes of each."""
+    found: dict[str, Any] = {}
+    files: list[InputFile] = []
+    for method, (folder, manifest) in taken.items():
+        run = store.RunFolder(folder, manifest)
+        label = label_of(method)
+        maps = [run.product(one.id, f"desc-{label}_importance.nii.gz") for one in subjects]
+        places = [place for path in maps for place in (path, place_beside(path, label))]
+        there = [InputFile.at("map", place) for place in places if place.is_file()]
+        found[method] = {"run": run.identity, "maps": {one.file.name: one.sha256 for one in there}}
+        files += there
+    return Read({"maps": found}, files)
+
+
+def read_people(chosen: Sequence[Subject], learners: Sequence[Subject], predictor: Predictor) -> Read:
+    """Who takes part, and from whom is learned or averaged: labels, files, and what should be predicted.
+
+    What is read of those who take part stands beside each one's own maps and measures, so that one of them who
+    changes does not make the others another run; their files are listed here.
+    """
+    files: dict[Path, InputFile] = {}
+    told: dict[str, Any] = {}
+    for subject in {one.id: one for one in [*chosen, *learners]}.values():
+        try:
+            read = read_of_subject("benchmark", subject, predictor)
+        except InputError:  # left out, and told, where it is to be prepared
+            continue
+        for what, file in (("image", subject.image), ("mask", subject.mask), ("truth", subject.truth)):
+            if file is not None:
+                files[file] = InputFile(what, file.absolute(), read[f"{what}_sha256"])
+        told[subject.id] = read
+    learned = [[subject.id, told.get(subject.id)] for subject in learners]
+    entries = {"participants": [one.id for one in chosen], "learners_sha256": digest_of(learned)}
+    return Read(entries, list(files.values()))

@@ -1,0 +1,60 @@
+"""What is read of one subject: who is another now is made again, and nobody else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+
+from interpbench.pipeline.identity import READS_OF_SUBJECT
+
+
+def change_mask(world: Any) -> None:
+    image = nibabel.load(world.root / "cohort" / "00.nii.gz")
+    mask = (np.asarray(image.dataobj) != 0).astype(np.uint8)
+    mask[6] = 0
+    nibabel.save(nibabel.Nifti1Image(mask, image.affine), world.root / "cohort" / "mask.nii.gz")
+
+
+SUBJECT_CHANGES: dict[str, Callable[[Any], None]] = {
+    "image_sha256": lambda world: world.change_image(),
+    "mask_sha256": change_mask,
+    "truth_sha256": lambda world: world.turn_image("cohort/own.nii.gz"),
+    "age": lambda world: world.change_table("41.667", "43.5"),
+    "target": lambda world: world.change_table("41.667", "43.5"),
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "entry"),
+    [
+        pytest.param(step, one, marks=[pytest.mark.slow] * (step == "benchmark"))
+        for step, some in READS_OF_SUBJECT.items()
+        for one in some
+    ],
+)
+def test_one_subject_who_is_another_now_is_made_again_and_nobody_else(world: Any, step: str, entry: str) -> None:
+    cohort = world.root / "cohort"
+    change_mask(world)
+    (cohort / "mask.nii.gz").rename(cohort / "other.nii.gz")
+    shutil.copy(cohort / "other.nii.gz", cohort / "mask.nii.gz")
+    shutil.copy(world.root / "truth.nii.gz", cohort / "own.nii.gz")
+    world.turn_image("cohort/mask.nii.gz")
+    rows = (cohort / "participants.tsv").read_text().splitlines()
+    more = ["mask\ttruth", "mask.nii.gz\town.nii.gz", *["n/a\tn/a"] * (len(rows) - 2)]
+    (cohort / "participants.tsv").write_text("\n".join(map("\t".join, zip(rows, more, strict=True))) + "\n")
+    world.given["explain"] = {"method": "shade", "device": "cpu"}
+    world.given["benchmark"] |= {"methods": ["shade"], "truth": None, "refit_subjects": 1, "options": {}}
+    world.given[step]["participants"] = ["00", "03"]
+    world.patch.setattr("interpbench.pipeline.benchmarking.run._drawn", lambda some, number, seed: [])
+    place = world.run(step)
+    product = "*_importance.json" if step == "explain" else "*_measures.json"
+    before = {path.parent.name: path.stat().st_mtime_ns for path in place.glob(f"sub-*/{product}")}
+    SUBJECT_CHANGES[entry](world)
+    world.run(step)
+    after = {path.parent.name: path.stat().st_mtime_ns for path in place.glob(f"sub-*/{product}")}
+    assert {name for name in before if before[name] != after[name]} == {"sub-00"} and len(after) == 2

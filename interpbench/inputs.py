@@ -18,8 +18,7 @@ from interpbench.taken import Taken
 
 DERIVATIVES = "derivatives"  # where BIDS puts what was made of a cohort, inside its folder
 TRUTH = "truth.nii.gz"  # of a cohort, beside its table
-_READ = {"fitted": "the fit", "regions": "the atlas", "config": "the configuration file", "maps": "the folder of maps",
-         "root": "the folder that images moved to"}  # fmt: skip
+_READ = {"fitted": "the fit", "regions": "the atlas", "config": "the configuration file", "maps": "the folder of maps"}
 _OPTIONS = ("options", "grid", "arguments")
 _FILES = ("image", "mask", "truth")  # columns of a cohort's table
 
@@ -41,6 +40,8 @@ def taken_by(given: Mapping[str, Any]) -> Taken:
                 continue
             if name == "cohort":
                 _take_cohort(taken, one)
+            elif name == "root":
+                taken.add(one, "the folder that images moved to", but=DERIVATIVES)
             elif one.is_dir():
                 _take_folder(taken, one, _READ.get(name, f"the {name}"))
             else:

@@ -149,6 +149,14 @@ class Explainer(ABC):
         """
         return self.explain(predictor, volumes), {}
 
+    def describe(self, predictor: Predictor, volumes: Tensor) -> Mapping[str, Any]:
+        """What the method decided by itself for this predictor, JSON-ready, such as the layer that it took.
+
+        It is asked once a run, with the first volumes `(B, 1, I, J, K)` that are explained, and stands as `details` in
+        the sidecar of every map; so it must not depend on whose volumes they are.
+        """
+        return {}
+
     def told(self) -> tuple[str, ...]:
         """Sentences about the maps that `explain` made last, for their sidecars' `warnings`."""
         return ()

@@ -153,6 +153,56 @@ def read_record(folder: str | Path) -> dict[str, Any]:
     return records.read_record(path, _NEEDED, "model record")
 
 
+def doubts_of(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is doubtful about a predictor, as sentences: its record's `warnings`, and whether it has learned anything.
+
+    Args:
+        record: the content of `model.json`; an empty one of a predictor without a folder.
+    """
+    given = record.get("warnings")
+    told = [one for one in given if isinstance(one, str)] if isinstance(given, list | tuple) else []
+    metrics = record.get("metrics")
+    figures = metrics.get("test") if isinstance(metrics, Mapping) else None
+    poor = no_better(figures, str(record.get("unit", ""))) if isinstance(figures, Mapping) else None
+    return tuple(dict.fromkeys([*told, poor] if poor else told))
+
+
+def no_better(figures: Mapping[str, Any], unit: str) -> str | None:
+    """A sentence where a predictor is no better, or may be, than one that looks at nothing; None where it is better.
+
+    Args:
+        figures: of the test split: `n`; `mae` and `mean_predictor_mae`, or `accuracy` and `majority_accuracy`; the
+            interval of `mae` or `accuracy`.
+        unit: of the prediction.
+    """
+    classes = "accuracy" in figures
+    own = _number(figures.get("accuracy" if classes else "mae"))
+    blind = _number(figures.get("majority_accuracy" if classes else "mean_predictor_mae"))
+    if own is None or blind is None:
+        return None
+    bounds = figures.get("accuracy_interval" if classes else "mae_interval")
+    low, high = map(_number, bounds) if isinstance(bounds, list | tuple) and len(bounds) == 2 else (None, None)
+    worst, sign = (low, 1) if classes else (high, -1)  # more accuracy is better, and less error
+    behind = sign * own <= sign * blind
+    if not behind and worst is not None and sign * worst > sign * blind:
+        return None
+    what = f"predicting the majority class {figures.get('majority_class')!r}" if classes else "predicting the mean"
+    measure, tail, digits = ("accuracy", "", 3) if classes else ("mean absolute error", f" {unit}", 2)
+    interval = "" if low is None or high is None else f" (95 % interval {low:.{digits}f} to {high:.{digits}f})"
+    how = "is" if behind else "may be"
+    return (
+        f"the predictor {how} no better than {what}: {measure} {own:.{digits}f}{tail}{interval}"
+        f" against {blind:.{digits}f}{tail}, n = {figures.get('n')} of the test split"
+    )
+
+
+def _number(value: Any) -> float | None:
+    """A finite number of a record; None for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 1e300:
+        return None
+    return float(value)
+
+
 def _task_of(predictor: NetworkPredictor) -> dict[str, Any]:
     """What a record says of what is predicted; nothing where that is age."""
     if predictor.classes:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from interpbench.errors import InputError, UsageError, did_you_mean
 from interpbench.interfaces import Predictor
+from interpbench.outputs import Outputs, outputs_of
 
 if TYPE_CHECKING:
     from interpbench.recipe import Recipe
@@ -50,27 +51,63 @@ class NetworkPredictor(Predictor):
         """How many numbers the network is to give: one, or one a class."""
         return max(1, len(self.classes))
 
-    def read_out(self, output: Tensor) -> Tensor:
-        """One number a subject `(B,)` from a regressor's output, before scale and offset."""
-        return output.reshape(output.shape[0])
+    @property
+    def label(self) -> str:
+        """How messages call the network."""
+        return type(self).__name__
 
-    def read_classes(self, output: Tensor | Sequence[Tensor]) -> Tensor:
+    def named_outputs(self, output: Any) -> Outputs:
+        """The tensors that the network gave, as `tensors`, each with its columns `values` `(B, n)` from `start` on.
+
+        Raises:
+            PluginError: there is no tensor in it.
+        """
+        return outputs_of(output, self.label)
+
+    def read_out(self, output: Any) -> Tensor:
+        """One number a subject `(B,)` from a regressor's output, before scale and offset.
+
+        Raises:
+            InputError: the network gives several numbers a subject.
+        """
+        found = self.named_outputs(output)
+        if found.number > 1:
+            raise InputError(
+                f"{self.label} gives {found.count} for a volume ({found}), and its prediction is one: its network"
+                " must give one."
+            )
+        return found.column(0)
+
+    def read_classes(self, output: Any) -> Tensor:
         """The scores `(B, C)` of the classes from a classifier's output; softmax makes probabilities of them.
+
+        Of several tensors, the one that has as many columns as there are classes.
 
         Raises:
             InputError: another number of outputs than of classes.
         """
-        first = output if isinstance(output, Tensor) else output[0]  # some networks return their output in a list
-        scores = first.flatten(1) if first.ndim > 1 else first[:, None]
+        scores = self._scores_among(self.named_outputs(output))
         found, wanted = scores.shape[1], len(self.classes)
         if found == 1 and wanted == 2:
             return torch.cat([torch.zeros_like(scores), scores], dim=1)
         if found != wanted:
             raise InputError(
-                f"{type(self).__name__} has {found} {'output' if found == 1 else 'outputs'}, but there are {wanted}"
+                f"{self.label} has {found} {'output' if found == 1 else 'outputs'}, but there are {wanted}"
                 f" classes ({', '.join(self.classes)}): its network must have one a class."
             )
         return scores
+
+    def _scores_among(self, found: Outputs) -> Tensor:
+        wanted = len(self.classes)
+        fit = [one for one in found.tensors if one.columns == wanted]
+        if not fit and wanted == 2:
+            fit = [one for one in found.tensors if one.columns == 1]
+        if len(found) == 1 or len(fit) == 1:
+            return (found.tensors if len(found) == 1 else fit)[0].values
+        raise InputError(
+            f"{self.label} gives {found.count} for a volume ({found}), and {len(fit)} of them could be the scores of"
+            f" {wanted} classes: let its network give the scores alone."
+        )
 
     @property
     def standardise(self) -> bool:

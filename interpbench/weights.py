@@ -44,16 +44,13 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        found = load_file(path)
+        return load_file(path)
     except OSError:
         raise
     except Exception as error:  # of a damaged header, the library raises whatever comes of it
         kind, _ = kind_of(path)
         why = kind if kind and "safetensors" not in kind else message_of(error)[:200]
         raise InputError(f"{path}: not a readable safetensors file ({why}).") from error
-    if not found:
-        raise InputError(f"{path}: not a readable safetensors file of weights: there is no tensor in it.")
-    return found
 
 
 def load_weights(module: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:

@@ -126,6 +126,76 @@ def test_another_rectifier_is_no_relu(explainer: Explainer) -> None:
         explainer.explain(predictor, toy_brains(1, SHAPE))
 
 
+class Mixed(Twice):
+    """ReLU modules, and something else between them."""
+
+    def __init__(self, other: Rectify) -> None:
+        super().__init__()
+        self.other = other
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        return self.readout(self.act(self.second(self.other(self.act(self.first(volumes)) - 0.1))).mean(dim=(2, 3, 4)))
+
+
+MIXED: dict[str, tuple[Rectify, str]] = {
+    "F.relu": (functional.relu, r"a ReLU that is no module, such as F\.relu \(1\)"),
+    "torch.relu": (torch.relu, "a ReLU that is no module"),
+    "in place": (functional.relu_, "a ReLU that is no module"),
+    "a method": (lambda values: values.relu(), "a ReLU that is no module"),
+    "clamp": (lambda values: values.clamp(min=0), r"clamp at 0 \(1\)"),
+    "clamp_min": (lambda values: values.clamp_min(0), "clamp at 0"),
+    "maximum": (lambda values: torch.maximum(values, torch.zeros(())), "maximum of a number and a constant"),
+    "threshold": (nn.Threshold(0.0, 0.0), "Threshold"),
+    "leaky": (nn.LeakyReLU(), r"leaky ReLU \(1\)"),
+    "ELU": (nn.ELU(), "ELU"),
+    "SELU": (nn.SELU(), "ELU"),
+    "CELU": (nn.CELU(), "CELU"),
+    "PReLU": (nn.PReLU(), "PReLU"),
+    "RReLU": (nn.RReLU(), "RReLU"),
+    "GELU": (nn.GELU(), "GELU"),
+    "SiLU": (nn.SiLU(), "SiLU"),
+    "Mish": (nn.Mish(), "Mish"),
+    "Hardswish": (nn.Hardswish(), "Hardswish"),
+    "ReLU6": (nn.ReLU6(), "ReLU6 or Hardtanh"),
+    "Softplus": (nn.Softplus(), "Softplus"),
+}
+
+
+@pytest.mark.parametrize("explainer", METHODS, ids=lambda method: type(method).__name__)
+@pytest.mark.parametrize("name", MIXED)
+def test_a_mixture_of_rectifiers_is_refused_by_name(explainer: Explainer, name: str) -> None:
+    other, said = MIXED[name]
+    refused = rf"does not apply to this architecture: beside 2 calls of ReLU modules it rectifies by {said}"
+    with pytest.raises(NotApplicable, match=refused) as caught:
+        explainer.explain(ToyPredictor(Mixed(other), SHAPE), toy_brains(1, SHAPE))
+    assert "\n" not in str(caught.value)
+
+
+PLAIN: dict[str, Rectify] = {
+    "a module": nn.ReLU(),
+    "the same module": nn.Identity(),
+    "a gate": lambda values: values * values.sigmoid().mean(dim=(2, 3, 4), keepdim=True),
+    "a norm": lambda values: functional.normalize(values, dim=1),
+    "a divisor that is no zero": lambda values: values / values.abs().mean().clamp(min=1e-6),
+    "the larger of two": lambda values: torch.maximum(values, values.flip(1)),
+    "a maximum over places": nn.MaxPool3d(2),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_rectifies_nothing_may_stand_beside_relu_modules(name: str) -> None:
+    for explainer in (GuidedBackprop(), Deconvolution()):
+        assert explainer.explain(ToyPredictor(Mixed(PLAIN[name]), SHAPE), toy_brains(1, SHAPE)).isfinite().all()
+
+
+def test_a_bound_on_the_number_at_the_end_is_no_rectifier() -> None:
+    class Bounded(Twice):
+        def forward(self, volumes: Tensor) -> Tensor:
+            return functional.softplus(super().forward(volumes)).clamp(min=0)
+
+    assert GuidedBackprop().explain(ToyPredictor(Bounded(), SHAPE), toy_brains(1, SHAPE)).isfinite().all()
+
+
 def test_a_linear_network_is_refused() -> None:
     with pytest.raises(NotApplicable):
         GuidedBackprop().explain(linear_predictor(torch.ones(SHAPE)), toy_brains(1, SHAPE))

@@ -103,6 +103,7 @@ def test_adopt_passes_factory_weights_and_recipe(run, calls):
         "target": None,
         "classes": (),
         "target_class": None,
+        "accept": (),
     }
 
 

@@ -42,6 +42,12 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> tu
     help="Of a classifier: the words of that column, in the order of the network's outputs.",
 )
 @flags.target_class
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(["chance", "batch", "gradient", "constant", "stuck"]),
+    help="Adopt the network with a warning, though its trial finds this; repeat it for more.",
+)
 @flags.spoken
 def adopt(factory: str, weights: Path, out: Path, **settings: Any) -> None:
     """Turn your own network into a predictor.

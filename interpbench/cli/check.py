@@ -41,16 +41,26 @@ def check(
     from interpbench.cohort_check import check_cohort, rows_of
     from interpbench.image_rules import ImageRules
 
-    recipe = None
+    loaded, refused = None, None
     if predictor is not None:
         from interpbench.model import load_predictor
 
-        recipe = load_predictor(predictor, trust_factory=trust_factory).recipe
+        loaded = load_predictor(predictor, trust_factory=trust_factory)
+    recipe = None if loaded is None else loaded.recipe
     found = read_cohort(cohort, need_age=False, rules=ImageRules.of(images))
     problems = check_cohort(found, voxels=not headers_only, recipe=recipe, warnings=True)
     rows = rows_of(problems)
+    doubts: list[str] = []
+    if loaded is not None and not headers_only:
+        from interpbench.pipeline.trying import doubts_of_cohort
+
+        try:
+            doubts = doubts_of_cohort(loaded, str(predictor), found.subjects)
+        except InputError as error:
+            refused, doubts = error, [str(error)]
     if json_out is not None:
-        write_json(json_out, {"table": found.table, "subjects": len(found.subjects), "problems": rows})
+        kept = {"table": found.table, "subjects": len(found.subjects), "problems": rows}
+        write_json(json_out, {**kept, **({} if loaded is None else {"predictor_warnings": doubts})})
     if rows:
         tell(_table(rows))
     bad = {(one.subject, one.line) for one in problems if not one.warning}
@@ -58,6 +68,8 @@ def check(
     left = sum(f"sub-{subject.id}" not in hurt for subject in found.subjects)
     ageless = sum(subject.age is None for subject in found.subjects)
     told = f"{found.table}: {left} subjects can be used" + (f", {ageless} of all without an age" if ageless else "")
+    if refused is not None:
+        raise refused
     if bad and not left:
         raise InputError(f"{told}, {len(bad)} cannot.")
     if bad:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import torch
 from torch import Tensor
 
 from interpbench import store
-from interpbench.errors import InputError, InterpbenchError, UsageError
+from interpbench.errors import InputError, InterpbenchError, UsageError, did_you_mean
+from interpbench.made_up import made_up_volumes
 from interpbench.model import save_predictor
 from interpbench.network import NetworkPredictor
 from interpbench.options import options_json
@@ -23,6 +26,7 @@ from interpbench.places import check_places
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe
 from interpbench.registry import one_line
+from interpbench.trial import KINDS, LARGE, refuse, try_network
 from interpbench.weight_names import strip_prefix
 from interpbench.weights import load_weights, read_weights
 
@@ -46,6 +50,7 @@ def adopt(
     target: str | None = None,
     classes: Sequence[str] = (),
     target_class: str | None = None,
+    accept: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Turn a network of your own into a model folder.
 
@@ -71,13 +76,19 @@ def adopt(
         target: the column of the participants' table that it predicts: age, where it is None and there are no classes.
         classes: of a classifier, as that column has them.
         target_class: whose logit is the prediction, where a step names no other; the last class where it is None.
+        accept: kinds of findings of the trial that do not refuse the network, where they are meant: `chance`, `batch`,
+            `gradient`, `constant`, `stuck` (see `interpbench.trial`). They become warnings, in `model.json` and beside
+            each result.
+
+    The network is tried on volumes that are made up, and what is found stands in `model.json` as `trial`.
 
     Returns:
         The content of `model.json`.
 
     Raises:
         UsageError: the factory is not there, or cannot be called so; something of a regressor's given for classes.
-        InputError: the weights do not fit, are not finite, or cannot be read; the output is squashed.
+        InputError: the weights do not fit, are not finite, or cannot be read; the output is squashed; it gives
+            several numbers, and none was named; the trial found what was not accepted.
     """
     given = {"weights": Path(weights), "out": out, "options": options, "arguments": arguments}
     check_places("adopt", given)
@@ -87,6 +98,7 @@ def adopt(
     if bins is not None:
         asked |= {"bins_start": bins[0], "bins_stop": bins[1]}
     classes = [word.strip() for word in classes]
+    _check_accepted(accept)
     _check_classes(classes, asked, scale=scale, offset=offset)
     column = target or ("age" if not classes else NOT_NAMED)
     blank, installed = make_component("predictor", COMPONENT, asked)
@@ -103,26 +115,33 @@ def adopt(
         trial = torch.randn(1, 1, *grid.shape)
     load_weights(module, strip_prefix(read_weights(Path(weights)), module, weights), weights)
     module.eval()
+    _check_inputs(module, factory)
     if asked.get("bins_start") is not None and "bins_hold" not in asked:
-        asked["bins_hold"] = "probabilities" if _holds_probabilities(module, trial) else "scores"
+        asked["bins_hold"] = "probabilities" if _holds_probabilities(blank, module, trial) else "scores"
         log.info("%s: its bins hold %s", factory, asked["bins_hold"])
         blank = make_component("predictor", COMPONENT, asked)[0].aimed_at(column.lower())
     predictor: NetworkPredictor = blank.loaded(module, grid, unit=unit, scale=scale, offset=offset)
     shape = "x".join(str(edge) for edge in grid.shape)
     try:
         value = predict_one(predictor, trial)
+    except InputError:  # of its outputs: it says what to do
+        raise
     except InterpbenchError as error:
-        raise InputError(f"{factory} cannot predict a volume of {shape} voxels: {error}") from error
+        why = f"{factory} cannot predict a volume of {shape} voxels: {error}{_hint(module)}"
+        raise InputError(why) from error
     log.info("%s: takes %s voxels, answers %.2f %s to noise", factory, shape, value, predictor.unit)
-    check_readout(predictor, trial, factory)
+    said = check_readout(predictor, trial, factory)
+    found, told = _tried(predictor, factory, accept)
     asked_of = {
         "options": options_json(predictor), "recipe": grid.to_json(), "unit": predictor.unit, "scale": scale,
         "offset": offset, "weights_sha256": store.sha256_of(weights), "training_age_range": training_age_range,
     }  # fmt: skip
     if column != "age":
         asked_of |= {"target": predictor.target_column, "classes": classes, "target_class": predictor.target_class}
+    if accept:
+        asked_of |= {"accepted": sorted(accept)}
     run = store.RunFolder.open(out, "adopt", {**asked_of, "command": {"weights": weights}})
-    details: dict[str, Any] = {"distribution": distribution_of(installed)}
+    details: dict[str, Any] = {"distribution": distribution_of(installed), "trial": found, "warnings": [*said, *told]}
     if training_age_range is not None:
         details["training_age_range"] = list(training_age_range)
     return save_predictor(run.path, predictor, name=COMPONENT, details=details)
@@ -144,11 +163,59 @@ def _check_classes(classes: Sequence[str], options: Mapping[str, Any], *, scale:
         raise UsageError(f"a classifier's prediction is a logit: leave out {', '.join(foreign)}.")
 
 
+def _check_accepted(accept: Sequence[str]) -> None:
+    for kind in accept:
+        if kind not in KINDS:
+            hint = did_you_mean(kind, KINDS)
+            raise UsageError(f"what is accepted of a network must be one of {', '.join(KINDS)}, got {kind!r}.{hint}")
+
+
+def _check_inputs(module: torch.nn.Module, factory: str) -> None:
+    """Refuse a network that wants more than the volume.
+
+    Raises:
+        InputError: naming the inputs.
+    """
+    try:
+        parameters = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):  # a scripted module tells nothing of itself
+        return
+    names = [one.name for one in parameters
+             if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]  # fmt: skip
+    if len(names) > 1:
+        raise InputError(
+            f"{factory} wants {len(names)} inputs ({', '.join(names)}), and a predictor is given the volume alone: wrap"
+            " it in a network of one input that fills in the others."
+        )
+
+
+def _hint(module: torch.nn.Module) -> str:
+    """A sentence where the first convolution does not take one channel in three dimensions."""
+    kinds = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
+    name, first = next(((name, part) for name, part in module.named_modules() if isinstance(part, kinds)), ("", None))
+    if first is None or (isinstance(first, torch.nn.Conv3d) and first.in_channels == 1):
+        return ""
+    wants = f"is a {type(first).__name__} of {first.in_channels} input channels"
+    return f" Its first convolution, {name!r}, {wants}: a predictor is given volumes of one channel."
+
+
+def _tried(predictor: NetworkPredictor, factory: str, accept: Sequence[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The trial's figures for the record, and the warnings that it leaves.
+
+    Raises:
+        InputError: what was found and not accepted.
+    """
+    volumes = made_up_volumes(predictor.recipe, 2 if math.prod(predictor.recipe.shape) >= LARGE else 4)
+    found = try_network(predictor, volumes, "made-up volumes")
+    told = refuse(found.findings, factory, accept, " Where it is meant, `--accept {kind}` adopts it with this warning.")
+    for sentence in told:
+        log.warning("%s", sentence)
+    figures = {"volumes": "made up", "n": len(volumes), **found.figures, "found": [one.kind for one in found.findings]}
+    return {**figures, "accepted": sorted(set(accept))}, told
+
+
 @torch.no_grad()
-def _holds_probabilities(module: torch.nn.Module, trial: Tensor) -> bool:
+def _holds_probabilities(blank: Any, module: torch.nn.Module, trial: Tensor) -> bool:
     """Whether the outputs are positive and add up to 1 already: a second softmax would flatten them."""
-    output = module(trial)
-    if isinstance(output, list | tuple):
-        output = output[0]
-    outputs = output.flatten(1)
+    outputs = blank.tensor_among(blank.named_outputs(module(trial)), "holds the soft bins")
     return bool((outputs >= 0).all() and ((outputs.sum(1) - 1).abs() < 1e-3).all())

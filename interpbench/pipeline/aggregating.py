@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ _ASKED = {
     "mask_sha256": Maybe(str), "warnings": Maybe(ListOf(str)), "network_map": Maybe({"file": str, "sha256": str}),
 }  # of a sidecar
 _USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "network_map",
-         "warnings")  # of a sidecar  # fmt: skip
+         "warnings", "predictor_warnings")  # of a sidecar  # fmt: skip
 
 
 def aggregate(
@@ -198,6 +198,13 @@ def paint_above(map: Tensor, brain: Tensor) -> float:
     return float(np.quantile(inside.numpy(), 1 - SHOWN))
 
 
+def _doubt(sentences: Sequence[str]) -> str | None:
+    """What the picture says of the predictor: the first doubt, and where the others stand."""
+    if not sentences:
+        return None
+    return sentences[0] + (f" ({len(sentences) - 1} more in {RECORD})" if len(sentences) > 1 else "")
+
+
 def _write(
     folder: Path, population: Population, manifest: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -215,7 +222,7 @@ def _write(
     six_slices(
         named[pictured].numpy(), population.background.numpy(), population.affine, folder / "population.png",
         title=title, unit="importance (no unit)", n=population.number,
-        threshold=paint_above(named[pictured], population.brain),
+        threshold=paint_above(named[pictured], population.brain), doubt=_doubt(population.predictor_warnings),
     )  # fmt: skip
     summary = {
         **asked,
@@ -226,7 +233,7 @@ def _write(
         "pictured": pictured,
         "brain_voxels": int(population.brain.sum()),
         "affine": population.affine,
-        "warnings": population.warnings,
+        "warnings": [*population.predictor_warnings, *population.warnings],
     }
     store.write_json(folder / RECORD, summary)
     return dict(store.read_json(folder / RECORD))

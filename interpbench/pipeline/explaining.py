@@ -38,13 +38,16 @@ from interpbench.pipeline.selection import (
     failure,
     finish,
     known_splits,
+    log,
     open_cohort,
     problem_rows,
     recorded_splits,
 )
 from interpbench.pipeline.shards import shard_of, share_of
+from interpbench.pipeline.trying import equal_of_subjects, try_before_use
 from interpbench.places import check_places
-from interpbench.readout import check_readout
+from interpbench.readout import ends_in_bound
+from interpbench.records import NUMBER, Maybe, read_record
 from interpbench.store import FAILURES
 from interpbench.trust import Names, code_named_by, names_of
 
@@ -108,7 +111,7 @@ def explain(
         The maps' paths, by label.
 
     Raises:
-        InputError: the predictor's answer is squashed, or the same for everybody.
+        InputError: the predictor's answer is squashed, the same for everybody, or depends on chance or the batch.
         SubjectsFailed: some subjects have no map; they are listed in `out/failures.tsv`.
         InterpbenchError: no subject has one, for the method or the predictor raised an error of this kind each time.
     """
@@ -131,7 +134,8 @@ def explain(
     people = open_cohort(cohort, need_age=False, images=images)
     here = out / FITTED if fitted is None else Path(fitted)
     subjects, others = _chosen(people, split, participants, here, Path(predictor))
-    check_readout(model, first_volumes(subjects, model.recipe, where), str(predictor))
+    trained, first = predictor_record(predictor), first_volumes(subjects, model.recipe, where)
+    doubts = try_before_use(model, first, str(predictor), trained)
     component = read_component(explainer, installed)
     parts = [
         Read({**component.entries, "options": used}, component.files),
@@ -157,21 +161,32 @@ def explain(
         subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
     subjects = share_of(subjects, part)
     work = MapRun(
-        run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=predictor_record(predictor),
+        run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=trained,
         method=method, distribution=distribution_of(installed), seed=seed, device=where, whole=whole, ahead=ahead,
         state_sha256=str(read_fitted(here)["sha256"]) if explainer.learned else None, table_folder=people.root,
+        doubts=doubts, bounded=len(first) > 0 and ends_in_bound(model, first[:1]),
     )  # fmt: skip
     bad = [] if participants or part[0] else problem_rows(people, others)
     if bad and fail_fast:
         run.write_failures(bad)
         finish(bad, run.path / FAILURES, 0)
     done, failed = work.explain(subjects, batch_size, fail_fast=fail_fast)
+    for sentence in equal_of_subjects(model, subjects, _predictions(work, subjects), where):
+        log.warning("%s", sentence)
     rows = bad + [failure(one.subject.id, one.subject.image, one.error) for one in failed]
     run.write_failures(rows, _about(subjects, bad) if participants or part[1] > 1 else None)
     if failed and not done:
         _end_where_all_failed_alike(failed)
     finish(rows, run.path / FAILURES, len(done))
     return done
+
+
+def _predictions(work: MapRun, subjects: Sequence[Subject]) -> dict[str, float]:
+    """The predictions of this run and of the maps that were there before, by label."""
+    known = {subject.id: store.sidecar_of(work.product(subject)) for subject in subjects}
+    before = {label: read_record(path, {"prediction": Maybe(NUMBER)}, "record of a map")["prediction"]
+              for label, path in known.items() if label not in work.predictions and path.is_file()}  # fmt: skip
+    return {**{label: float(one) for label, one in before.items() if one is not None}, **work.predictions}
 
 
 def _end_where_all_failed_alike(failed: Sequence[Failed]) -> None:

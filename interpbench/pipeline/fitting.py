@@ -29,7 +29,7 @@ from interpbench.pipeline.identity import (
     read_settings,
 )
 from interpbench.pipeline.learned import Learned, learned_by
-from interpbench.pipeline.provenance import target_of_run
+from interpbench.pipeline.provenance import predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import (
     SPLIT_TABLE,
@@ -40,9 +40,9 @@ from interpbench.pipeline.selection import (
     recorded_splits,
     write_splits,
 )
+from interpbench.pipeline.trying import try_before_use
 from interpbench.places import check_places
 from interpbench.prepared_cache import PreparedCache
-from interpbench.readout import check_readout
 from interpbench.records import NUMBER, ListOf, Maybe, read_record
 from interpbench.registry import discover
 from interpbench.samples import target_of
@@ -113,7 +113,8 @@ def fit(
         people.subjects, seed=seed, column=loaded.target_column, classes=loaded.classes
     )
     learners = [subject for subject in people.subjects if splits[subject.id] == "train"]
-    check_readout(loaded, first_volumes(learners, loaded.recipe, where), str(predictor))
+    first = first_volumes(learners, loaded.recipe, where)
+    try_before_use(loaded, first, str(predictor), predictor_record(predictor))
     read_by = [
         read_component(explainer, installed),
         read_predictor(predictor, loaded),

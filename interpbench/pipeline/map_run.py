@@ -25,7 +25,7 @@ from interpbench.pipeline.checking import MAP, doubts_about
 from interpbench.pipeline.components import has_seed
 from interpbench.pipeline.identity import read_of_subject
 from interpbench.pipeline.images import recorded_path
-from interpbench.pipeline.mapping import Explained, explained, subject_seed
+from interpbench.pipeline.mapping import Explained, described, explained, subject_seed
 from interpbench.pipeline.network_map import place_beside
 from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
 from interpbench.pipeline.prediction import outside_training, predict_one
@@ -33,6 +33,7 @@ from interpbench.pipeline.provenance import target_of_run
 from interpbench.pipeline.selection import log
 from interpbench.prepared import Prepared
 from interpbench.progress import track
+from interpbench.readout import bound_of
 from interpbench.recipe import Recipe
 from interpbench.records import ListOf, Maybe, read_record
 from interpbench.untouched import Restore, remembered
@@ -47,6 +48,7 @@ class Origin:
     way_back: Prepared  # without its voxels
     cut: Cut
     read: Mapping[str, Any]  # as `read_of_subject` says it
+    held: str | None = None  # a sentence, where the network's last layer holds the prediction at its floor or ceiling
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,10 @@ class MapRun:
     whole: bool = False  # whether maps keep what lies outside the brain
     table_folder: Path | None = None  # the cohort's, which sidecars name images relative to
     ahead: int = AHEAD  # batches that are read before, or written after, the one at hand
+    doubts: tuple[str, ...] = ()  # about the predictor; they belong beside each of its maps
+    bounded: bool = False  # whether the network ends in a layer with a floor or ceiling
+    predictions: dict[str, float] = field(default_factory=dict)  # of those predicted so far, by label
+    details: dict[str, Any] = field(default_factory=dict)  # what the method decided by itself, once it is known
     late: list[Failed] = field(default_factory=list)  # who failed when the map was written
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
@@ -166,12 +172,20 @@ class MapRun:
             except InterpbenchError as error:
                 failures[subject.id] = Failed(subject, error, unread=False)
                 continue
+            self.predictions[subject.id] = prediction
+            held = bound_of(self.predictor, volume[None].to(self.device)) if self.bounded else None
+            if held is not None:
+                where = f"the network ends in {held}, gradients are zero there"
+                why = f"the prediction is exactly {prediction:.6g} {self.predictor.unit}: {where}"
+                origin = dataclasses.replace(origin, held=why)
             volumes.append(volume)
             origins.append(origin)
             records.append(self.record(origin, prediction))
         if volumes:
             labels = [origin.subject.id for origin in origins]
             stacked = torch.stack(volumes).to(self.device)
+            if not self.details:
+                self.details.update(described(self.explainer, self.predictor, stacked, self.method))
             found = explained(
                 self.explainer, self.predictor, stacked, labels, self.method, self.seed, put_back=put_back
             )
@@ -183,14 +197,15 @@ class MapRun:
                 kept = _kept(result)
                 nothing = origin.cut.nothing_left(kept.map)
                 if nothing:  # it would be taken for an answer
-                    failures[subject.id] = self._says_nothing(subject, nothing)
+                    failures[subject.id] = self._says_nothing(origin, nothing)
                 else:
                     do(self.write, origin, record, kept)
         return [failures[subject.id] for subject in group if subject.id in failures]
 
-    def _says_nothing(self, subject: Subject, where: str) -> Failed:
-        why = f"method {self.method!r}: the map is zero {where}: it says nothing about this subject."
-        return Failed(subject, PluginError(why), unread=False)
+    def _says_nothing(self, origin: Origin, where: str) -> Failed:
+        held = f" ({origin.held})" if origin.held else ""
+        why = f"method {self.method!r}: the map is zero {where}: it says nothing about this subject{held}."
+        return Failed(origin.subject, PluginError(why), unread=False)
 
     def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> None:
         """Write what was found, on the image's grid. Extras first: a map that is marked as done has all of them.
@@ -200,7 +215,7 @@ class MapRun:
         subject, prepared, cut = origin.subject, origin.way_back, origin.cut
         back = cut.way_back(found.map, prepared)
         if not back.any():
-            self.late.append(self._says_nothing(subject, "everywhere in the brain on the image's own grid"))
+            self.late.append(self._says_nothing(origin, "everywhere in the brain on the image's own grid"))
             return
         store.sidecar_of(self.product(subject)).unlink(missing_ok=True)
         for name, values in found.extras.items():
@@ -209,7 +224,8 @@ class MapRun:
         share = cut.share_outside(found.map)
         outside = outside_training(record["prediction"], self.trained, record["unit"])
         judged = found.map if cut.whole else found.map[cut.brain]
-        doubts = [*prepared.warnings, *doubts_about(judged), *found.notes, outside, cut.doubt(share)]
+        told = [*found.notes, outside, origin.held, cut.doubt(share)]
+        doubts = [*self.doubts, *prepared.warnings, *doubts_about(judged), *told]
         whole = {
             **record,
             "signed": self.run.manifest["signed"],
@@ -217,8 +233,10 @@ class MapRun:
             "mass_outside_brain": share,
             "network_map": self._keep_on_network_grid(subject, prepared, found.map, back, record),
             "extras": list(found.extras),
+            **({"details": self.details} if self.details else {}),
             **({"measured": found.measured} if found.measured else {}),
             "warnings": [doubt for doubt in doubts if doubt],
+            "predictor_warnings": list(self.doubts),
         }
         self._write_one(self.product(subject), prepared, back, whole)
 

@@ -6,10 +6,12 @@ import contextlib
 import copy
 import dataclasses
 import hashlib
+import json
 import logging
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,6 +101,25 @@ def explained(
         one = volumes[index : index + 1]
         found += explained(explainer, predictor, one, [subject], method, seed, put_back=put_back)
     return found
+
+
+def described(explainer: Explainer, predictor: Predictor, volumes: Tensor, method: str) -> dict[str, Any]:
+    """What a method decided by itself, as `Explainer.describe` tells; nothing where it cannot: its maps tell why.
+
+    Raises:
+        PluginError: it is no mapping, or holds what JSON has no place for.
+    """
+    with untouched(predictor.module, volumes):
+        try:
+            found = explainer.describe(predictor, volumes)
+        except Exception as error:  # another's code
+            log.debug("method %r cannot describe what it does: %s", method, error)
+            return {}
+    try:
+        told = json.loads(json.dumps(dict(found), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"method {method!r} must describe itself by JSON values, got {found!r}.") from error
+    return dict(told)
 
 
 def _at_once(

@@ -53,7 +53,8 @@ class Population:
     def __init__(self, recipe: Recipe, aggregator: Aggregator, name: str) -> None:
         self.recipe, self.aggregator, self.name = recipe, aggregator, name
         self.number = 0
-        self.warnings: list[str] = []
+        self.warnings: list[str] = []  # about one subject each
+        self.predictor_warnings: list[str] = []  # about the predictor, each told once
         self._images = torch.zeros(recipe.shape, dtype=torch.float64)  # the sum of normalised images
         self._brains = torch.zeros(recipe.shape, dtype=torch.int64)  # how many have brain there
         self._affine: np.ndarray[Any, Any] | None = None
@@ -86,7 +87,10 @@ class Population:
         self._images += placed.volume[0].double()
         self._brains += placed.brain
         self.number += 1
-        told = [*(record.get("warnings") or ()), *([placed.doubt] if placed.doubt else [])]
+        common = _sentences(record.get("predictor_warnings"))
+        self.predictor_warnings += [one for one in common if one not in self.predictor_warnings]
+        told = [one for one in _sentences(record.get("warnings")) if one not in common]
+        told += [placed.doubt] if placed.doubt else []
         self.warnings += [f"{record['participant_id']}: {warning}" for warning in told]
 
     @property
@@ -105,6 +109,10 @@ class Population:
     def brain(self) -> Tensor:
         """Where at least half of the subjects have brain, `(I, J, K)` bool."""
         return 2 * self._brains >= max(self.number, 1)
+
+
+def _sentences(given: Any) -> list[str]:
+    return [str(one) for one in given] if isinstance(given, list | tuple) else []
 
 
 def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, *, whole: bool = False) -> Placed:

@@ -25,9 +25,9 @@ from interpbench.pipeline.overlap import AHEAD, ahead
 from interpbench.pipeline.provenance import predictor_record
 from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import choose, failure, finish, log, open_cohort, problem_rows, recorded_splits
+from interpbench.pipeline.trying import equal_of_subjects, try_before_use
 from interpbench.places import check_places
 from interpbench.progress import track
-from interpbench.readout import check_readout
 from interpbench.recipe import Recipe
 from interpbench.samples import target_of
 from interpbench.trust import Names
@@ -63,7 +63,7 @@ def predict(
         What the `.json` holds: `predictor`, `unit`, `figures` (of each split, where the truth is known), `warnings`.
 
     Raises:
-        InputError: the predictor's answer is squashed, or the same for everybody.
+        InputError: the predictor's answer is squashed, the same for everybody, or depends on chance or the batch.
         SubjectsFailed: the table was written, but some subjects could not be predicted; the `.json` lists them.
     """
     where = resolve_device(device)
@@ -74,7 +74,8 @@ def predict(
     people = open_cohort(cohort, need_age=False, images=images)
     splits = recorded_splits(people, Path(predictor)) or {}
     subjects = choose(people, splits or None, split, participants)
-    doubts = list(check_readout(loaded, first_volumes(subjects, loaded.recipe, where), str(predictor)))
+    first = first_volumes(subjects, loaded.recipe, where)
+    doubts = list(try_before_use(loaded, first, str(predictor), record))
     rows, failures = predict_subjects(loaded, subjects, splits, where, "predicting")
     failures = ([] if participants else problem_rows(people)) + failures
     divided: dict[str, list[dict[str, Any]]] = {}
@@ -85,6 +86,10 @@ def predict(
     for name, found in figures.items():
         if found:
             log.info("%s: %s", name, describe_figures(found, loaded.unit, loaded.target_column))
+    equal = equal_of_subjects(loaded, subjects, predictions_in(loaded, rows), where)
+    for sentence in equal:
+        log.warning("%s", sentence)
+    doubts += equal
     if not loaded.classes:
         outside = {row["participant_id"]: outside_training(row["prediction"], record, loaded.unit) for row in rows}
         doubts += [f"{name}: {sentence}" for name, sentence in outside.items() if sentence]
@@ -117,6 +122,12 @@ def columns_of(predictor: Predictor) -> tuple[str, ...]:
     else:
         numbers = ("prediction",) if predictor.target_column == "age" else ("target", "prediction")
     return ("participant_id", "age", *numbers, "split")
+
+
+def predictions_in(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """What `predict` gave, by label, from rows of `predict_subjects`."""
+    name = "logit" if predictor.classes else "prediction"
+    return {str(row["participant_id"]).removeprefix("sub-"): float(row[name]) for row in rows}
 
 
 def figures_for(
@@ -220,7 +231,10 @@ def predict_one(predictor: Predictor, volume: torch.Tensor) -> float:
         InterpbenchError: the predictor raised it.
     """
     with asking("the predictor", volume):
-        value = float(predictor.predict(volume).double().reshape(()))
+        found = predictor.predict(volume).double().reshape(-1)
+        value = float(found[0]) if len(found) == 1 else math.nan
+    if len(found) != 1:
+        raise PluginError(f"the predictor gives {len(found)} numbers for one volume, and must give one.")
     if not math.isfinite(value):
         raise PluginError(f"the predictor answers {value}, which is no number of {predictor.unit}.")
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from interpbench.errors import InputError, UsageError, did_you_mean
 from interpbench.foreign import asking
 from interpbench.interfaces import Sample
 from interpbench.layout import settle
-from interpbench.model import RECORD, WEIGHTS, read_record, save_predictor
+from interpbench.model import RECORD, WEIGHTS, doubts_of, read_record, save_predictor
 from interpbench.network import NetworkPredictor
 from interpbench.options import option_fields, options_json, typed_options
 from interpbench.pipeline.augmentation import left_right_axis
@@ -33,16 +33,19 @@ from interpbench.pipeline.identity import (
     read_machine,
     read_settings,
 )
-from interpbench.pipeline.prediction import columns_of, figures_for, predict_one, predict_subjects
+from interpbench.pipeline.prediction import columns_of, figures_for, predict_one, predict_subjects, predictions_in
 from interpbench.pipeline.reading import read_samples
 from interpbench.pipeline.regression import train_network
 from interpbench.pipeline.selection import SPLIT_TABLE, finish, log, problem_rows, write_splits
 from interpbench.pipeline.targets import Target, open_target
+from interpbench.pipeline.trying import equal_of_subjects
 from interpbench.places import check_places
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe, recipe_for
 from interpbench.registry import discover
+from interpbench.steadiness import try_answers
 from interpbench.store import FAILURES
+from interpbench.trial import refuse, try_network
 
 CURVE, PREDICTIONS, WORKSPACE = "training.tsv", "predictions.tsv", "checkpoints"
 
@@ -185,7 +188,7 @@ def _train(
     like = torch.empty(1, 1, *recipe.shape, device="meta")
     with asking(f"predictor {type(blank).__name__}", like, what="cannot build its network"):
         module = blank.build(recipe.shape)
-    _check(blank, module, training[0], recipe, device)
+    _check(blank, module, training[:2], recipe, device)
     log.info(
         "training on %d subjects, %d for validation, %d parameters, on %s",
         len(training), len(validation), sum(weights.numel() for weights in module.parameters()), device,
@@ -201,7 +204,10 @@ def _train(
     store.write_tsv(folder / CURVE, best.curve)
     trained = blank.loaded(best.module, recipe, unit=aim.unit, scale=scale, offset=offset)
     first = torch.stack([sample.volume for sample in training[:2]]).to(device)
-    check_readout(trained, first, f"{type(blank).__name__}, trained")
+    who = f"{type(blank).__name__}, trained"
+    doubts = [*check_readout(trained, first, who)]
+    found = try_network(trained, first, "training subjects")
+    doubts += refuse(found.findings, who)
     tested, more = predict_subjects(trained, parts["test"], splits, device, "testing")
     failures += more
     store.write_tsv(folder / PREDICTIONS, tested, columns_of(trained))
@@ -214,7 +220,12 @@ def _train(
     }
     if metrics["test"]:
         log.info("test split: %s", describe_figures(metrics["test"], trained.unit, aim.column))
-    return trained, {**learned, "metrics": metrics, "split": SPLIT_TABLE}, failures
+    doubts += equal_of_subjects(trained, parts["test"], predictions_in(trained, tested), device)
+    details = {**learned, "metrics": metrics, "split": SPLIT_TABLE, "warnings": doubts,
+               "trial": {"volumes": "training subjects", "n": len(first), **found.figures}}  # fmt: skip
+    for sentence in doubts_of({**details, "unit": trained.unit}):
+        log.warning("%s", sentence)
+    return trained, details, failures
 
 
 def _learned_from(targets: list[float], aim: Target, table: Path) -> dict[str, Any]:
@@ -238,19 +249,22 @@ def _learned_from(targets: list[float], aim: Target, table: Path) -> dict[str, A
 
 
 def _check(
-    blank: NetworkPredictor, module: torch.nn.Module, sample: Sample, recipe: Recipe, device: torch.device
+    blank: NetworkPredictor, module: torch.nn.Module, samples: Sequence[Sample], recipe: Recipe, device: torch.device
 ) -> None:
     """Refuse a network that cannot learn what is asked, before the long work.
 
     Raises:
-        InputError: another number of outputs than of classes, or an output with bounds.
+        InputError: another number of outputs than of classes, an output with bounds, or one that depends on chance or
+            on the batch.
     """
     untrained = blank.loaded(settle(module, device), recipe)
-    volume = sample.volume[None].to(device)
+    volumes = torch.stack([sample.volume for sample in samples]).to(device)
+    volume = volumes[:1]
     if blank.classes:
         with torch.random.fork_rng(devices=[]):
             predict_one(untrained, volume)
     check_readout(untrained, volume, type(blank).__name__, strict=blank.standardise)
+    refuse(try_answers(untrained, volumes, thorough=True).findings, type(blank).__name__)
 
 
 def _validation_of(best: Trained, known: bool) -> dict[str, float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,8 @@ REDS = LinearSegmentedColormap.from_list("importance", ["#5a0000", "#c40a0a", "#
 GREYS = LinearSegmentedColormap.from_list("image", ["#000000", "#d8d8d8"])
 SLICES = 6
 TILE, BAR, HEAD, LABEL, FOOT = 1.75, 0.95, 0.56, 0.24, 0.3  # inches: slice, colour bar, words above and below, end
-PAPER, INK, DIM = "black", "white", "0.75"
+LETTERS, LINE = 15, 0.15  # of the small type: how many to an inch, and how high a line is, in inches
+PAPER, INK, DIM, DOUBT = "black", "white", "0.75", "#ffb347"
 _FOOTNOTE = "grey: average of the normalised images;  L, R, P, A: the left, right, back and front of the subject"
 
 
@@ -45,6 +47,7 @@ def six_slices(
     truth_threshold: float | None = None,
     axis: Axis = "z",
     positions: Sequence[int] | None = None,
+    doubt: str | None = None,
 ) -> None:
     """Draw six slices of a map, in red over a grey background, and write them as PNG.
 
@@ -64,6 +67,7 @@ def six_slices(
             (without one: above 5 % of its largest value).
         axis: cut along x (left to right), y (back to front) or z (bottom to top).
         positions: the slices, counted in voxels from the left, back or bottom; by default spread over the brain.
+        doubt: a sentence that whoever sees the map must know, such as what is wrong with the predictor.
 
     Raises:
         UsageError: shapes differ, or a map is not finite.
@@ -88,6 +92,8 @@ def six_slices(
     tile, gap = (TILE, TILE * height / width), 0.14
     step = tile[0] + gap
     size = (step * len(chosen) + BAR, (tile[1] + HEAD + LABEL) * len(rows) + FOOT)
+    doubted = textwrap.wrap(f"Doubt: {doubt}", int(size[0] * LETTERS)) if doubt else []
+    size = (size[0], size[1] + LINE * len(doubted))
     canvas = Canvas(figsize=size, facecolor=PAPER)
     FigureCanvasAgg(canvas)
     for index, row in enumerate(rows):
@@ -102,7 +108,11 @@ def six_slices(
             _draw_slice(axes, row, grey, inside[box], axis, slice_index)
         bar = (0.12 + step * len(chosen), bottom + 0.03 * tile[1], 0.16, 0.94 * tile[1])
         _draw_bar(canvas, canvas.add_axes(_parts(bar, size)), row)
-    canvas.text(0.12 / size[0], 0.09 / size[1], _FOOTNOTE, color=DIM, fontsize=8)
+    foot = 0.09 + LINE * len(doubted)
+    canvas.text(0.12 / size[0], foot / size[1], _FOOTNOTE, color=DIM, fontsize=8)
+    for index, line in enumerate(reversed(doubted)):
+        place = (0.06 + LINE * index) / size[1]
+        canvas.text(0.12 / size[0], place, line, color=DOUBT, fontsize=8, parse_math=False)
     with atomic_path(path) as temporary:
         canvas.savefig(temporary, dpi=150, format="png", facecolor=PAPER)
 

@@ -10,40 +10,84 @@ it comes from the signs of the first layers' weights.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from captum import attr
 from torch import Tensor, nn
 
 from interpbench import Explainer, NotApplicable, Predictor
 from interpbench_captum.forward import Forward, each
+from interpbench_captum.graph import nodes_behind, seen, step_of
+
+# What autograd calls other functions that let some numbers through and others not, and their names for people. The
+# gate of a sigmoid or tanh is none of them.
+_OTHERS = {
+    "LeakyRelu": "leaky ReLU", "Elu": "ELU", "Celu": "CELU", "PreluKernel": "PReLU", "RreluWithNoise": "RReLU",
+    "Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Hardswish": "Hardswish", "Hardtanh": "ReLU6 or Hardtanh",
+    "Softplus": "Softplus", "Threshold": "Threshold", "Clamp": "clamp at 0", "ClampMin": "clamp at 0",
+    "Maximum": "maximum of a number and a constant",
+}  # fmt: skip
+_OWN = ("relu", "swish", "gelu", "silu")  # in the names of functions with a backward pass of their own
 
 
 @contextmanager
-def rectifiers(predictor: Predictor, method: str) -> Iterator[None]:
-    """Captum changes the ReLU modules that run inside; where there is none, it would hand over a plain gradient.
+def rectifiers(predictor: Predictor, volumes: Tensor, method: str) -> Iterator[None]:
+    """Captum changes the ReLU modules that run inside, and nothing else: where others rectify, it would mix two rules.
 
     Raises:
-        NotApplicable: the network has no ReLU module, or none of them ran.
+        NotApplicable: the network rectifies by anything but ReLU modules, or not at all.
     """
-    found = [part for part in predictor.module.modules() if isinstance(part, nn.ReLU)]
     refused = f"{method} does not apply to this architecture:"
-    if not found:
+    if not any(isinstance(part, nn.ReLU) for part in predictor.module.modules()):
         raise NotApplicable(f"{refused} it has no ReLU module (functional rectifiers are not seen)")
-    ran: list[nn.Module] = []
-    handles = [part.register_forward_hook(lambda part, *_: ran.append(part)) for part in found]
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Setting backward hooks on ReLU")
-            yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    ran: list[Any] = []
+
+    def watch(part: nn.Module, output: Tensor) -> None:
+        if isinstance(part, nn.ReLU):
+            ran.append(output.grad_fn)
+
+    prediction = seen(predictor, volumes[:1], watch)
     if not ran:
         raise NotApplicable(f"{refused} its ReLU modules are not used (functional rectifiers are not seen)")
+    counted = Counter(_others(nodes_behind(prediction.grad_fn), ran))
+    if counted:
+        found = ", ".join(f"{name} ({number})" for name, number in sorted(counted.items()))
+        raise NotApplicable(
+            f"{refused} beside {len(ran)} calls of ReLU modules it rectifies by {found}, to which its rule does not"
+            " apply, so the map would be neither this method's nor the gradient: build it with nn.ReLU alone"
+        )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Setting backward hooks on ReLU")
+        yield
+
+
+def _others(nodes: Sequence[Any], known: Sequence[Any]) -> list[str]:
+    """What rectifies in a graph, but for the nodes that are known to be of ReLU modules."""
+    found = []
+    for node in nodes:
+        step = step_of(node)
+        if step == "Relu" and node not in known:
+            found.append("a ReLU that is no module, such as F.relu")
+        elif step in _OTHERS and _rectifies(node, step):
+            found.append(_OTHERS[step])
+        elif step != "Relu" and step not in _OTHERS and any(word in step.lower() for word in _OWN):
+            found.append(step)
+    return found
+
+
+def _rectifies(node: Any, step: str) -> bool:
+    """Whether it rectifies features, and does not bound the one number at the end, or a divisor."""
+    values = getattr(node, "_saved_self", None)
+    if values is not None and values.numel() <= 1:
+        return False
+    if step.startswith("Clamp"):
+        low, high = getattr(node, "_saved_min", None), getattr(node, "_saved_max", None)
+        return high is None and isinstance(low, int | float) and low == 0
+    return step != "Maximum" or sum(before is not None for before, _ in node.next_functions) == 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +97,7 @@ class GuidedBackprop(Explainer):
     signed: ClassVar[bool] = True
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
-        with rectifiers(predictor, "guidedbackprop"):
+        with rectifiers(predictor, volumes, "guidedbackprop"):
             return each(volumes, attr.GuidedBackprop(Forward(predictor)).attribute)
 
 
@@ -64,5 +108,5 @@ class Deconvolution(Explainer):
     signed: ClassVar[bool] = True
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
-        with rectifiers(predictor, "deconvolution"):
+        with rectifiers(predictor, volumes, "deconvolution"):
             return each(volumes, attr.Deconvolution(Forward(predictor)).attribute)

@@ -8,8 +8,9 @@ below zero everywhere; so it is left as it is, unless asked for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from captum import attr
 from torch import Tensor
@@ -35,7 +36,8 @@ class GradCam(Explainer):
         check_options(self)
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
-        method = attr.LayerGradCam(Forward(predictor), choose_layer(predictor, volumes, self.layer, "gradcam"))
+        name = choose_layer(predictor, volumes, self.layer, "gradcam")
+        method = attr.LayerGradCam(Forward(predictor), predictor.module.get_submodule(name))
 
         def attribute(volume: Tensor) -> Tensor:
             cam = method.attribute(volume, relu_attributions=self.relu)  # (1, 1, i, j, k)
@@ -43,6 +45,9 @@ class GradCam(Explainer):
             return map
 
         return each(volumes, attribute)
+
+    def describe(self, predictor: Predictor, volumes: Tensor) -> Mapping[str, Any]:
+        return {"layer": choose_layer(predictor, volumes, self.layer, "gradcam")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,10 @@ class GuidedGradCam(Explainer):
         check_options(self)
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
-        layer = choose_layer(predictor, volumes, self.layer, "guidedgradcam")
+        layer = predictor.module.get_submodule(choose_layer(predictor, volumes, self.layer, "guidedgradcam"))
         method = attr.GuidedGradCam(Forward(predictor), layer)
-        with rectifiers(predictor, "guidedgradcam"):
+        with rectifiers(predictor, volumes, "guidedgradcam"):
             return each(volumes, lambda volume: method.attribute(volume, interpolate_mode="trilinear"))
+
+    def describe(self, predictor: Predictor, volumes: Tensor) -> Mapping[str, Any]:
+        return {"layer": choose_layer(predictor, volumes, self.layer, "guidedgradcam")}

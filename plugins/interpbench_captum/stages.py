@@ -1,18 +1,25 @@
-"""Which layer of a network Grad-CAM looks at: the one that was named, or the last convolutional stage."""
+"""Which layer of a network Grad-CAM looks at: the one that was named, or the last convolutional stage.
+
+A layer whose features reach the prediction as tokens is refused: see `tokens`.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from interpbench import NotApplicable, Predictor, UsageError
 from interpbench.errors import did_you_mean
+from interpbench_captum.graph import nodes_between, seen
+from interpbench_captum.tokens import tokens_among
 
 Edges = tuple[int, int, int]
 
 
-def choose_layer(predictor: Predictor, volumes: Tensor, name: str | None, method: str) -> nn.Module:
-    """The module whose output holds the feature maps.
+def choose_layer(predictor: Predictor, volumes: Tensor, name: str | None, method: str) -> str:
+    """The name of the module whose output holds the feature maps, within `predictor.module`.
 
     Args:
         volumes: `(B, 1, I, J, K)`; the first goes through the network once, to see which layers have feature maps.
@@ -21,7 +28,8 @@ def choose_layer(predictor: Predictor, volumes: Tensor, name: str | None, method
 
     Raises:
         UsageError: no layer of that name has feature maps.
-        NotApplicable: no layer was named, and there is no convolutional stage.
+        NotApplicable: no layer was named, and there is no convolutional stage; or the layer's features do not reach the
+            prediction as maps.
     """
     found = feature_maps(predictor, volumes[:1])
     if name is None:
@@ -36,7 +44,36 @@ def choose_layer(predictor: Predictor, volumes: Tensor, name: str | None, method
             f"layer of {method} must have 3D feature maps, got {name!r}.{did_you_mean(name, found)} "
             f"Layers that have: {outer}, and those inside."
         )
-    return predictor.module.get_submodule(name)
+    why = why_no_map(predictor, volumes[:1], name)
+    if why is not None:
+        raise NotApplicable(f"{method} does not apply to this architecture: {why}")
+    return name
+
+
+def why_no_map(predictor: Predictor, volume: Tensor, name: str) -> str | None:
+    """Why a layer's features say nothing of places in the brain; None where they do.
+
+    Args:
+        volume: `(1, 1, I, J, K)`.
+        name: the layer's, within `predictor.module`.
+    """
+    layer, made = predictor.module.get_submodule(name), list[Any]()
+
+    def watch(part: nn.Module, output: Tensor) -> None:
+        if part is layer:
+            made[:] = [output.grad_fn]  # a layer that runs twice counts where it runs last
+
+    prediction = seen(predictor, volume, watch)
+    other = "Another layer, whose features do, is named by -o layer=NAME"
+    between = nodes_between(made[0], prediction.grad_fn) if made and made[0] is not None else []
+    if not between:
+        return f"no gradient goes from the prediction to the features of layer {name!r}. {other}"
+    if (tokens := tokens_among(between)) is not None:
+        return (
+            f"the features of layer {name!r} reach the prediction through {tokens}, which mixes places of the brain, so"
+            f" they do not reach it as maps. {other}"
+        )
+    return None
 
 
 @torch.no_grad()

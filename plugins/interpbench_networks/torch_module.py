@@ -2,8 +2,9 @@
 
 Three read-outs of a regressor are known (a classifier's is `NetworkPredictor`'s own):
 
-- one output: it is the number;
-- several outputs: one column of them;
+- one output: it is the number, also where it is alone in a list, or has axes of length 1;
+- several outputs, as columns of a tensor or as tensors in a list, a tuple or a dict: the one that `column` names,
+  counted from 0 over all of them in their order. Which one counts is asked for, never guessed;
 - soft bins, as SFCN has (Peng et al. 2021): the expectation `sum_b p_b c_b` over the bins' centres `c_b`.
   The softmax is taken here. It gives the same `p` from logits and from log-probabilities, because the two
   differ by a constant; taken twice, it would flatten `p`, so a network that ends in a softmax says so.
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from interpbench import NetworkPredictor, check_options, option
-from interpbench.errors import InputError, PluginError, UsageError
+from interpbench.errors import InputError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,11 @@ class TorchModule(NetworkPredictor):
         "", "what makes the network, as module:function or module:Class; it is imported and called", runs=True
     )
     arguments: str = option("{}", "the factory's keyword arguments, as a JSON object")
-    column: int = option(0, "which output is the number, where the network has several and no bins", minimum=0)
+    column: int | None = option(
+        None,
+        "which number is the prediction, where the network gives several; from 0 over all outputs in their order",
+        minimum=0,
+    )
     bins_start: float | None = option(None, "lower edge of the first of the soft bins, in the unit; unset for no bins")
     bins_stop: float | None = option(None, "upper edge of the last of the soft bins, in the unit")
     bins_hold: str = option(
@@ -64,18 +69,45 @@ class TorchModule(NetworkPredictor):
             raise UsageError(f"{self.factory} must return a torch.nn.Module, got {type(made).__name__}.")
         return made
 
-    def read_out(self, output: Tensor | list[Tensor] | tuple[Tensor, ...]) -> Tensor:
-        if isinstance(output, list | tuple):  # SFCN returns its one output in a list
-            output = output[0]
-        if not isinstance(output, Tensor):
-            raise PluginError(f"{self.factory} must return a tensor, got {type(output).__name__}.")
-        outputs = output.flatten(1) if output.ndim > 1 else output[:, None]  # (B, n)
+    @property
+    def label(self) -> str:
+        return self.factory or super().label
+
+    def read_out(self, output: Any) -> Tensor:
+        found = self.named_outputs(output)
         if self.bins_start is not None and self.bins_stop is not None:
-            return self._expectation(outputs, self.bins_start, self.bins_stop)
-        if self.column >= outputs.shape[1]:
-            number = outputs.shape[1]
-            raise InputError(f"column of {self.factory} must be below {number}, its outputs, got {self.column}.")
-        return outputs[:, self.column]
+            bins = self.tensor_among(found, "holds the soft bins")
+            return self._expectation(bins, self.bins_start, self.bins_stop)
+        column = 0 if self.column is None and found.number == 1 else self.column
+        if column is None:
+            raise InputError(
+                f"{self.label} gives {found.count} for a volume, and one number is the prediction: say which by"
+                f" -o column=N ({found})."
+            )
+        if column >= found.number:
+            raise InputError(f"column of {self.label} must be below {found.number}, its outputs, got {column}.")
+        return found.column(column)
+
+    def read_classes(self, output: Any) -> Tensor:
+        found = self.named_outputs(output)
+        if self.column is not None and len(found) > 1:
+            return super().read_classes(self.tensor_among(found, "holds the scores of the classes"))
+        return super().read_classes(output)
+
+    def tensor_among(self, found: Any, what: str) -> Tensor:
+        """The columns `(B, n)` of the only output, or of the one that `column` begins at.
+
+        Raises:
+            InputError: there are several, and `column` begins at none of them.
+        """
+        chosen = [one for one in found.tensors if len(found) == 1 or one.start == self.column]
+        if not chosen:
+            raise InputError(
+                f"{self.label} gives {found.count} for a volume, and one {what}: say at which column it begins by"
+                f" -o column=N ({found})."
+            )
+        values: Tensor = chosen[0].values
+        return values
 
     def _keywords(self) -> dict[str, Any]:
         try:
@@ -89,7 +121,7 @@ class TorchModule(NetworkPredictor):
     def _expectation(self, outputs: Tensor, start: float, stop: float) -> Tensor:
         number = outputs.shape[1]
         if number < 2:
-            raise InputError(f"{self.factory} has one output, so no soft bins: leave bins_start and bins_stop unset.")
+            raise InputError(f"{self.label} has one output, so no soft bins: leave bins_start and bins_stop unset.")
         probabilities = outputs if self.bins_hold == "probabilities" else outputs.softmax(dim=1)
         width = (stop - start) / number
         centres = start + width * (torch.arange(number, device=outputs.device, dtype=outputs.dtype) + 0.5)

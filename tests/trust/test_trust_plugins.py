@@ -83,7 +83,8 @@ def test_what_a_fit_recorded_imports_nothing_either(
     words = ["explain", toy_cohort, "--predictor", toy_model, "--method", "hooked", "--device", "cpu",
              "--participant-label", "07", "--fitted", fitted, "--out"]  # fmt: skip
     fit(toy_cohort, toy_model, fitted, method="hooked", options={"hook": "somebodys_network:make"}, device="cpu")
-    assert run(*words, maps)[0] == 0, "who fitted it named it"
+    code, _, told = run(*words, maps)
+    assert code == 0, f"who fitted it named it: {told}"
     monkeypatch.setenv("INTERPBENCH_CONFIG", str(somebody.home / "of-another-user"))
     somebody.forget()
     code, _, told = run(*words, somebody.home / "more")

@@ -30,8 +30,12 @@ def write_results(
     predictor: Predictor,
     source: str | Path,
     manifest: Mapping[str, Any],
+    doubts: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write `measures.tsv`, `curves.tsv`, `summary.tsv` and `benchmark.json`.
+
+    Args:
+        doubts: about the predictor, which are told before all else.
 
     Returns:
         The content of `benchmark.json`.
@@ -61,7 +65,7 @@ def write_results(
         },
         **summarise(table, measures, methods, curves, unit=predictor.unit, seed=int(manifest["seed"])),
     }
-    summary["warnings"] = [*_doubts(found), *_broken(rows, metrics), *summary["warnings"]]
+    summary["warnings"] = [*doubts, *_doubts(found), *_broken(rows, metrics), *summary["warnings"]]
     store.write_tsv(folder / "summary.tsv", summary_rows(summary))
     store.write_json(folder / RECORD, summary)
     return dict(store.read_json(folder / RECORD))

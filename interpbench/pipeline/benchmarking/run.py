@@ -43,11 +43,11 @@ from interpbench.pipeline.identity import (
     read_settings,
 )
 from interpbench.pipeline.measured import declared
-from interpbench.pipeline.provenance import target_of_run
+from interpbench.pipeline.provenance import predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
 from interpbench.pipeline.selection import choose, finish, log, open_cohort, problem_rows, recorded_splits
+from interpbench.pipeline.trying import try_before_use
 from interpbench.places import check_places
-from interpbench.readout import check_readout
 from interpbench.samples import Samples, target_of
 from interpbench.trust import Names, names_of
 from interpbench.volume import read_volume
@@ -146,7 +146,8 @@ def benchmark(
     taken = explained_before(maps, model)
     people = open_cohort(cohort, need_age=False, images=images)
     chosen, training, validation = _people(people, Path(predictor), split, participants, subjects, seed)
-    check_readout(model, first_volumes(chosen, model.recipe, where), str(predictor))
+    first = first_volumes(chosen, model.recipe, where)
+    doubts = try_before_use(model, first, str(predictor), predictor_record(predictor))
     number = processes_for(
         processes, where, subjects=len(chosen), voxels=math.prod(model.recipe.shape), batch_size=batch_size
     )
@@ -213,7 +214,7 @@ def benchmark(
         repeats=repeats or len(found.subjects),
     )  # fmt: skip
     rows = work.measure(found, number)
-    summary = write_results(run.path, rows, found, contestants, metrics, model, predictor, run.manifest)
+    summary = write_results(run.path, rows, found, contestants, metrics, model, predictor, run.manifest, doubts)
     write_page(run.path, summary, found, base, shelf, model, circumstances.truth, _command(run.manifest))
     failures = ([] if participants else problem_rows(people)) + found.failures
     run.write_failures(failures)

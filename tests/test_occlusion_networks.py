@@ -126,6 +126,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "max pooling with holes": (lambda: chain(conv(1, 4), nn.MaxPool3d(3, 2, 1, dilation=2), conv(4, 4)), 3),
     "pooling that leaves voxels out": (lambda: chain(conv(1, 4), nn.MaxPool3d(2, 3), conv(4, 4)), 3),
     "average pooling": (lambda: chain(conv(1, 4), nn.AvgPool3d(3, 2, 1), conv(4, 4)), 3),
+    "average pooling that leaves the last voxels out": (
+        lambda: chain(conv(1, 4, 3, stride=(5, 1, 1)), nn.AvgPool3d(3, 3, 1), conv(4, 4)), 3),
     "average pooling of the volume alone": (
         lambda: chain(conv(1, 4), nn.AvgPool3d(3, 2, 1, count_include_pad=False), conv(4, 4)), 1),
     "average pooling to the end": (lambda: chain(conv(1, 4), nn.AvgPool3d(3, 2, ceil_mode=True), conv(4, 4)), 1),

@@ -208,21 +208,26 @@ class Evaluation:
         predict: Callable[[Tensor], Tensor] = self.predictor.predict
         if len(places) >= WORTH_FREEZING and self.precision == "float32":
             predict = forward_only(self.predictor, volume[None])
-        found = self._predictions(volume, [*places, NOTHING], fill, self.precision, predict)
+        found = self._predictions(volume, [*places, NOTHING], fill, self.precision, predict, self.batch_size)
         return found[-1] - found[:-1]
 
     @torch.no_grad()
     def _predictions(
         self, volume: Tensor, places: Sequence[Place], fill: Fill, precision: str,
-        predict: Callable[[Tensor], Tensor] | None = None,
+        predict: Callable[[Tensor], Tensor] | None = None, at_once: int = 1,
     ) -> Tensor:  # fmt: skip
-        """By plain passes, with each of the places filled otherwise: `(N,)` float64 on the CPU."""
+        """By plain passes, with each of the places filled otherwise: `(N,)` float64 on the CPU.
+
+        Args:
+            predict: another than the predictor's own.
+            at_once: passes; where the engine saves memory, several may need more than there is.
+        """
         found = torch.empty(len(places), dtype=torch.float64)
-        steps = track(range(0, len(places), self.batch_size), "hiding", unit="batch")
+        steps = track(range(0, len(places), at_once), "hiding", unit="batch")
         steps.leave = False  # one bar after the other, for many subjects
         with arithmetic(volume.device, precision):
             for start in steps:
-                some = places[start : start + self.batch_size]
+                some = places[start : start + at_once]
                 copies = torch.stack([with_place_hidden(volume[0], place, fill) for place in some])
                 made = (predict or self.predictor.predict)(copies[:, None])
                 found[start : start + len(some)] = made.double().cpu()

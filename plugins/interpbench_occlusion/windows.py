@@ -58,6 +58,10 @@ class Pooling:
 
     def of_part(self, part: Tensor, padding: Three) -> Tensor:
         """Its output for a part that is padded already, but for what is left to be padded along each axis."""
+        if any(edge < kernel for edge, kernel in zip(part.shape[2:], self.window.kernel, strict=True)):
+            # torch refuses to average what is smaller than the window, also where it is to be padded
+            part = F.pad(part, [edge for edge in reversed(padding) for _ in range(2)], value=self.window.outside)
+            padding = (0, 0, 0)
         return self._pooled(part, padding, ceil_mode=False)
 
     def _pooled(self, volumes: Tensor, padding: Three, *, ceil_mode: bool) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from interpbench import store
+from interpbench.doubts import as_record
 from interpbench.errors import InputError, UsageError
 from interpbench.options import options_json
 from interpbench.pipeline.checking import checked_population, trouble
@@ -19,7 +20,7 @@ from interpbench.pipeline.overlap import AHEAD
 from interpbench.pipeline.overlap import ahead as read_ahead
 from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
 from interpbench.pipeline.provenance import distribution_of
-from interpbench.pipeline.selection import failure, finish, log
+from interpbench.pipeline.selection import count_doubts, failure, finish, log
 from interpbench.progress import track
 from interpbench.recipe import Recipe
 from interpbench.records import read_record
@@ -30,7 +31,8 @@ RECORD = "population.json"
 SHOWN = 0.10  # of the brain, the paper's share
 RIM = 0.10  # of the largest value
 _ASKED = {"run": str, "participant_id": str, "sha256": str, "image": str, "image_sha256": str}  # of a sidecar
-_USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "warnings")  # of a sidecar
+_USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "warnings",
+         "warning_kinds")  # fmt: skip; of a sidecar
 
 
 def aggregate(
@@ -99,6 +101,7 @@ def aggregate(
     run.write_failures(failures)
     names = (*summary["files"].values(), "population_background.nii.gz", "population_brain.nii.gz")
     run.end([*names, "population.png", RECORD, FAILURES])
+    count_doubts(population.doubts, population.number)
     finish(failures, run.path / "failures.tsv", population.number)
     return summary
 
@@ -185,7 +188,7 @@ def _write(
         "pictured": pictured,
         "brain_voxels": int(population.brain.sum()),
         "affine": population.affine,
-        "warnings": population.warnings,
+        **as_record(doubt.after(f"{label}: ") for label, some in population.doubts.items() for doubt in some),
     }
     store.write_json(folder / RECORD, summary)
     return dict(store.read_json(folder / RECORD))

@@ -14,6 +14,7 @@ from interpbench.interfaces import Explainer, Predictor
 from interpbench.locks import alone
 from interpbench.model import load_predictor
 from interpbench.options import options_json
+from interpbench.persons import doubts_about_splits
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.fitting import fit, load_fitted, read_fitted
@@ -23,6 +24,7 @@ from interpbench.pipeline.provenance import cohort_sha256, distribution_of, pred
 from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import (
     choose,
+    count_doubts,
     failure,
     finish,
     known_splits,
@@ -33,6 +35,7 @@ from interpbench.pipeline.selection import (
 from interpbench.pipeline.shards import shard_of, share_of
 from interpbench.readout import check_readout
 from interpbench.store import FAILURES
+from interpbench.typical import typical_of
 
 FITTED = "fitted"  # below the output: where a method that had to learn is kept
 
@@ -108,6 +111,7 @@ def explain(
     people = open_cohort(cohort, need_age=False, images=images)
     here = out / FITTED if fitted is None else Path(fitted)
     subjects, others = _chosen(people, split, participants, here, Path(predictor))
+    typical = typical_of(predictor_record(predictor), predictor)
     check_readout(model, first_volumes(subjects, model.recipe, where), str(predictor))
     asked = {
         "method": method,
@@ -136,7 +140,8 @@ def explain(
     subjects = share_of(subjects, part)
     work = MapRun(
         run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=predictor_record(predictor),
-        method=method, distribution=distribution_of(installed), seed=seed, device=where, ahead=ahead,
+        method=method, distribution=distribution_of(installed), seed=seed, device=where, ahead=ahead, typical=typical,
+        doubts=doubts_about_splits(people.subjects, recorded_splits(people, here, Path(predictor))),
     )  # fmt: skip
     bad = [] if participants or part[0] else problem_rows(people, others)
     if bad and fail_fast:
@@ -145,6 +150,8 @@ def explain(
     done, failed = work.explain(subjects, batch_size, fail_fast=fail_fast)
     rows = bad + [failure(subject.id, subject.image, error) for subject, error in failed]
     run.write_failures(rows, _about(subjects, bad) if participants or part[1] > 1 else None)
+    told = work.doubts_of(subjects)
+    count_doubts(told, len(told))
     if failed and not done and all(isinstance(error, PluginError) for _, error in failed):
         raise PluginError(f"None of {len(failed)} subjects could be explained: {failed[0][1]}")
     finish(rows, run.path / FAILURES, len(done))

@@ -12,17 +12,20 @@ from torch import Tensor
 
 from interpbench import store
 from interpbench.cohort import SPLITS, split_cohort
+from interpbench.doubts import as_counts, from_counts
 from interpbench.errors import InputError, PluginError, UsageError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.model import load_predictor
 from interpbench.options import options_json
+from interpbench.persons import doubts_about_splits
 from interpbench.pipeline.checking import trouble
 from interpbench.pipeline.components import accepts, make_component
 from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.provenance import cohort_sha256, distribution_of, target_of_run
-from interpbench.pipeline.reading import first_volumes, read_samples
+from interpbench.pipeline.provenance import cohort_sha256, distribution_of, predictor_record, target_of_run
+from interpbench.pipeline.reading import doubts_about_samples, first_volumes, read_samples
 from interpbench.pipeline.selection import (
     SPLIT_TABLE,
+    count_doubts,
     finish,
     log,
     open_cohort,
@@ -35,6 +38,7 @@ from interpbench.readout import check_readout
 from interpbench.records import read_record
 from interpbench.samples import target_of
 from interpbench.store import FAILURES
+from interpbench.typical import typical_of
 from interpbench.untouched import untouched
 from interpbench.weights import read_weights
 
@@ -135,9 +139,16 @@ def fit(
         for warning in fitted.record.get("warnings", ()):
             log.warning("%s: %s", method, warning)
         run.write_failures(problem_rows(people) + failures + more)
-        _write(run.path, fitted, {**identity, "subjects": len(training) + len(validation)})
+        typical = typical_of(predictor_record(predictor), predictor)
+        doubts = doubts_about_samples(training, typical) | doubts_about_samples(validation, typical)
+        for label, some in doubts_about_splits(people.subjects, splits).items():
+            doubts.get(label, []).extend(some)
+        number = len(training) + len(validation)
+        _write(run.path, fitted, {**identity, "subjects": number, **as_counts(doubts)})
     run.end([STATE, RECORD, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
-    finish(run.failures(), run.path / FAILURES, read_fitted(run.path).get("subjects", 0))
+    record = read_fitted(run.path)
+    count_doubts(from_counts(record), record.get("subjects", 0))
+    finish(run.failures(), run.path / FAILURES, record.get("subjects", 0))
     return fitted
 
 

@@ -6,8 +6,8 @@ While the method works on some subjects, the next are read and the maps of those
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from interpbench import store
 from interpbench.cohort import Subject
+from interpbench.doubts import Doubt, as_record, from_record
 from interpbench.errors import InputError, InterpbenchError, PluginError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP, doubts_about
@@ -28,6 +29,7 @@ from interpbench.pipeline.selection import log
 from interpbench.prepared import Prepared
 from interpbench.progress import track
 from interpbench.recipe import Recipe
+from interpbench.typical import Typical, unlike
 from interpbench.untouched import Restore, remembered
 from interpbench.volume import write_map
 
@@ -57,6 +59,8 @@ class MapRun:
     seed: int
     device: torch.device
     recipe: Recipe  # the predictor's
+    typical: Typical | None = None  # of the images that the predictor was trained on
+    doubts: Mapping[str, Sequence[str]] = field(default_factory=dict)  # about subjects, beside those of their images
     ahead: int = AHEAD  # batches that are read before, or written after, the one at hand
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
@@ -91,6 +95,16 @@ class MapRun:
         made = [self.product(subject) for subject in subjects if subject.id not in failed]
         return [path for path in made if not fail_fast or path.is_file()], failures
 
+    def doubts_of(self, subjects: Iterable[Subject]) -> dict[str, tuple[Doubt, ...]]:
+        """The doubts about every map that is there, by label, as its sidecar has them."""
+        found = {}
+        for subject in subjects:
+            sidecar = store.sidecar_of(self.product(subject))
+            if sidecar.is_file():
+                record = store.read_json(sidecar)
+                found[subject.id] = from_record(record if isinstance(record, dict) else {})
+        return found
+
     def _is_done(self, subject: Subject) -> bool:
         product = self.product(subject)
         if not self.run.done(product):
@@ -110,7 +124,9 @@ class MapRun:
             prepared = self.recipe.prepare(subject)
         except InputError as error:
             return error
-        return prepared.volume, Origin(subject, prepared.without_voxels(), hashes)
+        doubts = (*unlike(self.typical, prepared.volume, prepared.brain), *self.doubts.get(subject.id, ()))
+        way_back = dataclasses.replace(prepared.without_voxels(), warnings=(*prepared.warnings, *doubts))
+        return prepared.volume, Origin(subject, way_back, hashes)
 
     def _read_group(self, group: Sequence[Subject]) -> list[Read | InputError]:
         return [self.read(subject) for subject in group]
@@ -162,7 +178,7 @@ class MapRun:
             **record,
             "signed": self.run.manifest["signed"],
             "extras": list(found.extras),
-            "warnings": [doubt for doubt in doubts if doubt],
+            **as_record(doubt for doubt in doubts if doubt),
         }
         self._write_one(self.product(subject), prepared, found.map, whole)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from interpbench import store
+from interpbench.doubts import Doubt, from_record
 from interpbench.errors import InputError
 from interpbench.grid import box_affine
 from interpbench.image_rules import ImageRules
@@ -51,7 +52,7 @@ class Population:
     def __init__(self, recipe: Recipe, aggregator: Aggregator, name: str) -> None:
         self.recipe, self.aggregator, self.name = recipe, aggregator, name
         self.number = 0
-        self.warnings: list[str] = []
+        self.doubts: dict[str, tuple[Doubt, ...]] = {}  # by label
         self._images = torch.zeros(recipe.shape, dtype=torch.float64)  # the sum of normalised images
         self._brains = torch.zeros(recipe.shape, dtype=torch.int64)  # how many have brain there
         self._affine: np.ndarray[Any, Any] | None = None
@@ -86,7 +87,7 @@ class Population:
         self._images += placed.volume[0].double()
         self._brains += placed.brain
         self.number += 1
-        self.warnings += [f"{record['participant_id']}: {warning}" for warning in record.get("warnings", ())]
+        self.doubts[str(record["participant_id"])] = from_record(record)
 
     @property
     def affine(self) -> np.ndarray[Any, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from interpbench import store
 from interpbench.cohort import SPLITS, Cohort, Subject, read_cohort
 from interpbench.cohort_table import read_table
+from interpbench.doubts import count_lines
 from interpbench.errors import InputError, SubjectsFailed, UsageError, did_you_mean
 from interpbench.image_rules import ImageRules
 
@@ -64,6 +65,17 @@ def finish(failures: Sequence[Mapping[str, Any]], listed: Path, done: int) -> No
             f"{len(failures)} of {len(failures) + done} subjects failed, listed in {listed}."
             f" The first: {first['participant_id']}: {first['message']}"
         )
+
+
+def count_doubts(doubts: Mapping[str, Iterable[str]], subjects: int) -> None:
+    """Tell how many subjects there is a doubt about, one line a kind.
+
+    Args:
+        doubts: by label.
+        subjects: how many there are, those without a doubt too.
+    """
+    for line in count_lines(doubts, subjects):
+        log.warning("%s", line)
 
 
 def write_splits(folder: Path, subjects: Iterable[Subject], splits: Mapping[str, str]) -> None:

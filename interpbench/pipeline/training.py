@@ -11,12 +11,14 @@ import torch
 
 from interpbench import store
 from interpbench.cohort import SPLITS, Cohort, split_cohort
+from interpbench.doubts import as_counts, from_counts
 from interpbench.errors import InputError, UsageError, did_you_mean
 from interpbench.interfaces import Sample
 from interpbench.layout import settle
 from interpbench.model import RECORD, WEIGHTS, read_record, save_predictor
 from interpbench.network import NetworkPredictor
 from interpbench.options import option_fields, options_json, typed_options
+from interpbench.persons import doubts_about_splits
 from interpbench.pipeline.augmentation import left_right_axis
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.cross_entropy import train_classifier
@@ -25,14 +27,15 @@ from interpbench.pipeline.epochs import Trained, TrainingSettings
 from interpbench.pipeline.evaluation import describe_figures
 from interpbench.pipeline.prediction import columns_of, figures_for, predict_one, predict_subjects
 from interpbench.pipeline.provenance import cohort_sha256, distribution_of
-from interpbench.pipeline.reading import read_samples
+from interpbench.pipeline.reading import doubts_about_samples, read_samples
 from interpbench.pipeline.regression import train_network
-from interpbench.pipeline.selection import SPLIT_TABLE, finish, log, problem_rows, write_splits
+from interpbench.pipeline.selection import SPLIT_TABLE, count_doubts, finish, log, problem_rows, write_splits
 from interpbench.pipeline.targets import Target, open_target
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe, recipe_for
 from interpbench.registry import discover
 from interpbench.store import FAILURES
+from interpbench.typical import KEY, Typical
 
 CURVE, PREDICTIONS, WORKSPACE = "training.tsv", "predictions.tsv", "checkpoints"
 
@@ -121,6 +124,7 @@ def train(
         save_predictor(run.path, trained, name=predictor, details={**details, "training": run.manifest["settings"]})
     run.end([WEIGHTS, RECORD, CURVE, PREDICTIONS, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
     record = read_record(run.path)
+    count_doubts(from_counts(record), record["metrics"]["subjects"])
     finish(run.failures(), run.path / FAILURES, record["metrics"]["subjects"])
     return record
 
@@ -160,6 +164,10 @@ def _train(
     training, failures = read_samples(parts["train"], recipe, "reading the training split", aim.of)
     validation, more = read_samples(parts["validation"], recipe, "reading the validation split", aim.of)
     failures += more
+    typical, told = Typical.of([(sample.volume, sample.brain) for sample in training], recipe.orientation)
+    doubts = doubts_about_samples(training, None) | doubts_about_samples(validation, typical)
+    for subject, doubt in zip(training.subjects, told, strict=True):
+        doubts[subject.id] += [doubt] if doubt else []
     targets = [aim.of(subject) for subject in training.subjects]
     learned = _learned_from(targets, aim, people.table)
     if not validation:
@@ -184,7 +192,11 @@ def _train(
     trained = blank.loaded(best.module, recipe, unit=aim.unit, scale=scale, offset=offset)
     first = torch.stack([sample.volume for sample in training[:2]]).to(device)
     check_readout(trained, first, f"{type(blank).__name__}, trained")
-    tested, more = predict_subjects(trained, parts["test"], splits, device, "testing")
+    tested, more = predict_subjects(
+        trained, parts["test"], splits, device, "testing", typical=typical, doubts=doubts
+    )  # fmt: skip
+    for label, some in doubts_about_splits(people.subjects, splits).items():
+        doubts.setdefault(label if label in doubts else f"sub-{label}", []).extend(some)
     failures += more
     store.write_tsv(folder / PREDICTIONS, tested, columns_of(trained))
     metrics: dict[str, Any] = {
@@ -196,7 +208,8 @@ def _train(
     }
     if metrics["test"]:
         log.info("test split: %s", describe_figures(metrics["test"], trained.unit, aim.column))
-    return trained, {**learned, "metrics": metrics, "split": SPLIT_TABLE}, failures
+    seen = {} if typical is None else {KEY: typical.to_json()}
+    return trained, {**learned, "metrics": metrics, "split": SPLIT_TABLE, **seen, **as_counts(doubts)}, failures
 
 
 def _learned_from(targets: list[float], aim: Target, table: Path) -> dict[str, Any]:

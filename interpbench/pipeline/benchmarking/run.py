@@ -35,11 +35,12 @@ from interpbench.pipeline.benchmarking.rounds import Measuring, make_maps
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.measured import declared
-from interpbench.pipeline.provenance import target_of_run
+from interpbench.pipeline.provenance import predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
-from interpbench.pipeline.selection import choose, finish, log, open_cohort, problem_rows, recorded_splits
+from interpbench.pipeline.selection import choose, count_doubts, finish, log, open_cohort, problem_rows, recorded_splits
 from interpbench.readout import check_readout
 from interpbench.samples import Samples, target_of
+from interpbench.typical import typical_of
 from interpbench.volume import read_volume
 
 REFIT_VALIDATION = 16  # validation subjects of a method that is fitted again
@@ -161,7 +162,8 @@ def benchmark(
     entered, excluded = _entered(ground, at_once, given, model)
     shelf = Maps(run=run, predictor=model, device=where, seed=seed,
                  folders={name: folder for name, (folder, _) in taken.items()})  # fmt: skip
-    found = make_maps(chosen, entered, shelf, model, excluded, number)
+    typical = typical_of(predictor_record(predictor), predictor)
+    found = make_maps(chosen, entered, shelf, model, excluded, number, typical)
     if not found.subjects:
         raise SubjectsFailed(f"None of {len(chosen)} subjects can be read: {found.failures[0]['message']}")
     base = with_template(entered, waiting, found, run.path, model, template_of)
@@ -200,6 +202,7 @@ def benchmark(
     write_page(run.path, summary, found, base, shelf, model, circumstances.truth, _command(run.manifest))
     failures = ([] if participants else problem_rows(people)) + found.failures
     run.write_failures(failures)
+    count_doubts(found.doubts, len(found.subjects))
     finish(failures, run.path / "failures.tsv", len(found.subjects))
     return summary
 

@@ -18,7 +18,7 @@ from interpbench.errors import InputError
 OLDEST = 120.0  # years
 _OTHER = re.compile(r"\b(months?|mos?|weeks?|wks?|days?|hours?|minutes?|seconds?)\b", re.IGNORECASE)
 _YEARS = re.compile(r"\b(years?|yrs?|y)\b", re.IGNORECASE)
-_CODES = (777, 888, 999, 7777, 8888, 9999, 99999)  # that stand for a missing age
+CODES = (777, 888, 999, 7777, 8888, 9999, 99999)  # that stand for a missing age
 
 
 def number_in(cell: str) -> float | None:
@@ -48,7 +48,7 @@ def refuse_other_units(table: Path, ages: Sequence[float]) -> None:
             f"{table}: age is in {unit}, says {sidecar.name}, and years are needed: write the ages in years, or mend"
             " its Units."
         )
-    told = [age for age in ages if age not in _CODES and age > 0]
+    told = [age for age in ages if age not in CODES and age > 0]
     above = [age for age in told if age > OLDEST]
     if len(above) > 1 and 2 * len(above) > len(told):
         unit = "months" if median(above) <= 12 * OLDEST else "days"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from interpbench.doubts import NO_STRIPPING, UNEVEN, Doubt, kind_of
 from interpbench.foreground import foreground, is_head
+from interpbench.grid import reoriented
 from interpbench.image_rules import MAX_VOXELS
 from interpbench.intensities import odd_intensities
 from interpbench.mask_rules import inside_of
@@ -36,7 +37,7 @@ def brain_in(image: Volume, mask: Path | str | None) -> tuple[Tensor, tuple[Doub
 def read_mask(path: Path | str, image: Volume) -> tuple[Tensor, tuple[Doubt, ...]]:
     """Read the brain mask of an image; `interpbench.mask_rules` says which of its voxels are inside.
 
-    A voxel that is not a number is outside.
+    A voxel that is not a number is outside. A mask on the image's grid may have its axes in another order or direction.
 
     Returns:
         `(I, J, K)` bool on the image's grid, and warnings.
@@ -47,14 +48,18 @@ def read_mask(path: Path | str, image: Volume) -> tuple[Tensor, tuple[Doubt, ...
     path = Path(path)
     most = max(MAX_VOXELS, image.data.numel())  # what was accepted of the image
     mask = read_volume(path, max_voxels=most, nan_to_zero=True, constant_ok=True)
-    if mask.data.shape != image.data.shape or not np.allclose(mask.affine, image.affine, atol=1e-2):
-        refuse(path, f"is a mask on another grid (shape {tuple(mask.data.shape[1:])}) than {image.path} "
-                     f"(shape {tuple(image.data.shape[1:])}): bring it to the image's shape and affine")
-    inside, doubts = inside_of(mask.data[0].numpy(), float(np.prod(_zooms(image))) / 1e6)
+    values, shape = mask.data[0], tuple(image.data.shape[1:])
+    if values.shape != shape or not np.allclose(mask.affine, image.affine, atol=1e-2):
+        turned = reoriented(values, mask.affine, image.affine, shape)
+        if turned is None:
+            refuse(path, f"is a mask on another grid ({_grid_of(mask)}) than {image.path} ({_grid_of(image)}): bring it"
+                         " to the image's shape and affine")
+        values = turned
+    inside, doubts = inside_of(values.contiguous().numpy(), float(np.prod(_zooms(image))) / 1e6)
     if not inside.any():
         refuse(path, "is a mask without a voxel inside")
-    told = [Doubt(one, kind_of(one)) for one in (*mask.warnings, *doubts)]
-    return torch.from_numpy(inside), tuple(one.after("mask: ") for one in told)
+    told = [Doubt(f"mask: {one}", kind_of(one)) for one in mask.warnings]
+    return torch.from_numpy(inside), (*told, *doubts)
 
 
 def foreground_of(image: Volume) -> tuple[Tensor, tuple[Doubt, ...]]:
@@ -82,6 +87,12 @@ def fill_holes(inside: Tensor) -> Tensor:
     from scipy.ndimage import binary_fill_holes
 
     return torch.from_numpy(binary_fill_holes(inside.numpy()))
+
+
+def _grid_of(image: Volume) -> str:
+    """A grid in words: its shape, and where its first voxel lies."""
+    place = ", ".join(f"{edge:.6g}" for edge in image.affine[:3, 3])
+    return f"shape {tuple(image.data.shape[1:])}, first voxel at {place} mm"
 
 
 def _zooms(image: Volume) -> NDArray[np.float64]:

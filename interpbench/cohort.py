@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from interpbench.ages import OLDEST, refuse_other_units
+from interpbench.ages import CODES, OLDEST, refuse_other_units
 from interpbench.ages import number_in as number_in
 from interpbench.cohort_table import Row, read_table
 from interpbench.errors import InputError
@@ -271,7 +271,8 @@ def _age(cell: str | None) -> float | None:
     if age is None:
         raise _BadRow(f"age {cell[:60]!r} is not a number of years")
     if not 0 < age <= OLDEST:
-        raise _BadRow(f"age must be above 0 and at most {OLDEST:g} years, got {cell}")
+        code = "; leave the cell empty where an age is missing" if age < 0 or age in CODES else ""
+        raise _BadRow(f"age must be above 0 and at most {OLDEST:g} years, got {cell}{code}")
     return age
 
 

@@ -2,7 +2,7 @@
 
 The background is one value where all eight corners have it, and next to nothing near it lies outside the brain. Where
 it is nearly one value, as after interpolation of a higher order, or with the noise of air, what differs from it by a
-tenth of the image's range is foreground: the largest piece of it, holes filled.
+tenth of the image's range is foreground: its large pieces, holes filled.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ EVEN = 0.5  # of the border within FAR of the background, for there to be one
 RESIDUE = 0.05  # of the foreground near the background, above which it is looked at more closely
 OUTSIDE = 0.10  # of the brain's size: so much of that outside the brain is residue
 BOTH = 0.3  # of the voxels far above: so many far below, and the brain's values lie on both sides of the background
+STRAYS = 0.10  # of what is outside half as far from the background: with more, there is no background
+PIECE = 0.05  # of the largest piece's size: smaller ones are specks
 SMALLEST = 1.0  # litres: in less the skull of an adult is not looked for
 SKULL = 0.65  # of the middle's intensity: darker is, 8 to 12 mm below the surface, skull, and not brain
 STEP = 4.0  # mm, for which depths are found
@@ -88,7 +90,7 @@ def _range(values: Image, background: float) -> float:
 
 
 def _beyond(values: Image, background: float, border: NDArray[np.float32]) -> Inside | None:
-    """The largest piece of what lies far from the background; None where there is no such background."""
+    """The large pieces of what lies far from the background; None where there is no such background."""
     from scipy.ndimage import binary_fill_holes, label
 
     reach = _range(values, background)
@@ -100,6 +102,9 @@ def _beyond(values: Image, background: float, border: NDArray[np.float32]) -> In
     pieces, number = label(core)
     if number == 0:
         return None
-    largest = 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
-    filled: Inside = binary_fill_holes(pieces == largest)
-    return None if filled.all() else filled
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0  # of the background
+    filled: Inside = binary_fill_holes((sizes >= PIECE * sizes.max())[pieces])
+    outside = ~filled
+    strays = np.count_nonzero(outside & (np.abs(values - background) > FAR / 2 * reach))
+    return None if strays >= STRAYS * np.count_nonzero(outside) else filled

@@ -15,23 +15,23 @@ ENOUGH = 10_000  # voxels, to tell noise from a brain
 
 def odd_intensities(values: NDArray[np.float32], inside: NDArray[np.bool_]) -> list[Doubt]:
     """What is doubtful about the intensities of an image `(I, J, K)` whose brain is `inside`."""
-    step = max(1, inside.size // 1_000_000)  # every so many slices tell enough
-    values, inside = values[:, :, ::step], inside[:, :, ::step]
     brain = values[inside]
     if len(brain) < 2:
         return []
-    low, middle, high = (float(one) for one in np.quantile(brain.astype(np.float64), (0.005, 0.5, 0.995)))
     lowest, highest = float(brain.min()), float(brain.max())
+    some = brain[:: 1 + len(brain) // 50_000].astype(np.float64)
+    low, middle, bright, high = (float(one) for one in np.quantile(some, (0.005, 0.5, 0.95, 0.995)))
     if high - low < SPIKE * (highest - lowest):
         odd = highest if highest - middle > middle - lowest else lowest
         words = f"a few voxels of the brain, up to {odd:.3g}, drown all others, which lie from {low:.3g} to {high:.3g}"
         return [Doubt(words, INTENSITIES)]
     doubts = []
     border = np.concatenate(faces_of(values))[~np.concatenate(faces_of(inside))]
-    if len(border) and (background := float(np.median(border))) > np.quantile(brain, 0.95):
+    if len(border) and (background := float(np.median(border))) > bright:
         words = f"the background ({background:.3g}) is brighter than the brain ({middle:.3g}): the image seems inverted"
         doubts.append(Doubt(words, INTENSITIES))
-    if len(brain) >= ENOUGH and (alike := _neighbours_alike(values, inside)) < ALIKE:
+    slices = np.s_[:, :, :: 1 + len(brain) // 50_000]  # enough of them
+    if len(brain) >= ENOUGH and (alike := _neighbours_alike(values[slices], inside[slices])) < ALIKE:
         words = f"neighbouring voxels of the brain have nothing in common (correlation {alike:.2f}), as in noise"
         doubts.append(Doubt(words, INTENSITIES))
     return doubts

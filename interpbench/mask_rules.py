@@ -100,4 +100,4 @@ def faces_of(image: NDArray[Any]) -> list[NDArray[Any]]:
 
 
 def _doubt(words: str) -> Doubt:
-    return Doubt(words, ODD_MASK)
+    return Doubt(f"the mask {words}", ODD_MASK)

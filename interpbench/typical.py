@@ -145,9 +145,10 @@ class Typical:
         unlike = distance > self.limit
         if unlike and 2 * _distance(-row, mean, directions) < distance:
             return Doubt("the image seems inverted: bright where the training images are dark", UNLIKE)
-        if over[best] > 0:
+        better = over[best] > 0
+        if better and distance / math.exp(gains[best]) <= self.limit:
             return Doubt(f"the image fits the training images better {self._way(best)} than as it lies", UNLIKE)
-        if unlike:
+        if unlike or better:
             times = distance / max(self.distance, TINY)
             words = f"the image is unlike the training images: it lies {times:.1f} times as far from them as they do"
             return Doubt(words, UNLIKE)

@@ -74,15 +74,16 @@ def check(
         raise InputError(f"{told}, {len(bad)} cannot.")
     if bad:
         raise SubjectsFailed(f"{told}, {len(bad)} cannot.")
-    say(f"{told}; no problems")
+    doubtful = {one.subject or one.line for one in problems}
+    say(f"{told}; no problems" + (f", doubts about {len(doubtful)}" if doubtful else ""))
 
 
 def _splits(cohort: Cohort, predictor: Path | None) -> dict[str, str]:
     """The division on record of the predictor; without one, that of the table, as far as it tells."""
     if predictor is not None and predictor.is_dir():
-        from interpbench.pipeline.selection import known_splits, recorded_splits
+        from interpbench.pipeline.selection import all_splits
 
-        return {**known_splits(predictor), **(recorded_splits(cohort, predictor) or {})}
+        return all_splits(cohort, predictor)
     return {subject.id: subject.split for subject in cohort.subjects if subject.split is not None}
 
 

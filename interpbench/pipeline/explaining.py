@@ -23,6 +23,7 @@ from interpbench.pipeline.overlap import AHEAD
 from interpbench.pipeline.provenance import cohort_sha256, distribution_of, predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import (
+    all_splits,
     choose,
     count_doubts,
     failure,
@@ -141,7 +142,7 @@ def explain(
     work = MapRun(
         run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=predictor_record(predictor),
         method=method, distribution=distribution_of(installed), seed=seed, device=where, ahead=ahead, typical=typical,
-        doubts=doubts_about_splits(people.subjects, recorded_splits(people, here, Path(predictor))),
+        doubts=doubts_about_splits(people.subjects, all_splits(people, here, Path(predictor))),
     )  # fmt: skip
     bad = [] if participants or part[0] else problem_rows(people, others)
     if bad and fail_fast:

@@ -27,6 +27,7 @@ from interpbench.pipeline.overlap import AHEAD, ahead
 from interpbench.pipeline.provenance import predictor_record
 from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import (
+    all_splits,
     choose,
     count_doubts,
     failure,
@@ -97,7 +98,7 @@ def predict(
         for row in rows:
             outside = outside_training(row["prediction"], record, loaded.unit)
             about[row["participant_id"]] += [outside] if outside else []
-    for name, some in doubts_about_splits(people.subjects, splits).items():
+    for name, some in doubts_about_splits(people.subjects, all_splits(people, Path(predictor))).items():
         about.get(f"sub-{name}", []).extend(some)
     doubts += [Doubt(f"{name}: {one}", kind_of(one)) for name, some in about.items() for one in some]
     summary = {

@@ -111,6 +111,11 @@ def recorded_splits(cohort: Cohort, *folders: Path) -> dict[str, str] | None:
     return splits
 
 
+def all_splits(cohort: Cohort, *folders: Path) -> dict[str, str]:
+    """`{id: split}` of everybody in the first `split.tsv`, and of the cohort's subjects as `recorded_splits` has it."""
+    return {**known_splits(*folders), **(recorded_splits(cohort, *folders) or {})}
+
+
 def known_splits(*folders: Path) -> dict[str, str]:
     """`{id: split}` of the first folder with a `split.tsv`, whoever is in the cohort now."""
     return {label: split for label, (_, split) in _recorded(*folders).items()}

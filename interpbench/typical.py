@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -64,19 +64,19 @@ class Typical:
     orientation: str
 
     @classmethod
-    def of(cls, images: Sequence[tuple[Tensor, Tensor]], orientation: str) -> tuple[Self | None, list[Doubt | None]]:
+    def of(cls, images: Iterable[tuple[Tensor, Tensor]], orientation: str) -> tuple[Self | None, list[Doubt | None]]:
         """What is typical of training images, and the doubt about each of them; nothing of fewer than `FEWEST`.
 
         Args:
-            images: volumes `(1, I, J, K)` as the network sees them, and brains `(I, J, K)`.
+            images: volumes `(1, I, J, K)` as the network sees them, and brains `(I, J, K)`; one is held at a time.
         """
-        if len(images) < FEWEST:
-            return None, [None] * len(images)
         rows, sizes, cells = [], [], CELLS
         for volume, brain in images:
             cells = _cells_for(volume)
             rows.append(_pooled(volume, cells))
             sizes.append(int(brain.sum()))
+        if len(rows) < FEWEST:
+            return None, [None] * len(rows)
         found = np.stack(rows)
         fold = np.arange(len(found)) % FOLDS
         models = [_main(found[fold != one]) for one in range(FOLDS)]

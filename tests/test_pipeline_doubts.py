@@ -15,6 +15,7 @@ import pytest
 from interpbench import aggregate, explain, fit, predict, train
 
 OPTIONS = {"width": 4, "first_stride": 2}
+SMALL = {"epochs": 1, "channels": 2, "blocks": 1, "pretrain_epochs": 0}
 SETTINGS = {"epochs": 1, "device": "cpu", "recipe": {"shape": (10, 12, 8), "centre": (0.0, -4.0, 8.0)}}
 
 
@@ -72,8 +73,8 @@ def test_fitting_counts_the_doubts_about_those_it_learned_from(doubtful, tmp_pat
     splits = dict(line.split("\t")[::2] for line in (model / "split.tsv").read_text().splitlines()[1:])
     number = sum(splits[f"sub-{one:02d}"] != "test" for one in range(12))
     for out in ("first", "second", "second"):
-        fit(folder, model, tmp_path / out, method="unoise", options={"epochs": 1, "channels": 2, "blocks": 1, "pretrain_epochs": 0},
-            cache=tmp_path / "cache" if cached else None, device="cpu")  # fmt: skip
+        fit(folder, model, tmp_path / out, method="unoise", options=SMALL, device="cpu",
+            cache=tmp_path / "cache" if cached else None)  # fmt: skip
         (line,) = told()
         assert line.startswith(f"doubts: no skull-stripping: {number} of 34 subjects (sub-")
 

@@ -52,6 +52,8 @@ def read_samples(
 
 def doubts_about_samples(samples: Samples, typical: Typical | None) -> dict[str, list[str]]:
     """What is doubtful about each subject's image, by label, and whether it is unlike the network's training images."""
+    if typical is None:
+        return {subject.id: list(samples.doubts.get(subject.id, ())) for subject in samples.subjects}
     return {
         sample.subject: [*samples.doubts.get(sample.subject, ()), *unlike(typical, sample.volume, sample.brain)]
         for sample in samples

@@ -164,7 +164,7 @@ def _train(
     training, failures = read_samples(parts["train"], recipe, "reading the training split", aim.of)
     validation, more = read_samples(parts["validation"], recipe, "reading the validation split", aim.of)
     failures += more
-    typical, told = Typical.of([(sample.volume, sample.brain) for sample in training], recipe.orientation)
+    typical, told = Typical.of(((sample.volume, sample.brain) for sample in training), recipe.orientation)
     doubts = doubts_about_samples(training, None) | doubts_about_samples(validation, typical)
     for subject, doubt in zip(training.subjects, told, strict=True):
         doubts[subject.id] += [doubt] if doubt else []

@@ -16,12 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from interpbench.ages import CODES, OLDEST, refuse_other_units
+from interpbench.ages import number_in as number_in
 from interpbench.cohort_table import Row, read_table
 from interpbench.errors import InputError
 from interpbench.image_rules import USUAL, ImageRules
+from interpbench.labels import person_of
 
 LABEL = re.compile(r"[0-9A-Za-z+]{1,100}")
-OLDEST = 120.0  # years
 SPLITS = ("train", "validation", "test")
 OWN_COLUMNS = ("participant_id", "age", "image", "mask", "sex", "split", "truth")
 _SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "test": "test"}
@@ -63,6 +65,7 @@ class Problem:
     file: Path | None
     message: str
     warning: bool = False  # it does not keep the subject out
+    kind: str = ""  # of doubt, where it is a warning
 
     def __str__(self) -> str:
         where = f"line {self.line}" + (f", {self.subject}" if self.subject else "")
@@ -104,7 +107,7 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
         rules: how its images will be read.
 
     Raises:
-        InputError: no such table, no rows, or a column missing.
+        InputError: no such table, no rows, a column missing, or ages in another unit than years.
     """
     table, rules = table_at(Path(path)), rules or USUAL
     names, rows = read_table(table)
@@ -112,6 +115,8 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
     for needed in ("participant_id", "age") if need_age else ("participant_id",):
         if needed not in known:
             raise InputError(f"{table}: no column {needed!r}; its columns are: {', '.join(names)}.")
+    numbers = [number_in(row.cells.get("age") or "") for row in rows if not row.fault]
+    refuse_other_units(table, [age for age in numbers if age is not None])
     subjects: list[Subject] = []
     problems: list[Problem] = []
     dropped: list[str] = []
@@ -121,7 +126,10 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
         try:
             subject = _subject(table.parent, row, label, rules, find_image="image" not in known)
             if label in lines:
-                raise _BadRow(f"this participant stands in line {lines[label]} already")
+                raise _BadRow(
+                    f"this participant stands in line {lines[label]} already: give each scan a row of its own, with an"
+                    f" image, and a label such as {label}+1, {label}+2"
+                )
             lines[label] = row.line
         except _BadRow as bad:
             problems.append(Problem(label and f"sub-{label}", row.line, bad.file, str(bad)))
@@ -145,7 +153,8 @@ def split_cohort(
 
     Subjects in order of age are cut into bins; each bin is dealt out at random, and after each bin the counts so
     far are the fractions' to within one. The result does not depend on the order of `subjects`. Who has a `split`
-    in the table keeps it; only the others are dealt out.
+    in the table keeps it; only the others are dealt out. All scans of one person (`person_of`) go where one of them
+    goes.
 
     Args:
         column: by which they are to be alike.
@@ -168,7 +177,12 @@ def split_cohort(
         return group(subject), math.isnan(number), 0.0 if math.isnan(number) else number, subject.id
 
     chosen = {subject.id: subject.split for subject in subjects if subject.split is not None}
-    free = sorted((subject for subject in subjects if subject.split is None), key=rank)
+    words_of = {person_of(label): chosen[label] for label in sorted(chosen, reverse=True)}
+    first_scans: dict[str, Subject] = {}  # a person is dealt out once, by the first scan in the ranking
+    for subject in sorted((one for one in subjects if one.split is None), key=rank):
+        if person_of(subject.id) not in words_of:
+            first_scans.setdefault(person_of(subject.id), subject)
+    free = list(first_scans.values())
     draw = random.Random(seed)
     ends: list[int] = []
     for _, members in itertools.groupby(free, key=group):
@@ -184,19 +198,9 @@ def split_cohort(
             for _ in range(total - before)
         ]
         draw.shuffle(words)
-        chosen.update({subject.id: word for subject, word in zip(free[start:end], words, strict=True)})
+        words_of.update({person_of(subject.id): word for subject, word in zip(free[start:end], words, strict=True)})
         start, given = end, upto
-    return {subject.id: str(chosen[subject.id]) for subject in subjects}
-
-
-def number_in(cell: str) -> float | None:
-    """The number that a cell holds, also with a decimal comma; None where it holds something else."""
-    text = cell.replace(",", ".") if cell.count(",") == 1 and "." not in cell else cell
-    try:
-        number = float(text if "_" not in text else "")  # Python reads 4_4 as 44
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+    return {subject.id: str(chosen.get(subject.id, words_of[person_of(subject.id)])) for subject in subjects}
 
 
 def _counts(number: int, fractions: tuple[float, float, float]) -> list[int]:
@@ -235,7 +239,9 @@ def _subject(root: Path, row: Row, label: str, rules: ImageRules, *, find_image:
     if not label:
         raise _BadRow("no participant_id")
     if not LABEL.fullmatch(label):
-        raise _BadRow(f"participant_id {label[:60]!r} must be letters, digits and + only (100 at most)")
+        raise _BadRow(
+            f"participant_id {label[:60]!r} must be letters, digits and + only (100 at most){_plus(label)}"
+        )
     age = _age(row.cells.get("age"))
     image = _find_image(root, label) if find_image else _file(root, row, "image")
     if image is None:
@@ -257,6 +263,12 @@ def _subject(root: Path, row: Row, label: str, rules: ImageRules, *, find_image:
     )
 
 
+def _plus(label: str) -> str:
+    """How to write a label that names a session or run."""
+    parts = re.split(r"[^0-9A-Za-z+]+", label)
+    return f"; several scans of one person are {parts[0]}+1, {parts[0]}+2, ..." if len(parts) > 1 and parts[0] else ""
+
+
 def _age(cell: str | None) -> float | None:
     if cell is None:
         return None
@@ -264,7 +276,8 @@ def _age(cell: str | None) -> float | None:
     if age is None:
         raise _BadRow(f"age {cell[:60]!r} is not a number of years")
     if not 0 < age <= OLDEST:
-        raise _BadRow(f"age must be above 0 and at most {OLDEST:g} years, got {cell}")
+        code = "; leave the cell empty where an age is missing" if age < 0 or age in CODES else ""
+        raise _BadRow(f"age must be above 0 and at most {OLDEST:g} years, got {cell}{code}")
     return age
 
 
@@ -285,7 +298,10 @@ def _find_image(root: Path, label: str) -> Path:
         raise _BadRow("no image column, and no **/anat/*T1w.nii.gz in its folder", folder)
     if len(found) > 1:
         names = ", ".join(str(path.relative_to(folder)) for path in found[:3])
-        raise _BadRow(f"{len(found)} T1w images ({names}); name one in an image column", folder)
+        raise _BadRow(
+            f"{len(found)} T1w images ({names}); name one in an image column, or each in a row of its own, under labels"
+            f" such as {label}+1, {label}+2", folder
+        )  # fmt: skip
     return found[0]
 
 

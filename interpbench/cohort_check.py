@@ -5,20 +5,29 @@ A problem keeps a subject out of a run. A warning does not; it will stand beside
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpbench.cohort import Cohort, Problem, Subject
+from interpbench.doubts import AGES, HEADER, kind_of
 from interpbench.errors import InputError
+from interpbench.persons import doubts_about_people, doubts_about_splits
 from interpbench.progress import track
 
 if TYPE_CHECKING:
     from interpbench.recipe import Recipe
+    from interpbench.typical import Typical
 
 
 def check_cohort(
-    cohort: Cohort, *, voxels: bool = True, recipe: Recipe | None = None, warnings: bool = False
+    cohort: Cohort,
+    *,
+    voxels: bool = True,
+    recipe: Recipe | None = None,
+    warnings: bool = False,
+    typical: Typical | None = None,
+    splits: Mapping[str, str] | None = None,
 ) -> list[Problem]:
     """Find every problem: the table's bad rows, then what each file's header tells, then what its voxels tell.
 
@@ -27,6 +36,8 @@ def check_cohort(
         voxels: read the voxels too (damage, NaN, constant images, empty masks); False takes milliseconds a subject.
         recipe: a predictor's, by which each image is prepared as a run would.
         warnings: tell what is doubtful as well.
+        typical: of the images that the predictor was trained on.
+        splits: the predictor's division, or that of the table; None where there is none.
 
     Returns:
         In the order of the table; empty where all is well.
@@ -40,12 +51,17 @@ def check_cohort(
             sound.append((subject, told))
     if voxels:
         for subject, told in track(sound, "Checking voxels", unit="subject"):
-            found += _voxel_problems(subject, recipe, {one.message for one in told if one.file == subject.image})
+            known = {one.message for one in told if one.file == subject.image}
+            found += _voxel_problems(subject, recipe, typical, known)
+    if warnings:
+        found += _doubts_about_all(cohort, splits)
     return sorted((one for one in found if warnings or not one.warning), key=lambda problem: problem.line)
 
 
 def rows_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Problems as rows of a table: `level` (`problem` or `warning`), `participant_id`, `line`, `file`, `message`."""
+    """Problems as rows of a table: `level` (`problem` or `warning`), `participant_id`, `line`, `file`, `message`,
+    `kind` (of doubt, of a warning).
+    """
     return [
         {
             "level": "warning" if one.warning else "problem",
@@ -53,6 +69,7 @@ def rows_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
             "line": one.line,
             "file": None if one.file is None else str(one.file),
             "message": one.message,
+            "kind": one.kind or None,
         }
         for one in problems
     ]
@@ -73,28 +90,45 @@ def _header_problems(subject: Subject) -> list[Problem]:
     return problems
 
 
-def _voxel_problems(subject: Subject, recipe: Recipe | None, known: Collection[str]) -> list[Problem]:
+def _voxel_problems(
+    subject: Subject, recipe: Recipe | None, typical: Typical | None, known: Collection[str]
+) -> list[Problem]:
     """But for what is known: what the image's header told."""
-    from interpbench.brain import read_mask
+    from interpbench.brain import brain_in
+    from interpbench.typical import unlike
     from interpbench.volume import read_volume
 
     try:
         if recipe is not None:
-            warnings = recipe.prepare(subject).warnings
+            prepared = recipe.prepare(subject)
+            warnings = (*prepared.warnings, *unlike(typical, prepared.volume, prepared.brain))
         else:
             rules = subject.rules
             image = read_volume(subject.image, max_voxels=rules.max_voxels, nan_to_zero=rules.nan_to_zero)
-            warnings = image.warnings
-            if subject.mask is not None:
-                warnings += read_mask(subject.mask, image)[1]
+            warnings = (*image.warnings, *brain_in(image, subject.mask)[1])
     except InputError as error:
         named = (file for file in (subject.mask, subject.image) if file and str(error).startswith(f"{file}: "))
         return [_problem(subject, next(named, subject.image), error)]
     return [
         _warning(subject, subject.image, words)
         for words in warnings
-        if words not in known and not words.startswith("mask: the header")
+        if words not in known and not (words.startswith("mask: ") and kind_of(words) == HEADER)
     ]
+
+
+def _doubts_about_all(cohort: Cohort, splits: Mapping[str, str] | None) -> list[Problem]:
+    """What only a look at the whole table tells."""
+    people, apart = doubts_about_people(cohort.subjects), doubts_about_splits(cohort.subjects, splits)
+    found = [
+        _warning(subject, subject.image, words)
+        for subject in cohort.subjects
+        for words in (*people.get(subject.id, ()), *apart.get(subject.id, ()))
+    ]
+    ages = [subject.age for subject in cohort.subjects if subject.age is not None]
+    if len(ages) > 1 and len(set(ages)) == 1:
+        words = f"all {len(ages)} ages are {ages[0]:g}: nothing can be learned of age"
+        found.append(Problem("", 1, cohort.table, words, warning=True, kind=AGES))
+    return found
 
 
 def _problem(subject: Subject, file: Path, error: InputError) -> Problem:
@@ -102,4 +136,4 @@ def _problem(subject: Subject, file: Path, error: InputError) -> Problem:
 
 
 def _warning(subject: Subject, file: Path, words: str) -> Problem:
-    return Problem(f"sub-{subject.id}", subject.line, file, words, warning=True)
+    return Problem(f"sub-{subject.id}", subject.line, file, str(words), warning=True, kind=kind_of(words))

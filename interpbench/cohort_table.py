@@ -35,22 +35,25 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[Row]]:
         InputError: not a readable text table, no rows, or a column twice.
     """
     text = _text_of(path)
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    lines = text.split("\n")  # and at no other character that some take for the end of a line: a cell may hold it
+    first = next((line for line in lines if line.strip()), "")
     delimiter = max("\t;,", key=first.count)  # the first of them where none is there
     rows: list[Row] = []
     names: tuple[str, ...] = ()
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    width = 0
+    reader = csv.reader([f"{line}\n" for line in lines], delimiter=delimiter, strict=True)
     line = 1
     try:
         for cells in reader:
             here, line = line, reader.line_num + 1  # a quoted cell may span lines: a row is where it begins
-            cells = [" ".join(cell.splitlines()).strip() for cell in cells]  # a quoted line break is a blank
+            cells = [" ".join(cell.strip().split("\n")) for cell in cells]  # a quoted line break is a blank
             if not any(cells):
                 continue
             if not names:
-                names = _names(path, cells)
+                names, width = _names(path, cells), len(cells)
             else:
-                rows.append(_row(here, names, cells))
+                # In a table with commas a blank cell too many is a decimal comma's, and the cells before it slipped.
+                rows.append(_row(here, names, cells, width if delimiter == "," else len(cells)))
     except csv.Error as error:
         raise InputError(f"{path}: line {line} cannot be read as a table ({error}); a quote left open?") from error
     if not rows:
@@ -84,13 +87,15 @@ def _names(path: Path, cells: list[str]) -> tuple[str, ...]:
     return tuple(cells)
 
 
-def _row(line: int, names: tuple[str, ...], cells: list[str]) -> Row:
+def _row(line: int, names: tuple[str, ...], cells: list[str], most: int) -> Row:
+    given = len(cells)
     while len(cells) > len(names) and not cells[-1]:
         cells = cells[:-1]
     values = {
         name.lower(): None if cell.lower() in MISSING else cell for name, cell in zip(names, cells, strict=False)
     }
-    if len(cells) == len(names):
+    if len(cells) == len(names) and given <= most:
         return Row(line, values)
     # Cells may have slipped into a neighbour's column: a decimal comma, a path with a tab.
-    return Row(line, values, f"the row has {len(cells)} cells where the header has {len(names)} columns")
+    number = given if given > most else len(cells)
+    return Row(line, values, f"the row has {number} cells where the header has {len(names)} columns")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from interpbench.brain import fill_holes
+from interpbench.doubts import OUTSIDE, Doubt
 from interpbench.prepared import Prepared
 
 MUCH = 0.10  # of a map's mass outside the brain, above which there is a doubt
@@ -71,9 +72,9 @@ class Cut:
             return "everywhere in the brain, and what lies outside is cut away (--whole keeps it)"
         return ""
 
-    def doubt(self, share: float) -> str | None:
+    def doubt(self, share: float) -> Doubt | None:
         """A sentence about a map of which this share lies outside the brain, where it is much."""
         if share <= MUCH:
             return None
         what = "lies outside the brain" if self.whole else "lay outside the brain and was cut away (--whole keeps it)"
-        return f"{share:.0%} of the map's mass (sum of magnitudes) {what}"
+        return Doubt(f"{share:.0%} of the map's mass (sum of magnitudes) {what}", OUTSIDE)

@@ -114,6 +114,19 @@ def share_lattice(source_affine: Affine, affine: Affine, shape: Sequence[int]) -
     return _whole_steps(source_affine, affine, shape) is not None
 
 
+def reoriented(data: Tensor, source_affine: Affine, affine: Affine, shape: Sequence[int]) -> Tensor | None:
+    """The voxels `(I, J, K)` in another grid's order, where the two grids are the same points; None where they are not.
+    """
+    between = np.linalg.inv(source_affine) @ affine
+    turn = np.rint(between[:3, :3])
+    if not _is_turn(turn) or [int(edge) for edge in np.abs(turn) @ np.asarray(shape)] != list(data.shape):
+        return None
+    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.asarray(shape) - 1)
+    places = corners @ between[:3, :3].T + between[:3, 3]
+    there = np.isclose(places, 0, atol=_EXACT) | np.isclose(places, np.asarray(data.shape) - 1, atol=_EXACT)
+    return move(data, source_affine, affine, shape) if there.all() else None
+
+
 def share_outside(inside: Tensor, source_affine: Affine, affine: Affine, shape: Sequence[int]) -> float:
     """The share of a mask's voxels `(I, J, K)` whose centres lie outside another grid."""
     flat = np.flatnonzero(inside.numpy())

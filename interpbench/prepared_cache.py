@@ -2,8 +2,9 @@
 
 What a file holds is found by its name, the SHA-256 of everything that the voxels depend on: the bytes of the image and
 of its mask, the recipe, and the versions that did the work. So another image or recipe has another file, and nothing
-is ever out of date. A file begins with a mark and the SHA-256 of its voxels; one that is cut short or damaged does not
-fit them, and is made again. Files appear whole, and several runs may use one folder.
+is ever out of date. A file begins with a mark and the SHA-256 of what follows: the voxels, and the doubts about the
+image as JSON where there are any. One that is cut short or damaged does not fit that, and is made again. Files appear
+whole, and several runs may use one folder.
 
 A file takes 5 bytes a voxel of the network's grid, 17 MB for 140 x 176 x 140 and 0.3 MB for 35 x 44 x 35. Nothing is
 ever deleted here; a folder, or any file in it, may be deleted between runs.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,8 @@ from torch import Tensor
 
 from interpbench import __version__
 from interpbench.atomic import atomic_path, sha256_of
+from interpbench.brain import RULES
+from interpbench.doubts import as_record, from_record
 from interpbench.errors import InputError, InterpbenchError, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +39,7 @@ MARK = b"interpbench prepared voxels 1\n".ljust(32, b"\0")
 HEAD = len(MARK) + hashlib.sha256().digest_size  # bytes before the voxels
 
 Voxels = tuple[Tensor, Tensor]
+Kept = tuple[Tensor, Tensor, tuple[str, ...]]
 
 
 class PreparedCache:
@@ -55,6 +60,14 @@ class PreparedCache:
     def voxels(self, subject: Subject, recipe: Recipe) -> Voxels:
         """A subject's volume `(1, I, J, K)` float32 and brain `(I, J, K)` bool; nobody may change them.
 
+        Raises:
+            InputError: a file of the subject is refused.
+        """
+        return self.kept(subject, recipe)[:2]
+
+    def kept(self, subject: Subject, recipe: Recipe) -> Kept:
+        """The same, and the doubts about the image.
+
         They are mapped from the file, so that the system can let go of them whenever memory is short.
 
         Raises:
@@ -69,11 +82,13 @@ class PreparedCache:
         volume, brain = prepared.volume, prepared.brain
         # a file that was replaced while it was read would be kept under the wrong name
         if self._writes and key == key_of(subject, recipe):
-            self._write(path, volume, brain)
-        return volume, brain
+            self._write(path, volume, brain, prepared.warnings)
+        return volume, brain, prepared.warnings
 
-    def _write(self, path: Path, volume: Tensor, brain: Tensor) -> None:
+    def _write(self, path: Path, volume: Tensor, brain: Tensor, doubts: Iterable[str]) -> None:
         voxels = [volume.numpy().astype("<f4", copy=False).tobytes(), brain.numpy().tobytes()]
+        if kept := list(doubts):
+            voxels.append(json.dumps(as_record(kept)).encode())
         try:
             with atomic_path(path) as temporary, open(temporary, "wb") as file:
                 for part in (MARK, hashlib.sha256(b"".join(voxels)).digest(), *voxels):
@@ -93,26 +108,28 @@ def key_of(subject: Subject, recipe: Recipe) -> str:
         files = [sha256_of(subject.image), sha256_of(subject.mask) if subject.mask else None]
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error
-    versions = [__version__, str(torch.__version__)]
+    versions = [__version__, str(torch.__version__), f"brain rules {RULES}"]
     depends = {"files": files, "recipe": recipe.to_json(), **subject.rules.to_json(), "versions": versions}
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
 
-def _mapped(path: Path, shape: tuple[int, int, int]) -> Voxels | None:
+def _mapped(path: Path, shape: tuple[int, int, int]) -> Kept | None:
     """What the file holds, or None where it is missing or damaged."""
     number = int(np.prod(shape))
     try:
-        if path.stat().st_size != HEAD + 5 * number:
-            raise ValueError("it has another length than it should")
+        if path.stat().st_size < HEAD + 5 * number:
+            raise ValueError("it is shorter than it should be")
         with open(path, "rb") as file:
             head = file.read(HEAD)
         content = np.memmap(path, dtype=np.uint8, mode="c", offset=HEAD)
         if head != MARK + hashlib.sha256(content.data).digest():
             raise ValueError("its voxels are not those that were written")
+        doubts = from_record(json.loads(content[5 * number :].tobytes() or b"{}"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         log.info("%s is made again: %s", path, error)
         return None
     volume = torch.from_numpy(content[: 4 * number].view("<f4"))
-    return volume.view(1, *shape), torch.from_numpy(content[4 * number :]).view(torch.bool).view(shape)
+    brain = torch.from_numpy(content[4 * number : 5 * number]).view(torch.bool).view(shape)
+    return volume.view(1, *shape), brain, doubts

@@ -19,8 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from interpbench.brain import fill_holes, foreground_of, read_mask
+from interpbench.brain import brain_in, fill_holes, foreground_of
 from interpbench.cohort import Subject
+from interpbench.doubts import CUT, OFF_TEMPLATE, Doubt
 from interpbench.errors import InputError, UsageError
 from interpbench.grid import box_affine, image_axes, is_orientation, middle_of, move_all, share_outside, snapped
 from interpbench.image_rules import MAX_VOXELS, USUAL, ImageRules
@@ -89,7 +90,7 @@ class Recipe:
             source = _read(image.image, image.rules)
         else:
             source = _read(image, rules)
-        inside, warnings = foreground_of(source) if mask is None else read_mask(mask, source)
+        inside, warnings = brain_in(source, mask)
         affine, doubts = self._grid(source, inside)
         images = [source.data[0], inside]
         if mask is not None and not self.apply_mask:
@@ -126,26 +127,27 @@ class Recipe:
             raise UsageError(f"a recipe needs {' and '.join(missing)}.")
         return cls(**typed_options(cls, values))
 
-    def _grid(self, source: Volume, inside: Tensor) -> tuple[NDArray[np.float64], list[str]]:
+    def _grid(self, source: Volume, inside: Tensor) -> tuple[NDArray[np.float64], list[Doubt]]:
         """The affine of the network's grid for this image, and what is doubtful about it."""
         middle = middle_of(inside, source.affine)
-        doubts: list[str] = []
+        doubts: list[Doubt] = []
         if self.centre is not None:
             affine = box_affine(self.shape, self.voxel_size, self.orientation, self.centre)
             cut = share_outside(inside, source.affine, affine, self.shape)
             far = float(np.linalg.norm(middle - self.centre))
             if cut <= MOST_CUT and far <= FAR:
                 return affine, doubts
-            doubts = [
+            words = (
                 f"the recipe's box lies {far:.0f} mm off this brain and would cut away {cut:.0%} of it, so it was laid "
                 "around this brain instead: the image seems not to be registered as those the network learned from"
-            ]
+            )
+            doubts = [Doubt(words, OFF_TEMPLATE)]
         axes = image_axes(source.affine)
         affine = box_affine(self.shape, self.voxel_size, self.orientation, middle, axes)
         affine = snapped(affine, source.affine)
         cut = share_outside(inside, source.affine, affine, self.shape)
         if cut > MOST_CUT:
-            doubts.append(f"{cut:.0%} of what counts as brain lies outside the network's box")
+            doubts.append(Doubt(f"{cut:.0%} of what counts as brain lies outside the network's box", CUT))
         return affine, doubts
 
     def _normalised(self, values: Tensor, brain: Tensor, kept: Tensor, path: Path | None) -> Tensor:
@@ -240,7 +242,7 @@ def _common_brain(subjects: Sequence[Subject]) -> Tensor:
     for subject in _spread(subjects, 20):
         try:
             image = _read(subject.image, subject.rules)
-            brains.append(foreground_of(image)[0] if subject.mask is None else read_mask(subject.mask, image)[0])
+            brains.append(brain_in(image, subject.mask)[0])
         except InputError as error:
             refused = error
     if not brains:

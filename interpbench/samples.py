@@ -59,6 +59,7 @@ class Samples(Sequence[Sample]):
         self._room = cache_bytes
         self._keeping = threading.Lock()
         self._kept: dict[int, Sample] = {}
+        self.doubts: dict[str, tuple[str, ...]] = {}  # about each subject that was read
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -87,7 +88,8 @@ class Samples(Sequence[Sample]):
         subject = self.subjects[place]
         if self.prepared is None:
             prepared = self.recipe.prepare(subject)
-            volume, brain = prepared.volume, prepared.brain
+            volume, brain, doubts = prepared.volume, prepared.brain, prepared.warnings
         else:
-            volume, brain = self.prepared.voxels(subject, self.recipe)
+            volume, brain, doubts = self.prepared.kept(subject, self.recipe)
+        self.doubts[subject.id] = doubts
         return Sample(subject=subject.id, volume=volume, brain=brain, target=self.target(subject))

@@ -17,6 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from interpbench.doubts import HEADER, NOT_FINITE, Doubt
 from interpbench.image_rules import MAX_VOXELS
 from interpbench.nifti import load_header, load_voxels, refuse
 from interpbench.store import atomic_path
@@ -63,11 +64,11 @@ def read_header(path: Path | str, *, max_voxels: int = MAX_VOXELS) -> Header:
     """
     path = Path(path)
     header, warnings = load_header(path, max_voxels)
-    affine, doubts = _affine_of(path, header)
+    affine, words = _affine_of(path, header)
     first, second, third = (int(edge) for edge in header.get_data_shape()[:3])
     edges = np.linalg.norm(affine[:3, :3], axis=0)
     zooms = (float(edges[0]), float(edges[1]), float(edges[2]))
-    return Header((first, second, third), affine, zooms, (*warnings, *doubts))
+    return Header((first, second, third), affine, zooms, _of_header(warnings, words))
 
 
 def read_volume(
@@ -87,7 +88,8 @@ def read_volume(
     """
     path = Path(path)
     header, values, warnings = load_voxels(path, max_voxels)
-    affine, doubts = _affine_of(path, header)
+    affine, words = _affine_of(path, header)
+    doubts = _of_header(warnings, words)
     with np.errstate(invalid="ignore"):
         lowest, highest = values.min(), values.max()  # no finite numbers themselves where any voxel is none
     if not np.isfinite([lowest, highest]).all():
@@ -99,10 +101,14 @@ def read_volume(
             refuse(path, found if nan_to_zero is None else f"{found}; --nan-to-zero takes them as 0")
         values[bad] = 0.0
         lowest, highest = values.min(), values.max()
-        doubts.append(f"{found}; taken as 0")
+        doubts = (*doubts, Doubt(f"{found}; taken as 0", NOT_FINITE))
     if not constant_ok and lowest == highest:
         refuse(path, f"every voxel is {values.flat[0]:g}: the image is constant")
-    return Volume(torch.from_numpy(values)[None], affine, header, path, (*warnings, *doubts))
+    return Volume(torch.from_numpy(values)[None], affine, header, path, doubts)
+
+
+def _of_header(*sentences: list[str]) -> tuple[Doubt, ...]:
+    return tuple(Doubt(one, HEADER) for some in sentences for one in some)
 
 
 def write_map(

@@ -92,3 +92,33 @@ def test_rules_for_images_are_heeded(cohort: Path, run: Run) -> None:
     assert run("check", cohort)[0] == 4
     code, told, _ = run("check", cohort, "--nan-to-zero")
     assert code == 0 and "taken as 0" in told
+
+
+def test_many_like_problems_are_one_line_and_all_of_them_in_the_json(cohort: Path, tmp_path: Path, run: Run) -> None:
+    with (cohort / "participants.tsv").open("a") as table:
+        for number in range(50):
+            table.write(f"sub-x{number}\t50\tnone{number}.nii.gz\nsub-y{number}\told{number}\t04.nii.gz\n")
+    code, told, line = run("check", cohort, "--json", tmp_path / "problems.json")
+    assert code == 4 and "40 subjects can be used, 100 cannot" in line
+    lines = told.splitlines()
+    assert len(lines) == 3
+    assert "sub-x0, sub-x1, sub-x2, ... (50 subjects)" in lines[1] and "does not exist" in lines[1]
+    assert "sub-y0, sub-y1, sub-y2, ... (50 subjects)" in lines[2] and "'old0'" in lines[2]
+    assert len(json.loads((tmp_path / "problems.json").read_text())["problems"]) == 100
+
+
+def test_what_a_run_would_doubt_is_told_without_a_predictor_too(cohort: Path, tmp_path: Path, run: Run) -> None:
+    for number in range(5):
+        image = nibabel.load(cohort / f"0{number}.nii.gz")
+        voxels = image.get_fdata(dtype=np.float32)
+        voxels += np.random.default_rng(number).uniform(0, 200, voxels.shape)  # no background is left
+        nibabel.save(nibabel.Nifti1Image(voxels.astype(np.float32), image.affine), cohort / f"0{number}.nii.gz")
+    shutil.copy(cohort / "10.nii.gz", cohort / "11.nii.gz")
+    code, told, _ = run("check", cohort, "--json", tmp_path / "problems.json")
+    lines = told.splitlines()
+    assert code == 0 and lines[-1].endswith("40 subjects can be used; no problems, doubts about 7")
+    assert len(lines) == 4
+    assert "sub-00, sub-01, sub-02, ... (5 subjects)" in lines[1] and "no skull-stripping: no mask" in lines[1]
+    assert "sub-10, sub-11 (2 subjects)" in lines[2] and "same image twice" in lines[2]
+    written = json.loads((tmp_path / "problems.json").read_text())["problems"]
+    assert sorted(row["kind"] for row in written) == ["no skull-stripping"] * 5 + ["same image twice"] * 2

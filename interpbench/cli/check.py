@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from interpbench.cli import flags
 from interpbench.cli.voice import say, tell
+from interpbench.doubts import named
 from interpbench.errors import InputError, SubjectsFailed
+
+if TYPE_CHECKING:
+    from interpbench.cohort import Cohort
+
+# What differs between like problems: what is quoted or in brackets, names of files, and numbers.
+_FIGURES = re.compile(r"'[^']*'|\([^)]*\)|\S*/\S*|\S+\.(?:nii|gz)\b|[-+~]?\d[\w.,+-]*")
 
 
 @click.command()
@@ -32,6 +40,7 @@ def check(
 ) -> None:  # fmt: skip
     """List every problem of a cohort in one table, before any compute.
 
+    Like problems of many subjects are one line, with three of them and the first as an example; the JSON has them all.
     COHORT is a folder with participants.tsv, or the path of such a table. Subjects without an age can be explained,
     but not trained on. The exit code is that of a run: 0 where nobody would be left out, 4 where somebody would, 3
     where nobody would be left.
@@ -41,14 +50,19 @@ def check(
     from interpbench.cohort_check import check_cohort, rows_of
     from interpbench.image_rules import ImageRules
 
-    loaded, refused = None, None
+    loaded = refused = typical = None
     if predictor is not None:
         from interpbench.model import load_predictor
+        from interpbench.pipeline.provenance import predictor_record
+        from interpbench.typical import typical_of
 
         loaded = load_predictor(predictor, trust_factory=trust_factory)
+        typical = typical_of(predictor_record(predictor), predictor)
     recipe = None if loaded is None else loaded.recipe
     found = read_cohort(cohort, need_age=False, rules=ImageRules.of(images))
-    problems = check_cohort(found, voxels=not headers_only, recipe=recipe, warnings=True)
+    problems = check_cohort(
+        found, voxels=not headers_only, recipe=recipe, warnings=True, typical=typical, splits=_splits(found, predictor)
+    )
     rows = rows_of(problems)
     doubts: list[str] = []
     if loaded is not None and not headers_only:
@@ -62,7 +76,7 @@ def check(
         kept = {"table": found.table, "subjects": len(found.subjects), "problems": rows}
         write_json(json_out, {**kept, **({} if loaded is None else {"predictor_warnings": doubts})})
     if rows:
-        tell(_table(rows))
+        tell(_table(grouped(rows)))
     bad = {(one.subject, one.line) for one in problems if not one.warning}
     hurt = {one.subject for one in problems if not one.warning}
     left = sum(f"sub-{subject.id}" not in hurt for subject in found.subjects)
@@ -74,7 +88,34 @@ def check(
         raise InputError(f"{told}, {len(bad)} cannot.")
     if bad:
         raise SubjectsFailed(f"{told}, {len(bad)} cannot.")
-    say(f"{told}; no problems")
+    doubtful = {one.subject or one.line for one in problems}
+    say(f"{told}; no problems" + (f", doubts about {len(doubtful)}" if doubtful else ""))
+
+
+def _splits(cohort: Cohort, predictor: Path | None) -> dict[str, str]:
+    """The division on record of the predictor; without one, that of the table, as far as it tells."""
+    if predictor is not None and predictor.is_dir():
+        from interpbench.pipeline.selection import all_splits
+
+        return all_splits(cohort, predictor)
+    return {subject.id: subject.split for subject in cohort.subjects if subject.split is not None}
+
+
+def grouped(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row for all that are alike: warnings of one kind, and problems that differ in names and numbers alone."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["level"], row["kind"] or _FIGURES.sub("#", row["message"])), []).append(row)
+    told = []
+    for some in groups.values():
+        shown = {name: value for name, value in some[0].items() if name != "kind"}
+        who = list(dict.fromkeys(row["participant_id"] for row in some if row["participant_id"]))
+        if len(some) > 1:
+            shown["participant_id"] = f"{named(who)} ({len(who)} subjects)" if len(who) > 1 else named(who) or None
+        if some[0]["kind"]:
+            shown["message"] = f"{some[0]['kind']}: {shown['message']}"
+        told.append(shown)
+    return told
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from interpbench import store
+from interpbench.doubts import as_record
 from interpbench.errors import InputError, UsageError
 from interpbench.foreign import asking
 from interpbench.pipeline.checking import checked_population
@@ -20,7 +21,7 @@ from interpbench.pipeline.images import Images, Moved
 from interpbench.pipeline.overlap import AHEAD
 from interpbench.pipeline.overlap import ahead as read_ahead
 from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
-from interpbench.pipeline.selection import failure, finish, log
+from interpbench.pipeline.selection import count_doubts, failure, finish, log
 from interpbench.places import check_places, refuse_taken
 from interpbench.progress import track
 from interpbench.recipe import Recipe
@@ -38,7 +39,7 @@ _ASKED = {
     "mask_sha256": Maybe(str), "warnings": Maybe(ListOf(str)), "network_map": Maybe({"file": str, "sha256": str}),
 }  # of a sidecar
 _USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "network_map",
-         "warnings", "predictor_warnings")  # of a sidecar  # fmt: skip
+         "warnings", "warning_kinds", "predictor_warnings")  # of a sidecar  # fmt: skip
 
 
 def aggregate(
@@ -84,7 +85,7 @@ def aggregate(
     for record in sidecars.values():
         for name in ("image", "mask"):
             if isinstance(record.get(name), str):
-                taken.add(record[name], f"the {name} of {record['participant_id']}")
+                taken.add(images.recorded(record[name]), f"the {name} of {record['participant_id']}")
     refuse_taken(taken, [("output", Path(out), True)])
     component, installed = make_component("aggregator", aggregator, options)
     explained = {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")}
@@ -126,6 +127,8 @@ def aggregate(
     run.write_failures(failures)
     names = (*summary["files"].values(), "population_background.nii.gz", "population_brain.nii.gz")
     run.end([*names, "population.png", RECORD, FAILURES])
+    common = population.predictor_doubts
+    count_doubts({label: (*common, *some) for label, some in population.doubts.items()}, population.number)
     finish(failures, run.path / "failures.tsv", population.number)
     return summary
 
@@ -222,7 +225,7 @@ def _write(
     six_slices(
         named[pictured].numpy(), population.background.numpy(), population.affine, folder / "population.png",
         title=title, unit="importance (no unit)", n=population.number,
-        threshold=paint_above(named[pictured], population.brain), doubt=_doubt(population.predictor_warnings),
+        threshold=paint_above(named[pictured], population.brain), doubt=_doubt(population.predictor_doubts),
     )  # fmt: skip
     summary = {
         **asked,
@@ -233,7 +236,10 @@ def _write(
         "pictured": pictured,
         "brain_voxels": int(population.brain.sum()),
         "affine": population.affine,
-        "warnings": [*population.predictor_warnings, *population.warnings],
+        **as_record([
+            *population.predictor_doubts,
+            *(doubt.after(f"{label}: ") for label, some in population.doubts.items() for doubt in some),
+        ]),
     }
     store.write_json(folder / RECORD, summary)
     return dict(store.read_json(folder / RECORD))

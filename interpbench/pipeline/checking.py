@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interpbench.doubts import FLAT, Doubt
 from interpbench.errors import PluginError
 
 MAP = "importance"  # what a map's file is named after, so that no other's may be
@@ -64,10 +65,11 @@ def _checked(maps: object, volumes: Tensor, who: str) -> Tensor:
     return maps.detach()
 
 
-def doubts_about(map: Tensor) -> list[str]:
+def doubts_about(map: Tensor) -> list[Doubt]:
     """Sentences about one map `(I, J, K)` that says nothing."""
     lowest, highest = float(map.min()), float(map.max())
-    return [f"the map is {highest:g} everywhere: it says nothing about this subject"] if lowest == highest else []
+    words = f"the map is {highest:g} everywhere: it says nothing about this subject"
+    return [Doubt(words, FLAT)] if lowest == highest else []
 
 
 def checked_population(results: object, shape: tuple[int, int, int], aggregator: str) -> dict[str, Tensor]:

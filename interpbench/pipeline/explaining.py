@@ -14,6 +14,7 @@ from interpbench.interfaces import Explainer, Predictor
 from interpbench.locks import alone
 from interpbench.model import load_predictor
 from interpbench.options import options_json
+from interpbench.persons import doubts_about_splits
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.fitting import fit, load_fitted, read_fitted, read_learned
@@ -34,7 +35,9 @@ from interpbench.pipeline.own_fit import mark_own, own_files
 from interpbench.pipeline.provenance import predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes
 from interpbench.pipeline.selection import (
+    all_splits,
     choose,
+    count_doubts,
     failure,
     finish,
     known_splits,
@@ -50,6 +53,7 @@ from interpbench.readout import ends_in_bound
 from interpbench.records import NUMBER, Maybe, read_record
 from interpbench.store import FAILURES
 from interpbench.trust import Names, code_named_by, names_of
+from interpbench.typical import typical_of
 
 FITTED = "fitted"  # below the output: where a method that had to learn is kept
 
@@ -164,7 +168,9 @@ def explain(
         run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=trained,
         method=method, distribution=distribution_of(installed), seed=seed, device=where, whole=whole, ahead=ahead,
         state_sha256=str(read_fitted(here)["sha256"]) if explainer.learned else None, table_folder=people.root,
-        doubts=doubts, bounded=len(first) > 0 and ends_in_bound(model, first[:1]),
+        predictor_doubts=doubts, bounded=len(first) > 0 and ends_in_bound(model, first[:1]),
+        typical=typical_of(trained, predictor),
+        subject_doubts=doubts_about_splits(people.subjects, all_splits(people, here, Path(predictor))),
     )  # fmt: skip
     bad = [] if participants or part[0] else problem_rows(people, others)
     if bad and fail_fast:
@@ -175,6 +181,8 @@ def explain(
         log.warning("%s", sentence)
     rows = bad + [failure(one.subject.id, one.subject.image, one.error) for one in failed]
     run.write_failures(rows, _about(subjects, bad) if participants or part[1] > 1 else None)
+    told = work.doubts_of(subjects)
+    count_doubts(told, len(told))
     if failed and not done:
         _end_where_all_failed_alike(failed)
     finish(rows, run.path / FAILURES, len(done))

@@ -11,10 +11,12 @@ import torch
 
 from interpbench import store
 from interpbench.cohort import SPLITS, split_cohort
+from interpbench.doubts import as_counts, from_counts
 from interpbench.errors import InputError, UsageError
 from interpbench.foreign import asking
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.model import load_predictor
+from interpbench.persons import doubts_about_splits
 from interpbench.pipeline.components import accepts, make_component
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.identity import (
@@ -30,9 +32,10 @@ from interpbench.pipeline.identity import (
 )
 from interpbench.pipeline.learned import Learned, learned_by
 from interpbench.pipeline.provenance import predictor_record, target_of_run
-from interpbench.pipeline.reading import first_volumes, read_samples
+from interpbench.pipeline.reading import doubts_about_samples, first_volumes, read_samples
 from interpbench.pipeline.selection import (
     SPLIT_TABLE,
+    count_doubts,
     finish,
     log,
     open_cohort,
@@ -48,6 +51,7 @@ from interpbench.registry import discover
 from interpbench.samples import target_of
 from interpbench.store import FAILURES
 from interpbench.trust import Names, checked_options, code_named_by, remember
+from interpbench.typical import typical_of
 from interpbench.untouched import untouched
 from interpbench.weights import read_weights
 
@@ -150,10 +154,17 @@ def fit(
         for warning in learned.record.get("warnings", ()):
             log.warning("%s: %s", method, warning)
         run.write_failures(problem_rows(people) + failures + more)
-        _write(run.path, learned, {**identity, "subjects": len(training) + len(validation)})
+        typical = typical_of(predictor_record(predictor), predictor)
+        doubts = doubts_about_samples(training, typical) | doubts_about_samples(validation, typical)
+        for label, some in doubts_about_splits(people.subjects, splits).items():
+            doubts.get(label, []).extend(some)
+        number = len(training) + len(validation)
+        _write(run.path, learned, {**identity, "subjects": number, **as_counts(doubts)})
         remember(run.path / RECORD, explainer)
     run.end([STATE, RECORD, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
-    finish(run.failures(), run.path / FAILURES, read_fitted(run.path).get("subjects") or 0)
+    record = read_fitted(run.path)
+    count_doubts(from_counts(record), record.get("subjects") or 0)
+    finish(run.failures(), run.path / FAILURES, record.get("subjects") or 0)
     return fitted
 
 

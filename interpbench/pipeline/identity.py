@@ -29,6 +29,7 @@ from interpbench.progress import track
 from interpbench.registry import Installed, discover
 from interpbench.samples import target_of
 from interpbench.source_code import source_files, source_sha256
+from interpbench.store import NEVER_ANEW
 
 _COMPONENT = ("distribution", "options", "option_files", "code_sha256")
 _PREDICTOR = ("predictor_sha256", "predictor_record_sha256", "predictor_distribution", "predictor_files")
@@ -92,7 +93,10 @@ def identity_of(step: str, parts: Iterable[Read], follows: Mapping[str, Any]) ->
         entries |= part.entries
     if set(entries) != set(READS[step]):
         raise RuntimeError(f"the identity of {step!r} has the entries {sorted(entries)}, not {sorted(READS[step])}")
-    return {**{name: entries[name] for name in READS[step]}, **follows}
+    first = {name: value for name, value in follows.items() if name in NEVER_ANEW}
+    before = READS[step].index("predictor_sha256") if "predictor_sha256" in READS[step] else len(READS[step])
+    named = [(name, entries[name]) for name in READS[step]]
+    return {**dict(named[:before]), **first, **dict(named[before:]), **follows}
 
 
 def input_rows(parts: Iterable[Read]) -> list[dict[str, Any]]:

@@ -153,14 +153,16 @@ class Images:
         Raises:
             Gone: it is not there.
         """
-        path = Path(recorded)
         if self.moved is not None:
-            return self.moved.find(path, sha256, self._relative(path))
-        if self.folder is not None:
-            path = self.folder / path
+            return self.moved.find(Path(recorded), sha256, self._relative(Path(recorded)))
+        path = self.recorded(recorded)
         if not (path.is_absolute() and os.path.isfile(path)):
             raise Gone(path, "is gone since the map was made; if the images moved, --root DIR says where to.")
         return path
+
+    def recorded(self, recorded: str) -> Path:
+        """Where an image or mask was when its map was made."""
+        return Path(recorded) if self.folder is None else self.folder / recorded
 
     def _relative(self, path: Path) -> Path | None:
         if not path.is_absolute():

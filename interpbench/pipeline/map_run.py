@@ -6,7 +6,7 @@ While the method works on some subjects, the next are read and the maps of those
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor
 from interpbench import store
 from interpbench.cohort import Subject
 from interpbench.cut import Cut
+from interpbench.doubts import BOUND, METHOD, PREDICTOR, Doubt, as_record, from_record
 from interpbench.errors import InputError, InterpbenchError, PluginError, UsageError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP, doubts_about
@@ -36,6 +37,7 @@ from interpbench.progress import track
 from interpbench.readout import bound_of
 from interpbench.recipe import Recipe
 from interpbench.records import ListOf, Maybe, read_record
+from interpbench.typical import Typical, unlike
 from interpbench.untouched import Restore, remembered
 from interpbench.volume import write_map
 
@@ -79,8 +81,10 @@ class MapRun:
     state_sha256: str | None = None  # of what a learned method knows
     whole: bool = False  # whether maps keep what lies outside the brain
     table_folder: Path | None = None  # the cohort's, which sidecars name images relative to
+    typical: Typical | None = None  # of the images that the predictor was trained on
+    subject_doubts: Mapping[str, Sequence[str]] = field(default_factory=dict)  # beside those of their images, by label
     ahead: int = AHEAD  # batches that are read before, or written after, the one at hand
-    doubts: tuple[str, ...] = ()  # about the predictor; they belong beside each of its maps
+    predictor_doubts: tuple[str, ...] = ()  # they belong beside each of its maps
     bounded: bool = False  # whether the network ends in a layer with a floor or ceiling
     predictions: dict[str, float] = field(default_factory=dict)  # of those predicted so far, by label
     details: dict[str, Any] = field(default_factory=dict)  # what the method decided by itself, once it is known
@@ -125,6 +129,16 @@ class MapRun:
         made = [self.product(subject) for subject in subjects if subject.id not in without]
         return [path for path in made if not fail_fast or path.is_file()], failures
 
+    def doubts_of(self, subjects: Iterable[Subject]) -> dict[str, tuple[Doubt, ...]]:
+        """The doubts about every map that is there, by label, as its sidecar has them."""
+        found = {}
+        for subject in subjects:
+            sidecar = store.sidecar_of(self.product(subject))
+            if sidecar.is_file():
+                record = store.read_json(sidecar)
+                found[subject.id] = from_record(record if isinstance(record, dict) else {})
+        return found
+
     def _is_done(self, subject: Subject) -> bool:
         product = self.product(subject)
         if not self.run.done(product):
@@ -147,7 +161,9 @@ class MapRun:
         except InputError as error:
             return error
         cut = Cut.of(prepared, whole=self.whole)
-        return prepared.volume, Origin(subject, prepared.without_voxels(), cut, read)
+        doubts = (*unlike(self.typical, prepared.volume, prepared.brain), *self.subject_doubts.get(subject.id, ()))
+        way_back = dataclasses.replace(prepared.without_voxels(), warnings=(*prepared.warnings, *doubts))
+        return prepared.volume, Origin(subject, way_back, cut, read)
 
     def read_by(self, subject: Subject) -> dict[str, Any]:
         """What the subject's map is made from; a map beside which something else stands is made again."""
@@ -224,8 +240,10 @@ class MapRun:
         share = cut.share_outside(found.map)
         outside = outside_training(record["prediction"], self.trained, record["unit"])
         judged = found.map if cut.whole else found.map[cut.brain]
-        told = [*found.notes, outside, origin.held, cut.doubt(share)]
-        doubts = [*self.doubts, *prepared.warnings, *doubts_about(judged), *told]
+        told = [one if isinstance(one, Doubt) else Doubt(one, METHOD) for one in found.notes]
+        told += [Doubt(origin.held, BOUND)] if origin.held else []
+        of_predictor = [Doubt(one, PREDICTOR) for one in self.predictor_doubts]
+        doubts = [*of_predictor, *prepared.warnings, *doubts_about(judged), *told, outside, cut.doubt(share)]
         whole = {
             **record,
             "signed": self.run.manifest["signed"],
@@ -235,8 +253,8 @@ class MapRun:
             "extras": list(found.extras),
             **({"details": self.details} if self.details else {}),
             **({"measured": found.measured} if found.measured else {}),
-            "warnings": [doubt for doubt in doubts if doubt],
-            "predictor_warnings": list(self.doubts),
+            **as_record(doubt for doubt in doubts if doubt),
+            "predictor_warnings": list(self.predictor_doubts),
         }
         self._write_one(self.product(subject), prepared, back, whole)
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from interpbench.doubts import MEMORY, Doubt
 from interpbench.errors import InterpbenchError, PluginError, ResourceError
 from interpbench.foreign import asking
 from interpbench.interfaces import Explainer, Predictor
@@ -85,7 +86,7 @@ def explained(
                 return [error]
             log.warning("%s: memory ran out with %d subjects at once; going on with half of them", method, together)
             halves = slice(None, together // 2), slice(together // 2, None)
-            note = f"memory ran out with {together} subjects at once"
+            note = Doubt(f"memory ran out with {together} subjects at once", MEMORY)
             return [
                 dataclasses.replace(one, notes=(note, *one.notes)) if isinstance(one, Explained) else one
                 for some in halves
@@ -145,7 +146,7 @@ def _at_once(
             if not isinstance(size, int) or size <= 1:
                 raise ResourceError(f"{error} Its {BATCH_SIZE} was 1 already." if notes else str(error)) from error
             explainer = dataclasses.replace(explainer, **{BATCH_SIZE: size // 2})  # type: ignore[type-var]
-            notes = (f"memory ran out with {BATCH_SIZE}={size}: the map was made with {size // 2}",)
+            notes = (Doubt(f"memory ran out with {BATCH_SIZE}={size}: the map was made with {size // 2}", MEMORY),)
             log.warning("%s: memory ran out with %s=%d; going on with %d", method, BATCH_SIZE, size, size // 2)
 
 

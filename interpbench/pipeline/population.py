@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from interpbench import store
+from interpbench.doubts import PREDICTOR, RESAMPLED, Doubt, from_record
 from interpbench.errors import InputError
 from interpbench.foreign import asking
 from interpbench.grid import box_affine
@@ -34,7 +35,7 @@ class Placed:
     volume: Tensor  # (1, I, J, K)
     brain: Tensor  # (I, J, K) bool
     affine: NDArray[np.float64]
-    doubt: str | None = None  # about the map
+    doubt: Doubt | None = None  # about the map
 
 
 class NoTemplate(InputError):
@@ -53,8 +54,8 @@ class Population:
     def __init__(self, recipe: Recipe, aggregator: Aggregator, name: str) -> None:
         self.recipe, self.aggregator, self.name = recipe, aggregator, name
         self.number = 0
-        self.warnings: list[str] = []  # about one subject each
-        self.predictor_warnings: list[str] = []  # about the predictor, each told once
+        self.doubts: dict[str, tuple[Doubt, ...]] = {}  # about one subject each, by label
+        self.predictor_doubts: list[Doubt] = []  # about the predictor, each told once
         self._images = torch.zeros(recipe.shape, dtype=torch.float64)  # the sum of normalised images
         self._brains = torch.zeros(recipe.shape, dtype=torch.int64)  # how many have brain there
         self._affine: np.ndarray[Any, Any] | None = None
@@ -88,10 +89,10 @@ class Population:
         self._brains += placed.brain
         self.number += 1
         common = _sentences(record.get("predictor_warnings"))
-        self.predictor_warnings += [one for one in common if one not in self.predictor_warnings]
-        told = [one for one in _sentences(record.get("warnings")) if one not in common]
-        told += [placed.doubt] if placed.doubt else []
-        self.warnings += [f"{record['participant_id']}: {warning}" for warning in told]
+        known = set(self.predictor_doubts)
+        self.predictor_doubts += [Doubt(one, PREDICTOR) for one in dict.fromkeys(common) if one not in known]
+        told = tuple(one for one in from_record(record) if one not in common)
+        self.doubts[str(record["participant_id"])] = told + ((placed.doubt,) if placed.doubt else ())
 
     @property
     def affine(self) -> np.ndarray[Any, Any]:
@@ -134,7 +135,8 @@ def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, *, whole: bo
     map, doubt = on_network_grid(path, record, prepared), None
     if map is None:
         map = prepared.to_network_grid(read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0])
-        doubt = "the map was interpolated from its image's grid, for the one on the network's grid is gone"
+        why = "the map was interpolated from its image's grid, for the one on the network's grid is gone"
+        doubt = Doubt(why, RESAMPLED)
     if not whole:
         map = torch.where(prepared.brain, map, 0.0)
     return Placed(map, prepared.volume, prepared.brain, prepared.affine, doubt)

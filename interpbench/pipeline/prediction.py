@@ -12,11 +12,14 @@ import torch
 
 from interpbench import store
 from interpbench.cohort import Subject
+from interpbench.doubts import PREDICTION as OUTSIDE
+from interpbench.doubts import PREDICTOR, Doubt, as_record, kind_of
 from interpbench.errors import InputError, InterpbenchError, PluginError
 from interpbench.foreign import asking
 from interpbench.interfaces import Predictor
 from interpbench.model import load_predictor
 from interpbench.network import NetworkPredictor
+from interpbench.persons import doubts_about_splits
 from interpbench.pipeline.classification import class_figures
 from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.evaluation import describe_figures, figures_of
@@ -24,13 +27,24 @@ from interpbench.pipeline.identity import identity_of, read_machine, read_predic
 from interpbench.pipeline.overlap import AHEAD, ahead
 from interpbench.pipeline.provenance import predictor_record
 from interpbench.pipeline.reading import first_volumes
-from interpbench.pipeline.selection import choose, failure, finish, log, open_cohort, problem_rows, recorded_splits
+from interpbench.pipeline.selection import (
+    all_splits,
+    choose,
+    count_doubts,
+    failure,
+    finish,
+    log,
+    open_cohort,
+    problem_rows,
+    recorded_splits,
+)
 from interpbench.pipeline.trying import equal_of_subjects, try_before_use
 from interpbench.places import check_places
 from interpbench.progress import track
 from interpbench.recipe import Recipe
 from interpbench.samples import target_of
 from interpbench.trust import Names
+from interpbench.typical import Typical, typical_of, unlike
 
 
 def predict(
@@ -75,8 +89,10 @@ def predict(
     splits = recorded_splits(people, Path(predictor)) or {}
     subjects = choose(people, splits or None, split, participants)
     first = first_volumes(subjects, loaded.recipe, where)
-    doubts = list(try_before_use(loaded, first, str(predictor), record))
-    rows, failures = predict_subjects(loaded, subjects, splits, where, "predicting")
+    doubts = [Doubt(one, PREDICTOR) for one in try_before_use(loaded, first, str(predictor), record)]
+    about: dict[str, list[str]] = {}
+    typical = typical_of(record, predictor)
+    rows, failures = predict_subjects(loaded, subjects, splits, where, "predicting", typical=typical, doubts=about)
     failures = ([] if participants else problem_rows(people)) + failures
     divided: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -89,10 +105,14 @@ def predict(
     equal = equal_of_subjects(loaded, subjects, predictions_in(loaded, rows), where)
     for sentence in equal:
         log.warning("%s", sentence)
-    doubts += equal
+    doubts += [Doubt(one, PREDICTOR) for one in equal]
     if not loaded.classes:
-        outside = {row["participant_id"]: outside_training(row["prediction"], record, loaded.unit) for row in rows}
-        doubts += [f"{name}: {sentence}" for name, sentence in outside.items() if sentence]
+        for row in rows:
+            outside = outside_training(row["prediction"], record, loaded.unit)
+            about[row["participant_id"]] += [outside] if outside else []
+    for name, some in doubts_about_splits(people.subjects, all_splits(people, Path(predictor))).items():
+        about.get(f"sub-{name}", []).extend(some)
+    doubts += [Doubt(f"{name}: {one}", kind_of(one)) for name, some in about.items() for one in some]
     summary = {
         "predictor": loaded.fingerprint,
         "unit": loaded.unit,
@@ -100,12 +120,13 @@ def predict(
         **({"classes": list(loaded.classes), "target_class": loaded.target_class} if loaded.classes else {}),
         "n": len(rows),
         "figures": figures,
-        "warnings": doubts,
+        **as_record(doubts),
         "failures": failures,
         "identity": identity_of("predict", parts, {**store.software(), "recipe": loaded.recipe.to_json()}),
     }
     store.write_tsv(out, rows, columns_of(loaded))
     store.write_json(store.sidecar_of(out), summary)
+    count_doubts(about, len(rows))
     finish(failures, store.sidecar_of(out), len(rows))
     return summary
 
@@ -151,6 +172,9 @@ def predict_subjects(
     splits: Mapping[str, str],
     device: torch.device,
     what: str,
+    *,
+    typical: Typical | None = None,
+    doubts: dict[str, list[str]] | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Predict one subject after the other, so that nobody's number depends on who else is in a batch.
 
@@ -158,12 +182,14 @@ def predict_subjects(
 
     Args:
         what: what the progress bar says.
+        typical: of the images that the network was trained on.
+        doubts: takes in what is doubtful about each image, by `participant_id`.
 
     Returns:
         A row for each subject, and a failure for each that could not be read or predicted.
     """
     rows, failures = [], []
-    with ahead(functools.partial(_read, predictor.recipe), subjects, AHEAD) as read:
+    with ahead(functools.partial(_read, predictor.recipe, typical), subjects, AHEAD) as read:
         for subject in track(subjects, what, unit="subject"):
             found = next(read)
             try:
@@ -177,18 +203,22 @@ def predict_subjects(
                 continue
             for warning in warnings:
                 log.info("sub-%s: %s", subject.id, warning)
+            if doubts is not None:
+                doubts[f"sub-{subject.id}"] = list(warnings)
             row = {"participant_id": f"sub-{subject.id}", "age": subject.age, **numbers}
             rows.append({**row, "split": splits.get(subject.id)})
     return rows, failures
 
 
-def _read(recipe: Recipe, subject: Subject) -> tuple[torch.Tensor, tuple[str, ...]] | InputError:
+def _read(
+    recipe: Recipe, typical: Typical | None, subject: Subject
+) -> tuple[torch.Tensor, tuple[str, ...]] | InputError:
     """A subject's volume and the warnings about it, or why it is refused."""
     try:
         prepared = recipe.prepare(subject)
     except InputError as error:
         return error
-    return prepared.volume, prepared.warnings
+    return prepared.volume, (*prepared.warnings, *unlike(typical, prepared.volume, prepared.brain))
 
 
 def _numbers(predictor: Predictor, subject: Subject, volume: torch.Tensor) -> dict[str, Any]:
@@ -240,10 +270,11 @@ def predict_one(predictor: Predictor, volume: torch.Tensor) -> float:
     return value
 
 
-def outside_training(prediction: float, record: Mapping[str, Any], unit: str) -> str | None:
+def outside_training(prediction: float, record: Mapping[str, Any], unit: str) -> Doubt | None:
     """A sentence where a prediction leaves the range of ages, or other numbers, that the predictor was trained on."""
     key, what = ("training_range", "range") if "training_range" in record else ("training_age_range", "ages")
     lowest, highest = record.get(key) or (-math.inf, math.inf)
     if lowest <= prediction <= highest:
         return None
-    return f"the prediction of {prediction:.1f} {unit} lies outside the training {what}, {lowest:.1f} to {highest:.1f}"
+    words = f"the prediction of {prediction:.1f} {unit} lies outside the training {what}, {lowest:.1f} to {highest:.1f}"
+    return Doubt(words, OUTSIDE)

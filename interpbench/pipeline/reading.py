@@ -15,6 +15,7 @@ from interpbench.prepared_cache import PreparedCache
 from interpbench.progress import track
 from interpbench.recipe import Recipe
 from interpbench.samples import Samples, age_of
+from interpbench.typical import Typical, unlike
 
 
 def read_samples(
@@ -42,7 +43,21 @@ def read_samples(
         except InputError as error:
             log.warning("left out: sub-%s: %s", subject.id, error)
             failures.append(failure(subject.id, subject.image, error))
-    return (Samples(good, recipe, target=target, prepared=prepared) if failures else samples), failures
+    if not failures:
+        return samples, failures
+    kept = Samples(good, recipe, target=target, prepared=prepared)
+    kept.doubts.update(samples.doubts)
+    return kept, failures
+
+
+def doubts_about_samples(samples: Samples, typical: Typical | None) -> dict[str, list[str]]:
+    """What is doubtful about each subject's image, by label, and whether it is unlike the network's training images."""
+    if typical is None:
+        return {subject.id: list(samples.doubts.get(subject.id, ())) for subject in samples.subjects}
+    return {
+        sample.subject: [*samples.doubts.get(sample.subject, ()), *unlike(typical, sample.volume, sample.brain)]
+        for sample in samples
+    }
 
 
 def first_volumes(subjects: Sequence[Subject], recipe: Recipe, device: torch.device, number: int = 2) -> Tensor:

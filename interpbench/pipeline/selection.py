@@ -10,6 +10,7 @@ from typing import Any
 from interpbench import store
 from interpbench.cohort import SPLITS, Cohort, Subject, number_in, read_cohort
 from interpbench.cohort_table import read_table
+from interpbench.doubts import count_lines
 from interpbench.errors import InputError, SubjectsFailed, UsageError, did_you_mean
 from interpbench.image_rules import ImageRules
 
@@ -66,6 +67,17 @@ def finish(failures: Sequence[Mapping[str, Any]], listed: Path, done: int) -> No
         )
 
 
+def count_doubts(doubts: Mapping[str, Iterable[str]], subjects: int) -> None:
+    """Tell how many subjects there is a doubt about, one line a kind.
+
+    Args:
+        doubts: by label.
+        subjects: how many there are, those without a doubt too.
+    """
+    for line in count_lines(doubts, subjects):
+        log.warning("%s", line)
+
+
 def write_splits(folder: Path, subjects: Iterable[Subject], splits: Mapping[str, str]) -> None:
     """Record who is in which split, in `split.tsv`."""
     rows = [
@@ -97,6 +109,11 @@ def recorded_splits(cohort: Cohort, *folders: Path) -> dict[str, str] | None:
     if known and strangers:
         log.info("%d of %d subjects are new to the predictor", strangers, len(splits))
     return splits
+
+
+def all_splits(cohort: Cohort, *folders: Path) -> dict[str, str]:
+    """`{id: split}` of everybody in the first `split.tsv`, and of the cohort's subjects as `recorded_splits` has it."""
+    return {**known_splits(*folders), **(recorded_splits(cohort, *folders) or {})}
 
 
 def known_splits(*folders: Path) -> dict[str, str]:

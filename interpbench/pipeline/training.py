@@ -11,6 +11,7 @@ import torch
 
 from interpbench import store
 from interpbench.cohort import SPLITS, Cohort, split_cohort
+from interpbench.doubts import as_counts, from_counts
 from interpbench.errors import InputError, UsageError, did_you_mean
 from interpbench.foreign import asking
 from interpbench.interfaces import Sample
@@ -18,6 +19,7 @@ from interpbench.layout import settle
 from interpbench.model import RECORD, WEIGHTS, doubts_of, read_record, save_predictor
 from interpbench.network import NetworkPredictor
 from interpbench.options import option_fields, options_json, typed_options
+from interpbench.persons import doubts_about_splits
 from interpbench.pipeline.augmentation import left_right_axis
 from interpbench.pipeline.components import make_component
 from interpbench.pipeline.cross_entropy import train_classifier
@@ -34,9 +36,9 @@ from interpbench.pipeline.identity import (
     read_settings,
 )
 from interpbench.pipeline.prediction import columns_of, figures_for, predict_one, predict_subjects, predictions_in
-from interpbench.pipeline.reading import read_samples
+from interpbench.pipeline.reading import doubts_about_samples, read_samples
 from interpbench.pipeline.regression import train_network
-from interpbench.pipeline.selection import SPLIT_TABLE, finish, log, problem_rows, write_splits
+from interpbench.pipeline.selection import SPLIT_TABLE, count_doubts, finish, log, problem_rows, write_splits
 from interpbench.pipeline.targets import Target, open_target
 from interpbench.pipeline.trying import equal_of_subjects
 from interpbench.places import check_places
@@ -46,6 +48,7 @@ from interpbench.registry import discover
 from interpbench.steadiness import try_answers
 from interpbench.store import FAILURES
 from interpbench.trial import refuse, try_network
+from interpbench.typical import KEY, Typical
 
 CURVE, PREDICTIONS, WORKSPACE = "training.tsv", "predictions.tsv", "checkpoints"
 
@@ -140,6 +143,7 @@ def train(
         save_predictor(run.path, trained, name=predictor, details={**details, "training": run.manifest["settings"]})
     run.end([WEIGHTS, RECORD, CURVE, PREDICTIONS, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
     record = read_record(run.path)
+    count_doubts(from_counts(record), record["metrics"]["subjects"])
     finish(run.failures(), run.path / FAILURES, record["metrics"]["subjects"])
     return record
 
@@ -179,6 +183,10 @@ def _train(
     training, failures = read_samples(parts["train"], recipe, "reading the training split", aim.of)
     validation, more = read_samples(parts["validation"], recipe, "reading the validation split", aim.of)
     failures += more
+    typical, told = Typical.of(((sample.volume, sample.brain) for sample in training), recipe.orientation)
+    doubts = doubts_about_samples(training, None) | doubts_about_samples(validation, typical)
+    for subject, doubt in zip(training.subjects, told, strict=True):
+        doubts[subject.id] += [doubt] if doubt else []
     targets = [aim.of(subject) for subject in training.subjects]
     learned = _learned_from(targets, aim, people.table)
     if not validation:
@@ -205,10 +213,14 @@ def _train(
     trained = blank.loaded(best.module, recipe, unit=aim.unit, scale=scale, offset=offset)
     first = torch.stack([sample.volume for sample in training[:2]]).to(device)
     who = f"{type(blank).__name__}, trained"
-    doubts = [*check_readout(trained, first, who)]
+    of_network = [*check_readout(trained, first, who)]
     found = try_network(trained, first, "training subjects")
-    doubts += refuse(found.findings, who)
-    tested, more = predict_subjects(trained, parts["test"], splits, device, "testing")
+    of_network += refuse(found.findings, who)
+    tested, more = predict_subjects(
+        trained, parts["test"], splits, device, "testing", typical=typical, doubts=doubts
+    )  # fmt: skip
+    for label, some in doubts_about_splits(people.subjects, splits).items():
+        doubts.setdefault(label if label in doubts else f"sub-{label}", []).extend(some)
     failures += more
     store.write_tsv(folder / PREDICTIONS, tested, columns_of(trained))
     metrics: dict[str, Any] = {
@@ -220,8 +232,9 @@ def _train(
     }
     if metrics["test"]:
         log.info("test split: %s", describe_figures(metrics["test"], trained.unit, aim.column))
-    doubts += equal_of_subjects(trained, parts["test"], predictions_in(trained, tested), device)
-    details = {**learned, "metrics": metrics, "split": SPLIT_TABLE, "warnings": doubts,
+    of_network += equal_of_subjects(trained, parts["test"], predictions_in(trained, tested), device)
+    seen = {} if typical is None else {KEY: typical.to_json()}
+    details = {**learned, "metrics": metrics, "split": SPLIT_TABLE, "warnings": of_network, **seen, **as_counts(doubts),
                "trial": {"volumes": "training subjects", "n": len(first), **found.figures}}  # fmt: skip
     for sentence in doubts_of({**details, "unit": trained.unit}):
         log.warning("%s", sentence)

@@ -58,7 +58,8 @@ def test_two_networks_that_differ_in_one_thing_are_two_predictors(
     def adopted(folder: str, *, code: str = NETWORK, factory: str = "identity_network:make", **given: Any) -> str:
         (tmp_path / "identity_network.py").write_text(code)
         monkeypatch.delitem(sys.modules, "identity_network", raising=False)
-        torch.save({"head.weight": torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1, 1), "head.bias": torch.ones(2)}, tmp_path / "weights.pt")
+        weights = {"head.weight": torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1, 1), "head.bias": torch.ones(2)}
+        torch.save(weights, tmp_path / "weights.pt")
         adopt(factory, tmp_path / "weights.pt", tmp_path / folder, **{**ADOPTED, **given})
         return load_predictor(tmp_path / folder).fingerprint
 

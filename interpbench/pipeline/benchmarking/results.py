@@ -9,6 +9,7 @@ from typing import Any
 from interpbench import store
 from interpbench.comparison.summary import summarise, summary_rows
 from interpbench.comparison.table import table_of
+from interpbench.doubts import count_lines
 from interpbench.interfaces import Predictor
 from interpbench.metric import Metric
 from interpbench.pipeline.benchmarking.contestants import Contestant
@@ -65,7 +66,8 @@ def write_results(
         },
         **summarise(table, measures, methods, curves, unit=predictor.unit, seed=int(manifest["seed"])),
     }
-    summary["warnings"] = [*doubts, *_doubts(found), *_broken(rows, metrics), *summary["warnings"]]
+    counted = count_lines(found.doubts, len(found.subjects))
+    summary["warnings"] = [*doubts, *counted, *_doubts(found), *_broken(rows, metrics), *summary["warnings"]]
     store.write_tsv(folder / "summary.tsv", summary_rows(summary))
     store.write_json(folder / RECORD, summary)
     return dict(store.read_json(folder / RECORD))

@@ -34,6 +34,7 @@ from interpbench.pipeline.side_by_side import side_by_side
 from interpbench.prepared import Prepared
 from interpbench.progress import track
 from interpbench.records import MapOf, Maybe, read_record
+from interpbench.typical import Typical, unlike
 
 _NEWS = {"excluded": Maybe(MapOf(str)), "missing": Maybe(MapOf(str))}  # in the record of a subject's measures
 
@@ -46,6 +47,7 @@ class Found:
     failures: list[dict[str, Any]] = field(default_factory=list)
     excluded: dict[str, str] = field(default_factory=dict)  # method -> why it does not apply
     missing: dict[tuple[str, str], str] = field(default_factory=dict)  # (subject, method) -> why there is no map
+    doubts: dict[str, list[str]] = field(default_factory=dict)  # about each subject's image, by label
     flat: dict[str, int] = field(default_factory=dict)  # method -> maps that say nothing
     anew: dict[str, int] = field(default_factory=dict)  # method -> maps that were given, but had been resampled
     means: dict[str, Tensor] = field(default_factory=dict)  # method -> mean of |map| in the brain, float64
@@ -61,12 +63,14 @@ def make_maps(
     predictor: Predictor,
     excluded: Mapping[str, str],
     processes: int = 1,
+    typical: Typical | None = None,
 ) -> Found:
     """Make every map that is not there yet. A method that does not apply to the network is left out from then on.
 
     Args:
         excluded: methods that take no part from the start, and why.
         processes: in how many to make them.
+        typical: of the images that the predictor was trained on.
     """
     lasting = [one for one in contestants if not one.explainer.floor]  # a floor's map is not kept
     ahead, counts = Found(excluded=dict(excluded)), dict[str, int]()
@@ -77,7 +81,7 @@ def make_maps(
     )  # fmt: skip
     found, counts = Found(excluded=dict(excluded)), dict[str, int]()
     for subject in track(subjects, "making maps", unit="subject"):
-        _look(subject, contestants, maps, predictor, found, counts)
+        _look(subject, contestants, maps, predictor, found, counts, typical)
     found.means = {name: total / counts[name] for name, total in found.means.items()}
     for words in said_of_resampled(found):
         log.warning("%s", words)
@@ -96,7 +100,7 @@ def said_of_resampled(found: Found) -> list[str]:
 
 def _look(
     subject: Subject, contestants: Sequence[Contestant], maps: Maps, predictor: Predictor, found: Found,
-    counts: dict[str, int],
+    counts: dict[str, int], typical: Typical | None = None,
 ) -> None:  # fmt: skip
     """See to one subject's maps, and add to `found` what they tell; `means` are sums of `counts` maps so far."""
     try:
@@ -109,6 +113,7 @@ def _look(
         found.failures.append(failure(subject.id, subject.image, error))
         return
     found.subjects.append(subject)
+    found.doubts[subject.id] = [*prepared.warnings, *unlike(typical, prepared.volume, prepared.brain)]
     _add(found, prepared)
     for name, map in maps_of_subject(subject, prepared, contestants, maps, found):
         importance = (map.abs().cpu() * prepared.brain).double()

@@ -45,11 +45,12 @@ from interpbench.pipeline.identity import (
 from interpbench.pipeline.measured import declared
 from interpbench.pipeline.provenance import predictor_record, target_of_run
 from interpbench.pipeline.reading import first_volumes, read_samples
-from interpbench.pipeline.selection import choose, finish, log, open_cohort, problem_rows, recorded_splits
+from interpbench.pipeline.selection import choose, count_doubts, finish, log, open_cohort, problem_rows, recorded_splits
 from interpbench.pipeline.trying import try_before_use
 from interpbench.places import check_places
 from interpbench.samples import Samples, target_of
 from interpbench.trust import Names, names_of
+from interpbench.typical import typical_of
 from interpbench.volume import read_volume
 
 REFIT_VALIDATION = 16  # validation subjects of a method that is fitted again
@@ -181,7 +182,8 @@ def benchmark(
     shelf = Maps(run=run, predictor=model, device=where, seed=seed,
                  folders={name: folder for name, (folder, _) in taken.items()},
                  runs={name: one["run"] for name, one in run.manifest["maps"].items()})  # fmt: skip
-    found = make_maps(chosen, entered, shelf, model, excluded, number)
+    typical = typical_of(predictor_record(predictor), predictor)
+    found = make_maps(chosen, entered, shelf, model, excluded, number, typical)
     if not found.subjects:
         raise SubjectsFailed(f"None of {len(chosen)} subjects can be read: {found.failures[0]['message']}")
     base = with_template(entered, waiting, found, run.path, model, template_of)
@@ -218,6 +220,7 @@ def benchmark(
     write_page(run.path, summary, found, base, shelf, model, circumstances.truth, _command(run.manifest))
     failures = ([] if participants else problem_rows(people)) + found.failures
     run.write_failures(failures)
+    count_doubts(found.doubts, len(found.subjects))
     finish(failures, run.path / "failures.tsv", len(found.subjects))
     return summary
 

@@ -118,7 +118,7 @@ def family(kind: type[InterpbenchError] = InterpbenchError) -> Iterator[type[Int
 Make = Callable[[], BaseException]
 
 FAMILY: dict[str, tuple[Make, int]] = {
-    kind.__name__: (lambda kind=kind: kind("what is wrong"), kind.exit_code) for kind in set(family())  # type: ignore[misc]
+    kind.__name__: (lambda kind=kind: kind("what is wrong"), kind.exit_code) for kind in dict.fromkeys(family())  # type: ignore[misc]
 }
 ODD_FAMILY: dict[str, tuple[Make, int]] = {
     "an own error that is its own cause": (lambda: own_cause(NotApplicable("no layer")), 5),

@@ -21,7 +21,7 @@ from interpbench.ages import number_in as number_in
 from interpbench.cohort_table import Row, read_table
 from interpbench.errors import InputError
 from interpbench.image_rules import USUAL, ImageRules
-from interpbench.labels import person_of
+from interpbench.labels import person_of, rewritten
 
 LABEL = re.compile(r"[0-9A-Za-z+]{1,100}")
 SPLITS = ("train", "validation", "test")
@@ -240,7 +240,7 @@ def _subject(root: Path, row: Row, label: str, rules: ImageRules, *, find_image:
         raise _BadRow("no participant_id")
     if not LABEL.fullmatch(label):
         raise _BadRow(
-            f"participant_id {label[:60]!r} must be letters, digits and + only (100 at most){_plus(label)}"
+            f"participant_id {label[:60]!r} must be letters, digits and + only (100 at most){rewritten(label)}"
         )
     age = _age(row.cells.get("age"))
     image = _find_image(root, label) if find_image else _file(root, row, "image")
@@ -261,12 +261,6 @@ def _subject(root: Path, row: Row, label: str, rules: ImageRules, *, find_image:
         cells={name: cell for name, cell in row.cells.items() if cell is not None and name not in OWN_COLUMNS},
         rules=rules,
     )
-
-
-def _plus(label: str) -> str:
-    """How to write a label that names a session or run."""
-    parts = re.split(r"[^0-9A-Za-z+]+", label)
-    return f"; several scans of one person are {parts[0]}+1, {parts[0]}+2, ..." if len(parts) > 1 and parts[0] else ""
 
 
 def _age(cell: str | None) -> float | None:

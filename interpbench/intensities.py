@@ -9,7 +9,7 @@ from interpbench.doubts import INTENSITIES, Doubt
 from interpbench.mask_rules import faces_of
 
 SPIKE = 0.02  # of the range within the brain: 99 % of a brain's voxels take more, unless a few drown all others
-ALIKE = 0.1  # correlation of neighbours in the brain, below which it is noise; 335 real brains have 0.6 and more
+ALIKE = 0.1  # correlation of neighbours in the brain, below which it is noise; 86 real brains have 0.8 and more
 ENOUGH = 10_000  # voxels, to tell noise from a brain
 
 

@@ -15,3 +15,9 @@ def person_of(label: str) -> str:
     """
     stem = _SESSION.sub("", label.split("+")[0].casefold())
     return _ZEROS.sub("", stem) or label
+
+
+def rewritten(label: str) -> str:
+    """Half a sentence on how to write a label that names a session or run; empty of any other."""
+    parts = re.split(r"[^0-9A-Za-z+]+", label)
+    return f"; several scans of one person are {parts[0]}+1, {parts[0]}+2, ..." if len(parts) > 1 and parts[0] else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from interpbench.errors import InputError, SubjectsFailed
 if TYPE_CHECKING:
     from interpbench.cohort import Cohort
 
+MANY = 10  # like problems are told in one line
 # What differs between like problems: what is quoted or in brackets, names of files, and numbers.
 _FIGURES = re.compile(r"'[^']*'|\([^)]*\)|\S*/\S*|\S+\.(?:nii|gz)\b|[-+~]?\d[\w.,+-]*")
 
@@ -40,7 +41,7 @@ def check(
 ) -> None:  # fmt: skip
     """List every problem of a cohort in one table, before any compute.
 
-    Like problems of many subjects are one line, with three of them and the first as an example; the JSON has them all.
+    Ten like problems, or doubts of one kind, are one line, with three subjects and an example; the JSON has them all.
     COHORT is a folder with participants.tsv, or the path of such a table. Subjects without an age can be explained,
     but not trained on. The exit code is that of a run: 0 where nobody would be left out, 4 where somebody would, 3
     where nobody would be left.
@@ -102,12 +103,13 @@ def _splits(cohort: Cohort, predictor: Path | None) -> dict[str, str]:
 
 
 def grouped(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row for all that are alike: warnings of one kind, and problems that differ in names and numbers alone."""
+    """One row for all that are alike: warnings of one kind, and `MANY` problems that differ in names and numbers alone.
+    """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["level"], row["kind"] or _FIGURES.sub("#", row["message"])), []).append(row)
     told = []
-    for some in groups.values():
+    for some in sorted(_parted(groups.values()), key=lambda some: int(some[0]["line"])):
         shown = {name: value for name, value in some[0].items() if name != "kind"}
         who = list(dict.fromkeys(row["participant_id"] for row in some if row["participant_id"]))
         if len(some) > 1:
@@ -116,6 +118,15 @@ def grouped(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             shown["message"] = f"{some[0]['kind']}: {shown['message']}"
         told.append(shown)
     return told
+
+
+def _parted(groups: Iterable[list[Mapping[str, Any]]]) -> Iterator[list[Mapping[str, Any]]]:
+    """The groups; a few like problems one by one, for each row is to be mended in its own line of the table."""
+    for some in groups:
+        if some[0]["level"] == "problem" and len(some) < MANY:
+            yield from ([row] for row in some)
+        else:
+            yield some
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

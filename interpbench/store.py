@@ -15,11 +15,9 @@ import platform
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
-from interpbench import __version__
 from interpbench.atomic import (
     atomic_path,
     make_folder,
@@ -36,6 +34,7 @@ from interpbench.cohort_table import read_table
 from interpbench.errors import ConflictError, InputError, UsageError
 from interpbench.locks import Hold, alone
 from interpbench.records import Maybe, fault_in, is_path
+from interpbench.software import software, versions
 
 __all__ = [
     "RunFolder",
@@ -44,6 +43,8 @@ __all__ = [
     "read_json",
     "sha256_of",
     "sidecar_of",
+    "software",
+    "versions",
     "write_json",
     "write_text",
     "write_tsv",
@@ -51,7 +52,6 @@ __all__ = [
 
 log = logging.getLogger("interpbench")
 
-PACKAGES = ("torch", "captum", "monai", "nibabel", "numpy", "scipy")  # that compute: another version, another run
 MANIFEST, FAILURES, SUMS, INPUTS = "manifest.json", "failures.tsv", "SHA256SUMS", "inputs.tsv"
 NOT_IDENTITY = ("started", "process", "command")  # in a manifest, but they do not make it another run
 _ASKED = {"kind": str, "interpbench": str, "versions": dict, "process": Maybe(dict), "command": Maybe(dict)}
@@ -269,22 +269,6 @@ def sidecar_of(product: Path) -> Path:
     """The JSON file that stands beside a product."""
     name = product.name.removesuffix(".gz")
     return product.with_name(name.removesuffix(Path(name).suffix) + ".json")
-
-
-def software() -> dict[str, Any]:
-    """What a run's identity says of the software: the versions of interpbench and of the packages that compute."""
-    return {"interpbench": __version__, "versions": versions()}
-
-
-def versions() -> dict[str, str]:
-    """The installed versions of the packages that compute."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from interpbench.cohort import SPLITS, Cohort, Problem, Subject, read_cohort, split_cohort
+from interpbench.cohort import SPLITS, Cohort, Problem, Subject, read_cohort
+from interpbench.cohort_split import split_cohort
 from interpbench.errors import InputError
 
 HEADER = "participant_id\tage\timage\n"

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from interpbench import InputError, read_cohort
-from interpbench.cohort import Subject, split_cohort
+from interpbench.cohort import Subject
 from interpbench.cohort_check import check_cohort
+from interpbench.cohort_split import split_cohort
 from interpbench.doubts import AGES, PERSON, SEVERAL, TWICE
 from interpbench.labels import person_of
 from interpbench.persons import doubts_about_people, doubts_about_splits, scans_of_one, twins

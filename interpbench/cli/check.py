@@ -90,7 +90,9 @@ def check(
     if bad:
         raise SubjectsFailed(f"{told}, {len(bad)} cannot.")
     doubtful = {one.subject or one.line for one in problems}
-    say(f"{told}; no problems" + (f", doubts about {len(doubtful)}" if doubtful else ""))
+    about = [f"{len(doubtful)} subject{'s' * (len(doubtful) != 1)}"] if doubtful else []
+    about += ["the predictor"] if doubts else []
+    say(f"{told}; no problems" + (f", doubts about {' and '.join(about)}" if about else ""))
 
 
 def _splits(cohort: Cohort, predictor: Path | None) -> dict[str, str]:

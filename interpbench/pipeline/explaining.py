@@ -29,7 +29,8 @@ from interpbench.pipeline.identity import (
     read_predictor,
     read_settings,
 )
-from interpbench.pipeline.map_run import Failed, MapRun
+from interpbench.pipeline.map_files import Failed
+from interpbench.pipeline.map_run import MapRun
 from interpbench.pipeline.overlap import AHEAD
 from interpbench.pipeline.own_fit import mark_own, own_files
 from interpbench.pipeline.provenance import predictor_record, target_of_run

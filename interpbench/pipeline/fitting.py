@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from interpbench import store
-from interpbench.cohort import SPLITS, split_cohort
+from interpbench.cohort import SPLITS
+from interpbench.cohort_split import split_cohort
 from interpbench.doubts import as_counts, from_counts
 from interpbench.errors import InputError, UsageError
 from interpbench.foreign import asking

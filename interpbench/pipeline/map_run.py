@@ -11,56 +11,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from interpbench import store
 from interpbench.cohort import Subject
 from interpbench.cut import Cut
-from interpbench.doubts import BOUND, METHOD, PREDICTOR, Doubt, as_record, from_record
-from interpbench.errors import InputError, InterpbenchError, PluginError, UsageError
+from interpbench.doubts import Doubt, from_record
+from interpbench.errors import InputError, InterpbenchError, UsageError
 from interpbench.interfaces import Explainer, Predictor
-from interpbench.pipeline.checking import MAP, doubts_about
+from interpbench.pipeline.checking import MAP
 from interpbench.pipeline.components import has_seed
 from interpbench.pipeline.identity import read_of_subject
 from interpbench.pipeline.images import recorded_path
+from interpbench.pipeline.map_files import Failed, MapFiles, Origin
 from interpbench.pipeline.mapping import Explained, described, explained, subject_seed
-from interpbench.pipeline.network_map import place_beside
 from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
-from interpbench.pipeline.prediction import outside_training, predict_one
+from interpbench.pipeline.prediction import predict_one
 from interpbench.pipeline.provenance import target_of_run
 from interpbench.pipeline.selection import log
-from interpbench.prepared import Prepared
 from interpbench.progress import track
 from interpbench.readout import bound_of
 from interpbench.recipe import Recipe
 from interpbench.records import ListOf, Maybe, read_record
 from interpbench.typical import Typical, unlike
 from interpbench.untouched import Restore, remembered
-from interpbench.volume import write_map
-
-
-@dataclass(frozen=True, eq=False)
-class Origin:
-    """What a map is told from, and what it needs to come back onto its image's grid: little more than a brain."""
-
-    subject: Subject
-    way_back: Prepared  # without its voxels
-    cut: Cut
-    read: Mapping[str, Any]  # as `read_of_subject` says it
-    held: str | None = None  # a sentence, where the network's last layer holds the prediction at its floor or ceiling
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A subject without a map, and why: its image could not be read, or the method or the predictor failed."""
-
-    subject: Subject
-    error: InterpbenchError
-    unread: bool
-
 
 Read = tuple[Tensor, Origin]  # the volume (1, I, J, K), and where it is from
 
@@ -90,13 +65,17 @@ class MapRun:
     details: dict[str, Any] = field(default_factory=dict)  # what the method decided by itself, once it is known
     late: list[Failed] = field(default_factory=list)  # who failed when the map was written
 
+    @property
+    def files(self) -> MapFiles:
+        """Where maps are written, and how."""
+        return MapFiles(
+            run=self.run, method=self.method, trained=self.trained, predictor_doubts=self.predictor_doubts,
+            details=self.details,
+        )  # fmt: skip
+
     def product(self, subject: Subject, name: str = MAP) -> Path:
         """Where a subject's map belongs, or one of its extras."""
-        return self.run.product(subject.id, f"desc-{label_of(self.method)}_{name}.nii.gz")
-
-    def network_product(self, subject: Subject) -> Path:
-        """Where a subject's map as the method made it belongs, on the network's grid."""
-        return place_beside(self.product(subject), label_of(self.method))
+        return self.files.product(subject, name)
 
     def explain(
         self, subjects: Sequence[Subject], batch_size: int, *, fail_fast: bool = False
@@ -147,7 +126,7 @@ class MapRun:
             record = read_record(store.sidecar_of(product), {"extras": Maybe(ListOf(str))}, "record of a map")
             if any(record.get(name) != value for name, value in self.read_by(subject).items()):
                 return False
-            if record.get("network_map") is not None and not self.run.done(self.network_product(subject)):
+            if record.get("network_map") is not None and not self.run.done(self.files.network_product(subject)):
                 return False
             return all(self.run.done(self.product(subject, name)) for name in record.get("extras") or ())
         except (InputError, UsageError):
@@ -213,74 +192,16 @@ class MapRun:
                 kept = _kept(result)
                 nothing = origin.cut.nothing_left(kept.map)
                 if nothing:  # it would be taken for an answer
-                    failures[subject.id] = self._says_nothing(origin, nothing)
+                    failures[subject.id] = self.files.says_nothing(origin, nothing)
                 else:
                     do(self.write, origin, record, kept)
         return [failures[subject.id] for subject in group if subject.id in failures]
 
-    def _says_nothing(self, origin: Origin, where: str) -> Failed:
-        held = f" ({origin.held})" if origin.held else ""
-        why = f"method {self.method!r}: the map is zero {where}: it says nothing about this subject{held}."
-        return Failed(origin.subject, PluginError(why), unread=False)
-
     def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> None:
-        """Write what was found, on the image's grid. Extras first: a map that is marked as done has all of them.
-
-        Where nothing of the map lies in the image's own brain, the subject is added to `late`, and nothing is written.
-        """
-        subject, prepared, cut = origin.subject, origin.way_back, origin.cut
-        back = cut.way_back(found.map, prepared)
-        if not back.any():
-            self.late.append(self._says_nothing(origin, "everywhere in the brain on the image's own grid"))
-            return
-        store.sidecar_of(self.product(subject)).unlink(missing_ok=True)
-        for name, values in found.extras.items():
-            extra = cut.way_back(values, prepared)
-            self._write_one(self.product(subject, name), prepared, extra, {**record, "extra": name})
-        share = cut.share_outside(found.map)
-        outside = outside_training(record["prediction"], self.trained, record["unit"])
-        judged = found.map if cut.whole else found.map[cut.brain]
-        told = [one if isinstance(one, Doubt) else Doubt(one, METHOD) for one in found.notes]
-        told += [Doubt(origin.held, BOUND)] if origin.held else []
-        of_predictor = [Doubt(one, PREDICTOR) for one in self.predictor_doubts]
-        doubts = [*of_predictor, *prepared.warnings, *doubts_about(judged), *told, outside, cut.doubt(share)]
-        whole = {
-            **record,
-            "signed": self.run.manifest["signed"],
-            "whole": cut.whole,
-            "mass_outside_brain": share,
-            "network_map": self._keep_on_network_grid(subject, prepared, found.map, back, record),
-            "extras": list(found.extras),
-            **({"details": self.details} if self.details else {}),
-            **({"measured": found.measured} if found.measured else {}),
-            **as_record(doubt for doubt in doubts if doubt),
-            "predictor_warnings": list(self.predictor_doubts),
-        }
-        self._write_one(self.product(subject), prepared, back, whole)
-
-    def _keep_on_network_grid(
-        self, subject: Subject, prepared: Prepared, map: Tensor, back: NDArray[np.float32], record: Mapping[str, Any]
-    ) -> dict[str, str] | None:
-        """Keep the map as the method made it, on the network's grid, unless the one written gives it back bit by bit.
-
-        Returns:
-            What the map's sidecar says of it: its file's name and SHA-256; None where there is none.
-        """
-        product = self.network_product(subject)
-        store.sidecar_of(product).unlink(missing_ok=True)
-        if prepared.exact and torch.equal(prepared.to_network_grid(back), map):
-            product.unlink(missing_ok=True)  # of an earlier run
-            return None
-        write_map(product, map, affine=prepared.affine)
-        self.run.mark_done(product, {**record, "space": "network"})
-        return {"file": product.name, "sha256": store.sha256_of(product)}
-
-    def _write_one(
-        self, product: Path, prepared: Prepared, values: NDArray[np.float32], record: Mapping[str, Any]
-    ) -> None:
-        store.sidecar_of(product).unlink(missing_ok=True)  # never an old sidecar beside a new map
-        write_map(product, values, like=prepared.source)
-        self.run.mark_done(product, record)
+        """Write what was found; a subject of whom nothing can be written is added to `late`."""
+        failed = self.files.write(origin, record, found)
+        if failed is not None:
+            self.late.append(failed)
 
     def record(self, origin: Origin, prediction: float) -> dict[str, Any]:
         """Where a map and its extras come from."""
@@ -302,11 +223,6 @@ class MapRun:
             "unit": self.predictor.unit,
             "versions": self.run.manifest["versions"],
         }
-
-
-def label_of(method: str) -> str:
-    """The method in a file's name: a BIDS label holds letters and digits only."""
-    return method.replace("-", "").replace("_", "")
 
 
 def _kept(found: Explained) -> Explained:

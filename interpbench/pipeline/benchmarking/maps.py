@@ -16,7 +16,7 @@ from interpbench.errors import InputError, UsageError
 from interpbench.interfaces import Predictor
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.identity import read_of_subject
-from interpbench.pipeline.map_run import label_of
+from interpbench.pipeline.map_files import label_of
 from interpbench.pipeline.mapping import maps_of
 from interpbench.pipeline.network_map import on_network_grid
 from interpbench.prepared import Prepared

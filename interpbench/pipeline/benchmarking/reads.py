@@ -21,7 +21,7 @@ from interpbench.pipeline.identity import (
     read_component,
     read_of_subject,
 )
-from interpbench.pipeline.map_run import label_of
+from interpbench.pipeline.map_files import label_of
 from interpbench.pipeline.network_map import place_beside
 from interpbench.registry import discover
 from interpbench.source_code import source_sha256

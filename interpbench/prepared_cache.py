@@ -23,11 +23,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interpbench import __version__
 from interpbench.atomic import atomic_path, sha256_of
 from interpbench.brain import RULES
 from interpbench.doubts import as_record, from_record
 from interpbench.errors import InputError, InterpbenchError, UsageError
+from interpbench.software import software
 
 if TYPE_CHECKING:
     from interpbench.cohort import Subject
@@ -108,8 +108,8 @@ def key_of(subject: Subject, recipe: Recipe) -> str:
         files = [sha256_of(subject.image), sha256_of(subject.mask) if subject.mask else None]
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error
-    versions = [__version__, str(torch.__version__), f"brain rules {RULES}"]
-    depends = {"files": files, "recipe": recipe.to_json(), **subject.rules.to_json(), "versions": versions}
+    read = {"files": files, "recipe": recipe.to_json(), "nan_to_zero": subject.rules.nan_to_zero}
+    depends = {**read, **software(), "brain_rules": RULES}
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
 

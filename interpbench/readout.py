@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from interpbench.errors import InputError, message_of
+from interpbench.foreign import asking
 from interpbench.interfaces import Predictor
 from interpbench.untouched import untouched
 
@@ -142,7 +143,8 @@ def bound_of(predictor: Predictor, volume: Tensor) -> Bound | None:
 def _at_the_end(predictor: Predictor, volume: Tensor, look: Callable[[Any], Any]) -> Any:
     """What a look at the bounding node finds; None where there is none."""
     try:
-        with untouched(predictor.module, volume), torch.enable_grad(), _graph_alone(_FEW):
+        looking = asking("the predictor", volume)
+        with looking, untouched(predictor.module, volume), torch.enable_grad(), _graph_alone(_FEW):
             node = _limiting(predictor.predict(volume.detach().clone().requires_grad_(True)).grad_fn)
             return None if node is None else look(node)
     except Exception as error:  # as in `check_readout`

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+from interpbench.foreign import asking
 from interpbench.interfaces import Predictor
 from interpbench.registry import one_line
 from interpbench.untouched import untouched
@@ -82,10 +83,13 @@ class _Asking:
         self.predictor = predictor
 
     def alone(self, volume: Tensor) -> float:
-        return float(self.predictor.predict(volume[None]).double().reshape(()))
+        with asking("the predictor", volume[None]):
+            return float(self.predictor.predict(volume[None]).double().reshape(()))
 
     def together(self, volumes: Sequence[Tensor]) -> list[float]:
-        found = self.predictor.predict(torch.stack(list(volumes))).double()
+        stacked = torch.stack(list(volumes))
+        with asking("the predictor", stacked):
+            found = self.predictor.predict(stacked).double()
         if found.shape != (len(volumes),):
             raise ValueError(f"gives {tuple(found.shape)} numbers for {len(volumes)} volumes")
         return [float(one) for one in found]

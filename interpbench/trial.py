@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from interpbench.errors import InputError
+from interpbench.foreign import asking
 from interpbench.interfaces import Predictor
 from interpbench.readout import Bound, bound_of
 from interpbench.registry import one_line
@@ -123,7 +124,8 @@ def _try_gradient(predictor: Predictor, volumes: Tensor) -> Trial:
     with untouched(predictor.module, volumes), torch.enable_grad():
         for volume in volumes:
             try:
-                found = _gradient(predictor, volume)
+                with asking("the predictor", volume[None]):
+                    found = _gradient(predictor, volume)
             except Exception as error:  # another's code
                 if no_memory(error):
                     log.info("trial: memory is too short for a gradient")

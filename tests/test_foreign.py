@@ -604,7 +604,7 @@ def test_of_subjects_for_whom_a_method_raises_each_is_listed_and_the_others_have
 def test_of_subjects_for_whom_the_predictor_raises_each_is_listed_and_the_others_have_numbers(
     toy_cohort: Path, offered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("interpbench.pipeline.prediction.check_readout", lambda *_: ())
+    monkeypatch.setattr("interpbench.pipeline.prediction.try_before_use", lambda *_: ())
     for start in range(0, len(WAYS), 20):
         ways = WAYS[start : start + 20]
         Boom.turns = [name for way in ways for name in (way, "")] + [""] * 40

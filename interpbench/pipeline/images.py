@@ -22,7 +22,7 @@ MOST_HASHED = 10_000  # files whose name tells nothing, in one search
 class Gone(InputError):
     """An image or mask that is not to be found; `file` is where it should be, `why` what is the matter."""
 
-    def __init__(self, file: PurePath, why: str) -> None:
+    def __init__(self, file: PurePath | str, why: str = "is gone") -> None:
         super().__init__(f"{file}: {why}")
         self.file, self.why = Path(file), why
 

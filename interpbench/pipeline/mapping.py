@@ -112,7 +112,8 @@ def described(explainer: Explainer, predictor: Predictor, volumes: Tensor, metho
     """
     with untouched(predictor.module, volumes):
         try:
-            found = explainer.describe(predictor, volumes)
+            with asking(f"method {method!r}", volumes):
+                found = explainer.describe(predictor, volumes)
         except Exception as error:  # another's code
             log.debug("method %r cannot describe what it does: %s", method, error)
             return {}

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from interpbench.cohort import Subject
 from interpbench.errors import InputError
+from interpbench.foreign import asking
 from interpbench.interfaces import Predictor
 from interpbench.model import doubts_of
 from interpbench.pipeline.provenance import predictor_record
@@ -89,7 +90,7 @@ def doubts_of_cohort(predictor: Predictor, who: str | Path, subjects: Sequence[S
         volume = volume_of(place)
         try:
             if volume is not None:
-                with torch.no_grad():
+                with torch.no_grad(), asking("the predictor", volume):
                     predictions[subject.id] = float(predictor.predict(volume).double().reshape(()))
         except Exception as error:  # another's code
             raise InputError(f"{who}: cannot predict sub-{subject.id}: {one_line(error)}.") from error

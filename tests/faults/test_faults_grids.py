@@ -74,7 +74,7 @@ def maps(
     toy_model: Path, tmp_path_factory: pytest.TempPathFactory, command: Callable[..., Any]
 ) -> Callable[[str, str], tuple[Any, Any, dict[str, Any]]]:
     """`maps(name, method)`: the image of that name, its map and its sidecar."""
-    cohort = tmp_path_factory.mktemp("grids")
+    cohort, out = tmp_path_factory.mktemp("grids"), tmp_path_factory.mktemp("maps")
     plain = nibabel.Nifti1Image(head(world(SHAPE, affine := placed(SHAPE, (2, 2, 2)))), affine)
     images = {
         codes: plain.as_reoriented(ornt_transform(io_orientation(affine), axcodes2ornt(codes))) for codes in CODES
@@ -92,11 +92,11 @@ def maps(
     (cohort / "participants.tsv").write_text("\n".join(rows) + "\n")
     for method in METHODS:
         given = ["--predictor", toy_model, "--method", method, "--split", "all", "--device", "cpu"]
-        code, _, told = command("explain", cohort, *given, "--out", cohort / method)
+        code, _, told = command("explain", cohort, *given, "--out", out / method)
         assert code == 0, told
 
     def found(name: str, method: str) -> tuple[Any, Any, dict[str, Any]]:
-        folder = cohort / method / f"sub-{labels[name]}"
+        folder = out / method / f"sub-{labels[name]}"
         (map,), (sidecar,) = folder.glob("*_importance.nii.gz"), folder.glob("*_importance.json")
         return nibabel.load(cohort / f"{labels[name]}.nii.gz"), nibabel.load(map), json.loads(sidecar.read_text())
 

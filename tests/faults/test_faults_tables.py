@@ -81,9 +81,9 @@ def checked(folder: Path, command: Run) -> tuple[tuple[int, str, str], list[dict
     rows = ["sub-00\t44\tx.nii.gz", *(row for row, _ in ROWS.values()), *(row for row, _ in SOUND.values())]
     table = folder / "rows.tsv"
     table.write_text("\n".join([HEADER, *rows]) + "\n")
-    came = command("check", table, "--json", folder / "rows.json")
+    came = command("check", table, "--json", folder / "problems.json")
     lines = {name: number for number, name in enumerate([*ROWS, *SOUND], start=3)}
-    return came, json.loads((folder / "rows.json").read_text())["problems"], lines
+    return came, json.loads((folder / "problems.json").read_text())["problems"], lines
 
 
 @pytest.mark.parametrize("fault", ROWS)

@@ -92,11 +92,11 @@ def maps(
     (cohort / "participants.tsv").write_text("\n".join(rows) + "\n")
     for method in METHODS:
         given = ["--predictor", toy_model, "--method", method, "--split", "all", "--device", "cpu"]
-        code, _, told = command("explain", cohort, *given, "--out", cohort / method)
+        code, _, told = command("explain", cohort, *given, "--out", cohort / "derivatives" / method)
         assert code == 0, told
 
     def found(name: str, method: str) -> tuple[Any, Any, dict[str, Any]]:
-        folder = cohort / method / f"sub-{labels[name]}"
+        folder = cohort / "derivatives" / method / f"sub-{labels[name]}"
         (map,), (sidecar,) = folder.glob("*_importance.nii.gz"), folder.glob("*_importance.json")
         return nibabel.load(cohort / f"{labels[name]}.nii.gz"), nibabel.load(map), json.loads(sidecar.read_text())
 

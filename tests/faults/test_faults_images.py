@@ -200,11 +200,11 @@ def ran(toy_model: Path, tmp_path_factory: pytest.TempPathFactory, command: Call
     enter("sound", "sound.nii.gz")
     (cohort / "participants.tsv").write_text("\n".join(["participant_id\timage", *rows]) + "\n")
     before = {path.name: path.read_bytes() for path in cohort.glob("*.nii*") if path.is_file()}
-    checked = command("check", cohort, "--predictor", toy_model, "--json", cohort / "problems.json")
+    checked = command("check", cohort, "--predictor", toy_model, "--json", cohort / "derivatives" / "problems.json")
     given = ["--predictor", toy_model, "--method", "saliency", "--split", "all", "--device", "cpu"]
-    explained = command("explain", cohort, *given, "--out", cohort / "maps")
-    problems = json.loads((cohort / "problems.json").read_text())["problems"]
-    return Ran(cohort, cohort / "maps", checked, explained, problems, labels, before)
+    explained = command("explain", cohort, *given, "--out", cohort / "derivatives" / "maps")
+    problems = json.loads((cohort / "derivatives" / "problems.json").read_text())["problems"]
+    return Ran(cohort, cohort / "derivatives" / "maps", checked, explained, problems, labels, before)
 
 
 def test_the_exit_code_says_that_some_failed_and_the_inputs_are_as_they_were(ran: Ran) -> None:
@@ -259,8 +259,8 @@ def test_what_is_no_number_is_taken_as_0_where_that_is_asked_for(
     (tmp_path / "x.nii.gz").write_bytes(squeezed(changed((3, 5, 7), np.nan)))
     (tmp_path / "participants.tsv").write_text("participant_id\timage\n01\tx.nii.gz\n")
     given = ["--predictor", toy_model, "--method", "saliency", "--split", "all", "--device", "cpu"]
-    assert run("explain", tmp_path, *given, "--out", tmp_path / "refused")[0] != 0
-    assert run("explain", tmp_path, *given, "--nan-to-zero", "--out", tmp_path / "maps")[0] == 0
-    (path,) = (tmp_path / "maps").glob("sub-01/*_importance.json")
+    assert run("explain", tmp_path, *given, "--out", tmp_path / "derivatives" / "refused")[0] != 0
+    assert run("explain", tmp_path, *given, "--nan-to-zero", "--out", tmp_path / "derivatives" / "maps")[0] == 0
+    (path,) = (tmp_path / "derivatives" / "maps").glob("sub-01/*_importance.json")
     (warning,) = [one for one in json.loads(path.read_text())["warnings"] if "not finite" in one]
     assert "1 voxels are not finite numbers, the first at index (3, 5, 7); taken as 0" in warning

@@ -18,6 +18,8 @@ from interpbench.taken import Taken
 
 DERIVATIVES = "derivatives"  # where BIDS puts what was made of a cohort, inside its folder
 TRUTH = "truth.nii.gz"  # of a cohort, beside its table
+PREDICTED = ("predictor", "unit", "n", "figures", "warnings", "failures")  # in the record beside `predict`'s table
+CHECKED = ("table", "subjects", "problems")  # in `check`'s JSON
 _READ = {"fitted": "the fit", "regions": "the atlas", "config": "the configuration file", "maps": "the folder of maps"}
 _OPTIONS = ("options", "grid", "arguments")
 _FILES = ("image", "mask", "truth")  # columns of a cohort's table
@@ -60,11 +62,21 @@ def _take_cohort(taken: Taken, cohort: Path) -> None:
             taken.add(cohort, "the cohort", but=DERIVATIVES)
         return
     taken.add(table, "the cohort's table")
-    taken.add(table.with_suffix(".json"), "the cohort's JSON")
+    beside = table.with_suffix(".json")
+    if os.path.lexists(beside) and not _is_ours(beside):
+        taken.add(beside, "the cohort's JSON")
     if (table.parent / TRUTH).is_file():
         taken.add(table.parent / TRUTH, "the cohort's truth")
     with contextlib.suppress(InputError):
         _take_rows(taken, *read_table(table), os.path.join(os.getcwd(), table.parent))
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether `check` or `predict` wrote the JSON beside a table, which then is not the table's own."""
+    with contextlib.suppress(InputError):
+        found = read_json(file)
+        return isinstance(found, dict) and any(set(keys) <= set(found) for keys in (PREDICTED, CHECKED))
+    return False
 
 
 def _take_rows(taken: Taken, names: Iterable[str], rows: Iterable[Row], root: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from interpbench.atomic import read_json
 from interpbench.errors import ConflictError, InputError, UsageError
-from interpbench.inputs import taken_by
+from interpbench.inputs import CHECKED, PREDICTED, taken_by
 from interpbench.store import refuse_foreign, sidecar_of
 from interpbench.taken import Taken
 
@@ -39,8 +39,6 @@ WRITTEN: Mapping[str, Mapping[str, str]] = {  # by each command: its value that 
     "trust": {},
     "demo": {"out": FOLDER},
 }
-PREDICTED = ("predictor", "unit", "n", "figures", "warnings", "failures")  # in the record beside `predict`'s table
-CHECKED = ("table", "subjects", "problems")  # in `check`'s JSON
 _WORDS = {"out": "output", "cache": "cache", "json_out": "JSON file"}
 _checked: ContextVar[str] = ContextVar("_checked", default="")  # the command whose places are checked already
 

@@ -49,7 +49,7 @@ class Taken:
             subject: whose file it is: a folder `sub-SUBJECT` above it is taken as a whole.
         """
         reading = Reading(what, os.fspath(path), but, subject)
-        place = os.path.join(os.getcwd(), reading.path)  # `..` waits until links are followed
+        place = reading.path if os.path.isabs(reading.path) else os.path.join(os.getcwd(), reading.path)
         folder, name = os.path.split(place.rstrip(os.sep) or os.sep)
         self.add_in(self.folder(folder, reading), name, reading)
 
@@ -97,30 +97,35 @@ class Taken:
                     return "holds", self.above[key]
         return None
 
-    def folder(self, path: str, reading: Reading) -> str:
+    def folder(self, path: str, reading: Reading, links: int = LINKS) -> str:
         """Where a folder really lies; it, and what it lies in, are noted as holding what is read."""
-        known = self._real.get(path)
-        if known is not None:
-            return known
-        above, name = os.path.split(path)
-        if above == path:  # the root
-            self._note(path, reading)
-            self._real[path] = path
-            return path
-        base = self.folder(above, reading)
-        real = os.path.normpath(os.path.join(base, name)) if name in _DOTS else os.path.join(base, name)
-        if name not in _DOTS:
-            found = self._note(real, reading)
-            if found is not None and stat.S_ISLNK(found.st_mode):
-                self._real[path] = real  # so that a circle of links ends here
-                real = self.folder(os.path.join(base, os.readlink(real)), reading)
-        self._real[path] = real
+        below: list[tuple[str, str]] = []
+        here = path
+        while (real := self._real.get(here)) is None:
+            above, name = os.path.split(here)
+            if above == here:  # the root
+                real = self._real[here] = here
+                self._note(here, reading)
+                break
+            below.append((here, name))
+            here = above
+        for here, name in reversed(below):
+            base, real = real, f"{real.rstrip(os.sep)}{os.sep}{name}"
+            if name in _DOTS:
+                real = os.path.normpath(real)
+            else:
+                found = self._note(real, reading)
+                if found is not None and stat.S_ISLNK(found.st_mode) and links:
+                    self._real[here] = real  # so that a circle of links ends here
+                    real = self.folder(os.path.join(base, os.readlink(real)), reading, links - 1)
+            self._real[here] = real
         return real
 
     def _note(self, place: str, reading: Reading) -> os.stat_result | None:
         found = _status(place)
-        for key in _keys(place, found):
-            self.above.setdefault(key, reading)
+        self.above.setdefault(place, reading)
+        if found is not None and found.st_ino:
+            self.above.setdefault((found.st_dev, found.st_ino), reading)
         return found
 
 

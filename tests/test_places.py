@@ -256,6 +256,20 @@ def test_a_link_inside_the_output_leads_nowhere_that_is_read(tree: Path) -> None
         check_places("explain", {"cohort": tree / READ["cohort"], "out": out})
 
 
+def test_a_path_of_two_thousand_folders_is_read_as_any(tree: Path) -> None:
+    check_places("train", {"cohort": tree / READ["cohort"], "out": tree / "out", "options": {"file": "a/" * 1900}})
+    model = tree / READ["predictor"]
+    with pytest.raises(UsageError):
+        check_places("predict", {"predictor": model, "out": model / ("a/" * 1900)})
+    before = tree / "0"
+    before.mkdir()
+    for number in range(1, 60):
+        (tree / str(number)).symlink_to(tree / str(number - 1))
+    for number in (30, 59):
+        link = tree / str(number)
+        check_places("train", {"cohort": link / "x", "predictor": link, "out": tree / "out"})
+
+
 def test_a_circle_of_links_ends(tree: Path) -> None:
     (tree / "a").symlink_to(tree / "b")
     (tree / "b").symlink_to(tree / "a")
@@ -265,7 +279,7 @@ def test_a_circle_of_links_ends(tree: Path) -> None:
     check_places("train", {"cohort": tree / READ["cohort"], "predictor": tree / "a" / "x", "out": tree / "out"})
 
 
-@pytest.mark.parametrize("name", ["\0", "x" * 5000, "/".join(["x" * 200] * 25), "\ud800"])
+@pytest.mark.parametrize("name", ["\0", "x" * 5000, "/".join(["x" * 200] * 25), "a/" * 2500, "\ud800"])
 def test_a_name_that_no_file_can_have_is_refused(name: str, tree: Path) -> None:
     for command, given in (("train", {"out": tree / name}), ("predict", {"out": tree / f"{name}.tsv"})):
         with pytest.raises(UsageError) as refused:

@@ -144,6 +144,7 @@ def test_the_same_command_again_makes_no_map_and_measures_nobody_twice(entered, 
     assert first == second
 
 
+@pytest.mark.slow
 def test_an_interrupted_benchmark_loses_the_subject_in_hand_only(
     entered, toy_cohort, toy_model, tmp_path, monkeypatch
 ):
@@ -299,6 +300,7 @@ class Line(Predictor):
         return self.toy.predict(volumes)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*backward hook.*:UserWarning", "ignore:Setting forward, backward hooks")
 def test_on_a_linear_predictor_gradients_find_every_weight_and_random_maps_none(toy_plugin, toy_cohort, tmp_path):
     toy_plugin.offer("predictor", "line", Line)

@@ -75,6 +75,7 @@ def failed(folder: Path) -> list[str]:
     return [line.split("\t")[0] for line in (folder / "failures.tsv").read_text().splitlines()[1:]]
 
 
+@pytest.mark.slow
 def test_maps_and_population_are_the_same_bytes_for_any_number_of_shards_in_any_order(job, tmp_path: Path) -> None:
     expected: dict[str, bytes] = {}
     for number in SHARDS:

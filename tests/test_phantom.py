@@ -61,6 +61,7 @@ def test_the_truth_is_where_the_mean_subject_changes_and_small(anatomy: Anatomy)
     assert 0.01 < truth.region.sum() / anatomy.brain.sum() < 0.06
 
 
+@pytest.mark.slow
 def test_the_same_seed_writes_the_same_bytes_and_another_does_not(tmp_path: Path) -> None:
     first, again, other = (
         digests(write_phantom(tmp_path / name, subjects=3, voxel_size=8.0, seed=seed))
@@ -70,6 +71,7 @@ def test_the_same_seed_writes_the_same_bytes_and_another_does_not(tmp_path: Path
     assert first["truth.nii.gz"] == other["truth.nii.gz"] and first["participants.tsv"] != other["participants.tsv"]
 
 
+@pytest.mark.slow
 def test_writing_again_changes_nothing_and_another_phantom_is_refused(tmp_path: Path) -> None:
     write_phantom(tmp_path / "a", subjects=2, voxel_size=8.0)
     before = digests(tmp_path / "a")

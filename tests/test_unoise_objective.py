@@ -63,6 +63,7 @@ def test_antithetic_noise_gives_the_derivative_of_the_mean_of_both_losses(settin
     torch.testing.assert_close(both, (ends[0] + ends[1]) / 2, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_for_a_linear_predictor_the_recalibrated_gradient_has_no_noise_and_is_the_expectation() -> None:
     weights = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
     predictor, noise = linear_predictor(weights), Noise(0.0, 1.0)

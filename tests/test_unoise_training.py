@@ -33,6 +33,7 @@ def same_state(first: UNoise, second: UNoise) -> bool:
     return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
     predictor: ToyPredictor, samples: list[Sample]
 ) -> None:
@@ -90,6 +91,7 @@ def mean_mask(predictor: ToyPredictor, r: float) -> float:
     return 1 - float(fitted.explain(predictor, samples[33].volume[None])[0][brain].mean())
 
 
+@pytest.mark.slow
 def test_without_a_reward_for_noise_the_mask_goes_to_0_and_with_an_endless_one_to_1() -> None:
     everywhere = linear_predictor(torch.full(SHAPE, 0.5))
     assert mean_mask(everywhere, 1e-9) < 0.05

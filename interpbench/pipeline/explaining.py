@@ -9,6 +9,7 @@ from typing import Any
 
 from interpbench import store
 from interpbench.cohort import Cohort, Subject
+from interpbench.doubts import from_record
 from interpbench.errors import SubjectsFailed, UsageError, nearest_kind
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.locks import alone
@@ -51,7 +52,6 @@ from interpbench.pipeline.shards import shard_of, share_of
 from interpbench.pipeline.trying import equal_of_subjects, try_before_use
 from interpbench.places import check_places
 from interpbench.readout import ends_in_bound
-from interpbench.records import NUMBER, Maybe, read_record
 from interpbench.store import FAILURES
 from interpbench.trust import Names, code_named_by, names_of
 from interpbench.typical import typical_of
@@ -178,24 +178,17 @@ def explain(
         run.write_failures(bad)
         finish(bad, run.path / FAILURES, 0)
     done, failed = work.explain(subjects, batch_size, fail_fast=fail_fast)
-    for sentence in equal_of_subjects(model, subjects, _predictions(work, subjects), where):
+    there = work.records_of(subjects)
+    predictions = {**{label: float(record["prediction"]) for label, record in there.items()}, **work.predictions}
+    for sentence in equal_of_subjects(model, subjects, predictions, where):
         log.warning("%s", sentence)
     rows = bad + [failure(one.subject.id, one.subject.image, one.error) for one in failed]
     run.write_failures(rows, _about(subjects, bad) if participants or part[1] > 1 else None)
-    told = work.doubts_of(subjects)
-    count_doubts(told, len(told))
+    count_doubts({label: from_record(record) for label, record in there.items()}, len(there))
     if failed and not done:
         _end_where_all_failed_alike(failed)
     finish(rows, run.path / FAILURES, len(done))
     return done
-
-
-def _predictions(work: MapRun, subjects: Sequence[Subject]) -> dict[str, float]:
-    """The predictions of this run and of the maps that were there before, by label."""
-    known = {subject.id: store.sidecar_of(work.product(subject)) for subject in subjects}
-    before = {label: read_record(path, {"prediction": Maybe(NUMBER)}, "record of a map")["prediction"]
-              for label, path in known.items() if label not in work.predictions and path.is_file()}  # fmt: skip
-    return {**{label: float(one) for label, one in before.items() if one is not None}, **work.predictions}
 
 
 def _end_where_all_failed_alike(failed: Sequence[Failed]) -> None:

@@ -5,6 +5,7 @@ While the method works on some subjects, the next are read and the maps of those
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,6 @@ from torch import Tensor
 from interpbench import store
 from interpbench.cohort import Subject
 from interpbench.cut import Cut
-from interpbench.doubts import Doubt, from_record
 from interpbench.errors import InputError, InterpbenchError, UsageError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP
@@ -33,7 +33,7 @@ from interpbench.pipeline.selection import log
 from interpbench.progress import track
 from interpbench.readout import bound_of
 from interpbench.recipe import Recipe
-from interpbench.records import ListOf, Maybe, read_record
+from interpbench.records import NUMBER, ListOf, Maybe, read_record
 from interpbench.typical import Typical, unlike
 from interpbench.untouched import Restore, remembered
 
@@ -108,15 +108,15 @@ class MapRun:
         made = [self.product(subject) for subject in subjects if subject.id not in without]
         return [path for path in made if not fail_fast or path.is_file()], failures
 
-    def doubts_of(self, subjects: Iterable[Subject]) -> dict[str, tuple[Doubt, ...]]:
-        """The doubts about every map that is there, by label, as its sidecar has them."""
+    def records_of(self, subjects: Iterable[Subject]) -> dict[str, dict[str, Any]]:
+        """What the sidecars of this run's maps say, by label."""
         found = {}
         for subject in subjects:
             sidecar = store.sidecar_of(self.product(subject))
-            if sidecar.is_file():
-                record = store.read_json(sidecar)
-                found[subject.id] = from_record(record if isinstance(record, dict) else {})
-        return found
+            with contextlib.suppress(InputError):  # of a map that could not be made again
+                if sidecar.is_file():
+                    found[subject.id] = read_record(sidecar, {"run": str, "prediction": NUMBER}, "record of a map")
+        return {label: record for label, record in found.items() if record["run"] == self.run.identity}
 
     def _is_done(self, subject: Subject) -> bool:
         product = self.product(subject)

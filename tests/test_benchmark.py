@@ -115,6 +115,7 @@ def table(folder: Path, name: str = "measures") -> list[dict[str, str]]:
 SETTINGS = {"measures": ["height"], "device": "cpu", "floors": False, "processes": 1}  # in which calls are counted
 
 
+@pytest.mark.slow
 def test_a_third_partys_method_and_measure_appear_in_the_table(entered, toy_cohort, toy_model, tmp_path):
     found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness", "noise"], **SETTINGS)
     rows = table(tmp_path / "out")
@@ -129,6 +130,7 @@ def test_a_third_partys_method_and_measure_appear_in_the_table(entered, toy_coho
     assert found["results"]["height"]["methods"]["steepness"]["n"] == 6 == found["n"]
 
 
+@pytest.mark.slow
 def test_the_sidecar_tells_unit_and_direction_of_each_measure(entered, toy_cohort, toy_model, tmp_path):
     benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **SETTINGS)
     sidecar = json.loads((tmp_path / "out" / "measures.json").read_text())
@@ -136,6 +138,7 @@ def test_the_sidecar_tells_unit_and_direction_of_each_measure(entered, toy_cohor
     assert (height["unit"], height["direction"], height["metric"]) == ("years", "higher", "height")
 
 
+@pytest.mark.slow
 def test_the_same_command_again_makes_no_map_and_measures_nobody_twice(entered, toy_cohort, toy_model, tmp_path):
     first = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **SETTINGS)
     made, measured = len(Slope.calls), len(Height.calls)
@@ -168,6 +171,7 @@ def test_an_interrupted_benchmark_loses_the_subject_in_hand_only(
     assert found["results"] == whole["results"]
 
 
+@pytest.mark.slow
 def test_a_method_that_does_not_apply_is_told_and_hinders_nobody(entered, toy_cohort, toy_model, tmp_path):
     found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["capsules", "steepness"], **SETTINGS)
     notes = {one["name"]: one["note"] for one in found["methods"]}
@@ -176,6 +180,7 @@ def test_a_method_that_does_not_apply_is_told_and_hinders_nobody(entered, toy_co
     assert rows and all(row["value"] == "n/a" and "no capsules" in row["note"] for row in rows)
 
 
+@pytest.mark.slow
 def test_a_method_that_fails_on_some_subjects_is_missing_there_only(entered, toy_cohort, toy_model, tmp_path):
     found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["breaks", "steepness"], **SETTINGS)
     rows = [row for row in table(tmp_path / "out") if row["method"] == "breaks"]
@@ -184,6 +189,7 @@ def test_a_method_that_fails_on_some_subjects_is_missing_there_only(entered, toy
     assert found["results"]["height"]["methods"]["breaks"]["n"] == 6 - len(bad)
 
 
+@pytest.mark.slow
 def test_maps_that_explain_made_are_taken(entered, toy_cohort, toy_model, tmp_path):
     explain(toy_cohort, toy_model, tmp_path / "maps", method="steepness", device="cpu")
     Slope.calls.clear()
@@ -204,6 +210,7 @@ def test_maps_of_another_predictor_are_refused(entered, toy_cohort, toy_model, t
         benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], maps=[maps], **SETTINGS)
 
 
+@pytest.mark.slow
 def test_options_reach_the_method_and_the_measure_they_name(entered, toy_cohort, toy_model, tmp_path):
     plain = benchmark(toy_cohort, toy_model, tmp_path / "a", methods=["steepness"], **SETTINGS)
     twice = benchmark(
@@ -216,6 +223,7 @@ def test_options_reach_the_method_and_the_measure_they_name(entered, toy_cohort,
         benchmark(toy_cohort, toy_model, tmp_path / "c", methods=["steepness"], options=wrong, **SETTINGS)
 
 
+@pytest.mark.slow
 def test_measures_that_explain_again_are_taken_of_some_subjects(entered, toy_cohort, toy_model, tmp_path):
     settings = {**SETTINGS, "measures": ["again"], "repeats": 2}
     benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **settings)
@@ -223,6 +231,7 @@ def test_measures_that_explain_again_are_taken_of_some_subjects(entered, toy_coh
     assert len({row["participant_id"] for row in rows}) == 2 and all(float(row["value"]) == 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_another_benchmark_in_the_same_folder_is_refused(entered, toy_cohort, toy_model, tmp_path):
     benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **SETTINGS)
     with pytest.raises(ConflictError):
@@ -237,6 +246,7 @@ def test_an_unknown_name_gets_the_nearest_one(entered, toy_cohort, toy_model, tm
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_template_is_the_mean_map_of_the_method_asked_for(entered, toy_cohort, toy_model, tmp_path):
     settings = {**SETTINGS, "floors": True, "template_of": "steepness", "blur": 0}
     benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["breaks", "steepness"], **settings)
@@ -247,12 +257,14 @@ def test_the_template_is_the_mean_map_of_the_method_asked_for(entered, toy_cohor
     assert float(template[0, 0, 0]) == 0 < float(mean.max())
 
 
+@pytest.mark.slow
 def test_a_metric_can_be_asked_for_by_one_of_its_measures(entered, toy_cohort, toy_model, tmp_path):
     settings = {**SETTINGS, "measures": ["spread"]}
     found = benchmark(toy_cohort, toy_model, tmp_path / "out", methods=["steepness"], **settings)
     assert [one["name"] for one in found["measures"]] == ["height", "spread"]
 
 
+@pytest.mark.slow
 def test_a_metric_that_breaks_its_declaration_is_named_and_hinders_nobody(
     entered, toy_cohort, toy_model, tmp_path, monkeypatch
 ):
@@ -264,6 +276,7 @@ def test_a_metric_that_breaks_its_declaration_is_named_and_hinders_nobody(
     assert values["height"] == "n/a" and float(values["again"]) == 0
 
 
+@pytest.mark.slow
 def test_a_smaller_number_of_subjects_is_drawn_by_the_seed(entered, toy_cohort, toy_model, tmp_path):
     settings = {**SETTINGS, "methods": ["steepness"], "subjects": 3}
     first = benchmark(toy_cohort, toy_model, tmp_path / "a", **settings)
@@ -271,6 +284,7 @@ def test_a_smaller_number_of_subjects_is_drawn_by_the_seed(entered, toy_cohort, 
     assert first["n"] == 3 and first["subjects"] == again["subjects"]
 
 
+@pytest.mark.slow
 def test_the_command_line_writes_tables_and_a_page(entered, toy_cohort, toy_model, tmp_path, run):
     code, out, err = run(
         "benchmark", toy_cohort, "--predictor", toy_model, "--methods", "steepness,noise", "--measures", "height",

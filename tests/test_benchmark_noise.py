@@ -81,6 +81,7 @@ def test_losses_of_our_steps_are_those_of_plain_arithmetic(benchmarks: SimpleNam
         assert row["relative_difference"] < (1e-2 if "bfloat16" in row["side"] else 1e-5)
 
 
+@pytest.mark.slow
 def test_every_side_does_a_step_that_changes_its_weights(benchmarks: SimpleNamespace, asked: Namespace) -> None:
     found = benchmarks.noise_step.seconds_of(asked)
     assert set(found) == {side.name for side in benchmarks.noise_step.SIDES}

@@ -171,6 +171,7 @@ def runs(pid: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 @forks
 def test_the_number_of_processes_changes_no_byte_of_what_is_written(compared):
     alone, *others = (tables(compared(f"by{number}", number)) for number in (1, 2, 3))
@@ -188,6 +189,7 @@ def test_subjects_are_measured_once_each_and_not_by_the_caller(compared):
     assert len(Grain.made.lines()) == 5 + 2  # a map for each, and one under another seed for those on whom it is asked
 
 
+@pytest.mark.slow
 @forks
 def test_what_one_process_tells_several_tell_as_well_and_no_more(compared, capfd):
     def told(number: int) -> list[str]:
@@ -206,6 +208,7 @@ def test_what_one_process_tells_several_tell_as_well_and_no_more(compared, capfd
     assert sum("no map" in line for line in together) > 0 < sum("metric 'height'" in line for line in together)
 
 
+@pytest.mark.slow
 @forks
 def test_killed_with_all_its_processes_a_benchmark_loses_the_maps_in_hand_at_most(compared):
     def stop(method: str) -> None:
@@ -232,6 +235,7 @@ def test_killed_with_all_its_processes_a_benchmark_loses_the_maps_in_hand_at_mos
     assert tables(folder) == whole and not list(folder.glob("sub-*/.*unfinished*"))
 
 
+@pytest.mark.slow
 @forks
 def test_a_process_that_is_killed_costs_nothing_but_time(compared, caplog, tmp_path):
     def die(method: str) -> None:
@@ -245,6 +249,7 @@ def test_a_process_that_is_killed_costs_nothing_but_time(compared, caplog, tmp_p
     assert sum("1 of 2 processes were killed" in record.getMessage() for record in caplog.records) == 1
 
 
+@pytest.mark.slow
 def test_a_restart_goes_on_with_the_map_that_was_in_hand(compared):
     def stop(method: str) -> None:
         if len(Height.measured.lines()) == 4:
@@ -269,6 +274,7 @@ def test_the_command_line_passes_the_number(compared, toy_cohort, tmp_path, run)
     assert str(os.getpid()) not in {pid for *_, pid in Height.measured.lines()}
 
 
+@pytest.mark.slow
 def test_why_a_floor_has_no_map_is_known_after_a_restart_too(compared):
     first = json.loads((compared("out", 1) / "benchmark.json").read_text())
     again = json.loads((compared("out", 1) / "benchmark.json").read_text())

@@ -51,6 +51,7 @@ def record(model: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_it_learns_and_says_so_beside_the_majority_class(record: dict[str, Any]) -> None:
     test = record["metrics"]["test"]
     assert test["accuracy"] > test["majority_accuracy"] and test["majority_class"] == "young"
@@ -155,6 +156,7 @@ class Watching(Explainer):
         return torch.autograd.grad(predictor.predict(volumes).sum(), volumes)[0][:, 0].detach()
 
 
+@pytest.mark.slow
 def test_nobody_knows_the_logit_that_a_subject_should_get(cohort, model, tmp_path, toy_plugin) -> None:
     toy_plugin.offer("explainer", "watching", Watching)
     assert all(math.isnan(one) for one in fit(cohort, model, tmp_path / "f", method="watching", device="cpu").targets)
@@ -174,6 +176,7 @@ def test_what_was_fitted_to_one_class_is_refused_with_another(cohort, model, tmp
         fit(cohort, model, tmp_path / "fitted", method="watching", device="cpu")
 
 
+@pytest.mark.slow
 def test_the_maps_of_two_classes_are_two_runs_with_opposite_gradients(cohort, model, tmp_path, toy_plugin) -> None:
     toy_plugin.offer("explainer", "watching", Watching)
     for name in ("old", "young"):
@@ -188,6 +191,7 @@ def test_the_maps_of_two_classes_are_two_runs_with_opposite_gradients(cohort, mo
         explain(cohort, model, tmp_path / "old", **{**settings, "target_class": "young"})
 
 
+@pytest.mark.slow
 def test_unoise_says_what_a_classifier_needs_and_then_goes_end_to_end(cohort, model, tmp_path) -> None:
     small = {"channels": 2, "blocks": 1, "epochs": 1, "pretrain_epochs": 0}
     with pytest.raises(InputError, match="No training subject has a logit that it should get: use target=prediction"):
@@ -199,6 +203,7 @@ def test_unoise_says_what_a_classifier_needs_and_then_goes_end_to_end(cohort, mo
     assert (summary["n"], summary["predictor_unit"]) == (6, "logit")
 
 
+@pytest.mark.slow
 def test_an_unknown_class_is_told_before_anything_is_written(cohort, model, toy_model, tmp_path) -> None:
     with pytest.raises(UsageError, match=r"no class 'yuong'. Did you mean 'young'\?"):
         predict(cohort, model, tmp_path / "out.tsv", target_class="yuong")

@@ -139,11 +139,13 @@ def test_a_clash_of_names_is_an_error_that_names_both_when_used(methods_with):
     assert "plugin 'more' of one-more 4.5" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_metric_that_cannot_say_what_it_measures_hurts_no_other(methods_with):
     ended = methods_with(UNRULY, "auc")
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_metric_that_cannot_say_what_it_measures_is_an_error_in_one_line(methods_with):
     ended = methods_with(UNRULY, "unruly")
     assert ended.returncode == 5

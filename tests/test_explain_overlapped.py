@@ -369,6 +369,7 @@ def test_an_image_that_can_no_longer_be_read_is_told_as_that_subjects_failure(
         run("brightness", cohort=own_cohort)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_the_population_is_the_same_however_far_ahead_it_is_read(run, tmp_path: Path, number: int) -> None:
     run("brightness")
@@ -380,6 +381,7 @@ def test_the_population_is_the_same_however_far_ahead_it_is_read(run, tmp_path: 
         assert (tmp_path / "serial" / name).read_bytes() == (tmp_path / "ahead" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_maps_that_cannot_be_used_are_told_in_the_subjects_order(run, own_cohort: Path, tmp_path: Path) -> None:
     run("brightness", cohort=own_cohort)
     (own_cohort / "08.nii.gz").unlink()

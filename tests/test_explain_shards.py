@@ -106,6 +106,7 @@ def test_auto_takes_the_share_from_the_environment(job, monkeypatch: pytest.Monk
     assert [path.parent.name for path in job("auto", participants=["07", "08", "09"])] == ["sub-09"]
 
 
+@pytest.mark.slow
 def test_failures_of_all_shards_are_in_one_list_and_bad_rows_are_told_once(
     job, broken_cohort: Path, tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_failures_of_all_shards_are_in_one_list_and_bad_rows_are_told_once(
     assert failed(tmp_path / "whole") == ["sub-99", "sub-05", "sub-08", "sub-11"]
 
 
+@pytest.mark.slow
 def test_a_mended_subject_leaves_the_list_and_others_stay(job, broken_cohort: Path, toy_cohort: Path, tmp_path) -> None:
     for index in range(2):
         with pytest.raises(SubjectsFailed):

@@ -641,6 +641,7 @@ def test_an_aggregator_that_fails_ends_the_command_in_one_line(
     assert code == 5 and said.splitlines()[-1].startswith("Error: aggregator 'adder' failed: ValueError")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("way", ["an own error that is its own cause", "no pickle of it", "an exit in order"])
 def test_a_metric_that_fails_leaves_a_benchmark_to_the_others(

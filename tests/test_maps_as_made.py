@@ -217,6 +217,7 @@ def test_in_the_brain_the_cut_changes_nothing(run, cohort):
         assert torch.equal(back, torch.where(brain, made, 0.0))
 
 
+@pytest.mark.slow
 def test_the_whole_map_is_kept_where_that_is_asked_for_and_it_is_another_run(run, cohort):
     maps = run(whole=True)
     for label in IMAGES:
@@ -349,6 +350,7 @@ def test_a_population_is_of_what_the_method_made(run, cohort, tmp_path, whole):
     assert not any("interpolated" in words for words in found["warnings"])
 
 
+@pytest.mark.slow
 def test_a_population_goes_on_with_a_resampled_map_and_says_so_and_leaves_out_one_that_changed(run, tmp_path):
     maps = run()
     kept_of(maps, "03").unlink()

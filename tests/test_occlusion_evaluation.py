@@ -107,6 +107,7 @@ def test_by_the_engine_the_map_agrees_with_captum(box: object, stride: object, t
     assert float((ours - theirs).abs().max()) <= 1e-5 * float(theirs.max() - theirs.min())
 
 
+@pytest.mark.slow
 def test_by_the_engine_a_map_does_not_depend_on_the_batch_and_nothing_is_touched(through_the_engine: list[int]) -> None:
     predictor, volumes = predictor_of(), torch.cat([torch.zeros(1, 1, *SHAPE), VOLUMES])  # one without a brain
     before = Snapshot(predictor, volumes)

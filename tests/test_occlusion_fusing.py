@@ -109,6 +109,7 @@ def test_fewer_steps_say_the_same(name: str, bias: bool, affine: bool) -> None:
         torch.testing.assert_close(found, predict(hidden[:, None]).double(), rtol=1e-5, atol=0)
 
 
+@pytest.mark.slow
 def test_each_value_is_made_once_and_before_it_is_read() -> None:
     for run, _ in NETWORKS.values():
         shorter, there = fused(program_for(Net(run))[0]), set[str]()

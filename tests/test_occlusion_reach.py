@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
@@ -77,6 +78,7 @@ def test_what_changes_where_a_span_does_is_what_the_window_says(
         assert found == list(range(start, stop))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(AXES, windows.filter(fits), st.data())
 def test_a_span_of_the_output_is_made_of_what_the_window_says_and_nothing_less(

@@ -33,10 +33,12 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.slow
 def test_the_box_at_4_mm_is_the_paper_s_box(anatomy: Anatomy) -> None:
     assert anatomy.template.shape == (35, 44, 35)
 
 
+@pytest.mark.slow
 def test_a_voxel_of_the_template_is_the_mean_of_its_millimetres() -> None:
     fine, coarse = load_anatomy(2.0), load_anatomy(4.0)
     blocks = fine.ventricles[:70, :88, :70].reshape(35, 2, 44, 2, 35, 2).mean((1, 3, 5))

@@ -102,6 +102,7 @@ def test_the_record_and_the_picture_are_there(maps: Path, tmp_path: Path) -> Non
     assert len(summary["maps"]) == 6
 
 
+@pytest.mark.slow
 def test_the_same_maps_give_the_same_bytes(maps: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
         aggregate(maps, tmp_path / name, aggregator="mean")

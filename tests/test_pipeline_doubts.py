@@ -56,6 +56,7 @@ def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     return lines
 
 
+@pytest.mark.slow
 def test_training_counts_doubts_and_again_when_there_is_nothing_to_do(doubtful, tmp_path, told) -> None:
     folder, _ = doubtful
     for _ in range(2):
@@ -67,6 +68,7 @@ def test_training_counts_doubts_and_again_when_there_is_nothing_to_do(doubtful, 
     assert record["training_images"]["cells"] == [8, 10, 8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [False, True])
 def test_fitting_counts_the_doubts_about_those_it_learned_from(doubtful, tmp_path, told, cached) -> None:
     folder, model = doubtful
@@ -79,6 +81,7 @@ def test_fitting_counts_the_doubts_about_those_it_learned_from(doubtful, tmp_pat
         assert line.startswith(f"doubts: no skull-stripping: {number} of 34 subjects (sub-")
 
 
+@pytest.mark.slow
 def test_explaining_counts_what_is_there_already_as_well_and_aggregating_too(doubtful, tmp_path, told) -> None:
     folder, model = doubtful
     for labels in (["00", "20"], ["00", "01", "20"], ["00", "01", "20"]):

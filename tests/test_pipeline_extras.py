@@ -168,6 +168,7 @@ def test_a_run_killed_while_it_writes_leaves_no_map_that_is_done_without_its_ext
         assert (path.parent / file.name).read_bytes() == file.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_population_is_made_of_maps_alone(run, tmp_path: Path) -> None:
     paths = run("two-fold", participants=["07", "08", "09"])
     summary = aggregate(tmp_path / "maps", tmp_path / "population")

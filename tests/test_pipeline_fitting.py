@@ -129,6 +129,7 @@ def test_the_same_seed_gives_the_same_bytes(fitted: Path, toy_cohort: Path, toy_
         assert (tmp_path / "again" / name).read_bytes() == (fitted / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_with_a_cache_it_learns_the_same_bytes_and_images_are_prepared_once(
     fitted: Path, toy_cohort: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ def run(toy_cohort: Path, toy_model: Path, tmp_path: Path):
     return run
 
 
+@pytest.mark.slow
 def test_every_combination_is_fitted_and_the_last_option_varies_fastest(run, tmp_path: Path) -> None:
     record = run({"low": ["0", "1"], "high": ["2", "3"]})
     assert FITS == [(0, 2), (0, 3), (1, 2), (1, 3)]
@@ -100,6 +101,7 @@ def test_every_combination_is_fitted_and_the_last_option_varies_fastest(run, tmp
     assert all((tmp_path / "search" / row["folder"] / "fitted.json").is_file() for row in record["trials"])
 
 
+@pytest.mark.slow
 def test_of_those_within_the_tolerance_the_one_that_hides_most_is_chosen(run) -> None:
     record = run({"high": [2, 4, 6, 8]}, tolerance=0.65)
     assert record["chosen"]["folder"] == "3"
@@ -113,6 +115,7 @@ def test_of_those_within_the_tolerance_the_one_that_hides_most_is_chosen(run) ->
     assert record["warnings"] == ["high=6.0: gap of 6.0"]
 
 
+@pytest.mark.slow
 def test_where_none_is_within_it_the_smallest_error_is_taken_and_said_so(run, caplog) -> None:
     record = run({"high": [8, 4, 6]}, tolerance=0.1)
     assert (record["chosen"]["options"], record["within_tolerance"]) == ({"high": 4.0}, False)
@@ -120,6 +123,7 @@ def test_where_none_is_within_it_the_smallest_error_is_taken_and_said_so(run, ca
     assert record["warnings"][0] in caplog.text
 
 
+@pytest.mark.slow
 def test_what_is_chosen_can_be_loaded_as_any_fit(run, toy_model: Path, tmp_path: Path) -> None:
     record = run({"high": [2, 3]})
     fitted = load_fitted(tmp_path / "search" / record["chosen"]["folder"], load_predictor(toy_model), method="curtain")
@@ -127,6 +131,7 @@ def test_what_is_chosen_can_be_loaded_as_any_fit(run, toy_model: Path, tmp_path:
     assert fitted.high == 3.0
 
 
+@pytest.mark.slow
 def test_table_and_picture_show_what_it_was_chosen_by(run, tmp_path: Path) -> None:
     record = run({"high": [2, 3]}, options={"cost": "0.2"}, seed=4)
     names, *rows = [line.split("\t") for line in (tmp_path / "search/search.tsv").read_text().splitlines()]
@@ -139,6 +144,7 @@ def test_table_and_picture_show_what_it_was_chosen_by(run, tmp_path: Path) -> No
     assert json.loads((tmp_path / "search/search.json").read_text()) == record
 
 
+@pytest.mark.slow
 def test_the_same_search_again_fits_nothing_and_may_choose_by_another_tolerance(run) -> None:
     first = run({"high": [2, 8]}, tolerance=0.3)
     assert run({"high": ["2", "8"]}, tolerance=0.3) == first
@@ -148,6 +154,7 @@ def test_the_same_search_again_fits_nothing_and_may_choose_by_another_tolerance(
         run({"high": [2, 9]})
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on(run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(self, *rest):
         raise KeyboardInterrupt
@@ -161,6 +168,7 @@ def test_an_interrupted_search_goes_on(run, monkeypatch: pytest.MonkeyPatch) -> 
     assert FITS == [(0, 2), (0, 3)]
 
 
+@pytest.mark.slow
 def test_a_combination_that_the_method_does_not_allow_is_left_out_and_told(run, caplog) -> None:
     record = run({"low": [0, 3], "high": [2, 4]})
     assert [row["low"] for row in record["trials"]] == [0, 0, 3]
@@ -177,6 +185,7 @@ def test_values_that_are_the_same_are_fitted_once(run) -> None:
     assert len(run({"high": ["2", "2.0", 2]})["trials"]) == 1
 
 
+@pytest.mark.slow
 def test_a_combination_whose_fit_fails_or_measures_no_number_is_never_chosen(run) -> None:
     record = run({"high": [99, 2, 60]}, tolerance=50)
     assert record["chosen"]["folder"] == "2"

@@ -206,6 +206,7 @@ def test_what_was_accepted_goes_with_every_result(
     assert drawn[0]["doubt"] == doubt
 
 
+@pytest.mark.slow
 def test_predictions_at_the_clamp_are_counted_wherever_they_are_made(
     own: Path, cohort: Path, tmp_path: Path, run: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:

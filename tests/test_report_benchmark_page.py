@@ -119,6 +119,7 @@ class Document(HTMLParser):
         self.sections[self.section] = self.sections.get(self.section, "") + " " + " ".join(data.split())
 
 
+@pytest.mark.slow
 def test_the_verdict_comes_first_then_warnings_then_what_was_measured(tmp_path: Path) -> None:
     document = Document(page(tmp_path))
     assert [name for name in document.sections if name][:4] == ["verdict", "warnings", "about", "table"]
@@ -129,6 +130,7 @@ def test_the_verdict_comes_first_then_warnings_then_what_was_measured(tmp_path: 
         assert word in document.sections["about"]
 
 
+@pytest.mark.slow
 def test_the_table_has_every_method_with_interval_unit_direction_and_kind_in_words(tmp_path: Path) -> None:
     table = Document(page(tmp_path)).sections["table"]
     kinds = ("best mean", "blurred copy", "floor: ignores the network", "learned")
@@ -139,6 +141,7 @@ def test_the_table_has_every_method_with_interval_unit_direction_and_kind_in_wor
     assert "gini" not in table and "Sorted by mean rank over auc, srg_mean, beauty" in table
 
 
+@pytest.mark.slow
 def test_methods_can_be_sorted_by_one_measure(tmp_path: Path) -> None:
     found = summary()
     found["results"]["seconds"] = result("lower")
@@ -151,12 +154,14 @@ def test_methods_can_be_sorted_by_one_measure(tmp_path: Path) -> None:
         page(tmp_path, sort_by="second")
 
 
+@pytest.mark.slow
 def test_columns_and_plots_are_those_that_are_asked_for(tmp_path: Path) -> None:
     text = page(tmp_path, headline=["gini", "beauty"])
     assert text.count('class="dots"') == 2 and text.count('class="ranks"') == 1  # gini has no ranks
     assert page(tmp_path).count('class="dots"') == 4
 
 
+@pytest.mark.slow
 def test_every_measure_has_its_full_table(tmp_path: Path) -> None:
     text = page(tmp_path)
     section = text.split('id="measures"')[1].split("</section>")[0]
@@ -165,6 +170,7 @@ def test_every_measure_has_its_full_table(tmp_path: Path) -> None:
     assert "What gini asks" in section and section.count("Differences are from") == 4
 
 
+@pytest.mark.slow
 def test_agreement_cost_and_break_even_are_told(tmp_path: Path) -> None:
     sections = Document(page(tmp_path)).sections
     for word in ("0.750", "-0.33", "1.00"):
@@ -174,11 +180,13 @@ def test_agreement_cost_and_break_even_are_told(tmp_path: Path) -> None:
     assert "unoise+blur" not in sections["cost"]
 
 
+@pytest.mark.slow
 def test_curves_leave_out_blurred_copies_and_say_so(tmp_path: Path) -> None:
     curves = Document(page(tmp_path)).sections["curves"]
     assert "Not drawn, for the sake of reading: 1 blurred copy" in curves and "Grey: floors" in curves
 
 
+@pytest.mark.slow
 def test_pale_curves_are_named(tmp_path: Path) -> None:
     found = summary()
     many = [f"method{index}" for index in range(12)]
@@ -190,6 +198,7 @@ def test_pale_curves_are_named(tmp_path: Path) -> None:
     assert len(pale) == 12 + 2 - 7 and set(pale) < {*many, "saliency"}
 
 
+@pytest.mark.slow
 def test_methods_with_a_colour_are_those_that_are_asked_for(tmp_path: Path) -> None:
     curves = Document(page(tmp_path, coloured=["random", "saliency", "saliency"])).sections["curves"]
     assert "Pale lines: unoise." in curves and "95 % intervals of random, saliency;" in curves
@@ -200,12 +209,14 @@ def test_methods_with_a_colour_are_those_that_are_asked_for(tmp_path: Path) -> N
         page(tmp_path, coloured=["nobody"])
 
 
+@pytest.mark.slow
 def test_a_long_name_may_be_broken_after_its_joints_only(tmp_path: Path) -> None:
     text = page(tmp_path)
     assert "<td>unoise+<wbr>blur<small>" in text and "<b>srg_<wbr>mean</b>" in text
     assert "<td>saliency" in text and "<b>auc</b>" in text
 
 
+@pytest.mark.slow
 def test_what_to_type_versions_and_settings_are_at_the_end(tmp_path: Path) -> None:
     words = Document(page(tmp_path, commands=["interpbench benchmark X"], versions={"torch": "2.13.0"})).words
     for word in ("interpbench benchmark X", "torch", "2.13.0", "repeats", "predictor: name", "resnet18"):
@@ -221,6 +232,7 @@ def replaced(value: Any, names: dict[str, str]) -> Any:
     return names.get(value, value) if isinstance(value, str) else value
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
     names = (*NAMES, "auc", "beauty", "morf_mean", "third_party", "stars", "years", "deletion")
     hostile = {name: rf"{EVIL}$\frac{index}" for index, name in enumerate(names)}
@@ -232,6 +244,7 @@ def test_hostile_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
     assert not [key for key, _ in document.attributes if key.startswith("on")]
 
 
+@pytest.mark.slow
 def test_whatever_else_looks_like_markup_is_text(tmp_path: Path) -> None:
     (tmp_path / "map.png").write_bytes(PIXEL)
     found = summary()
@@ -252,6 +265,7 @@ def test_nothing_is_fetched_or_run(tmp_path: Path) -> None:
     assert {address[1:] for address in document.addresses if address.startswith("#")} <= ids
 
 
+@pytest.mark.slow
 def test_the_pictures_bytes_are_in_the_page_and_a_missing_one_leaves_no_page(tmp_path: Path) -> None:
     (tmp_path / "map.png").write_bytes(PIXEL)
     text = page(tmp_path, pictures=[("Maps of sub-1", tmp_path / "map.png")])
@@ -263,6 +277,7 @@ def test_the_pictures_bytes_are_in_the_page_and_a_missing_one_leaves_no_page(tmp
     assert not (tmp_path / "index.html").exists()
 
 
+@pytest.mark.slow
 def test_the_same_benchmark_gives_the_same_page_and_is_not_changed(tmp_path: Path) -> None:
     found = summary()
     before = copy.deepcopy(found)

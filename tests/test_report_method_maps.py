@@ -59,6 +59,7 @@ def test_maps_that_differ_in_unit_only_look_the_same(tmp_path: Path) -> None:
     assert np.array_equal(one[:, left:], other[:, left:])
 
 
+@pytest.mark.slow
 def test_a_row_is_added_for_each_map_and_for_the_truth(tmp_path: Path) -> None:
     truth = np.zeros(SHAPE)
     truth[3:6, 4:8, 3:6] = 1
@@ -131,6 +132,7 @@ def test_letters_of_neighbouring_slices_stand_apart(tmp_path: Path, monkeypatch:
     assert min(after.x0 - before.x1 for before, after in zip(boxes[1:-1:2], boxes[2::2], strict=True)) > boxes[0].width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", [None, TRUTH])
 def test_both_blocks_say_where_their_slices_lie(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, truth: NDArray[np.float64] | None
@@ -139,6 +141,7 @@ def test_both_blocks_say_where_their_slices_lie(
     assert sum(" mm" in text.get_text() for text in canvas.texts) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 9, 20])
 @pytest.mark.parametrize("with_truth", [False, True])
 def test_many_maps_stand_side_by_side(tmp_path: Path, count: int, with_truth: bool) -> None:
@@ -148,6 +151,7 @@ def test_many_maps_stand_side_by_side(tmp_path: Path, count: int, with_truth: bo
     assert pixels.shape[0] < 110 * 1.4 * (count / (2 if count > 8 else 1) + 4)
 
 
+@pytest.mark.slow
 def test_a_method_without_a_map_has_a_row_that_says_why(tmp_path: Path) -> None:
     with_note = drawn(tmp_path, {"a": noise(), "b": None}, "a.png", notes={"b": "no ReLU"})
     without = drawn(tmp_path, {"a": noise(), "b": None}, "b.png")

@@ -86,6 +86,7 @@ def test_its_aggregator_puts_the_maps_together(maps, tmp_path):
     assert largest.max() == pytest.approx(max(single), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_its_method_and_its_measure_are_in_the_table_of_a_benchmark(toy_cohort, toy_model, tmp_path):
     truth = np.zeros((12, 14, 10), np.float32)
     truth[4:8, 5:9, 3:7] = 1  # the toy cohort's cube

@@ -95,6 +95,7 @@ def test_of_a_part_every_bit_counts_that_the_archives_directory_says_of_it(tmp_p
         assert outcome(path, wanted) != "other", (place // 8 - start, place % 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["old.pt", "plain.safetensors"])
 def test_of_300_flipped_bits_in_a_format_without_checksums_none_is_a_bug(name: str, tmp_path: Path) -> None:
     path, draw = tmp_path / name, random.Random(8)

@@ -70,6 +70,7 @@ def test_a_voxel_that_does_not_count_takes_all_the_noise() -> None:
     assert closed_form_mask(torch.tensor([0.0, 1.0]), Noise(1.0, 2.0), r=0.1)[0] == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES, ids=NAMES)
 def test_a_free_mask_ends_within_five_percent_of_the_closed_form(noise: Noise) -> None:
     weights, r = random_weights(), 20.0

@@ -50,6 +50,7 @@ def test_the_predictor_s_bytes_and_eval_mode_are_as_before(predictor: ToyPredict
     assert all(parameter.grad is None for parameter in predictor.module.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_a_fit_that_was_interrupted_goes_on_to_the_same_bytes(
     predictor: ToyPredictor, samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int

@@ -52,6 +52,7 @@ def wrong(case_of: Callable[[int], Any], seeds: range) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_few_frozen_networks_say_what_they_were_frozen_from(case_of: Callable[[int], Any]) -> None:
     assert wrong(case_of, range(8)) == []
 

@@ -94,6 +94,7 @@ def wrong(case_of: Callable[[int], Any], seeds: range) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_few_random_networks_are_occluded_as_by_brute_force(
     case_of: Callable[[int], Any], through_the_engine: list[int]
 ) -> None:

@@ -207,6 +207,7 @@ def ran(toy_model: Path, tmp_path_factory: pytest.TempPathFactory, command: Call
     return Ran(cohort, out / "maps", checked, explained, problems, labels, before)
 
 
+@pytest.mark.slow
 def test_the_exit_code_says_that_some_failed_and_the_inputs_are_as_they_were(ran: Ran) -> None:
     bad = len(REFUSED) + len(ELSEWHERE)
     for code, _, told in (ran.checked, ran.explained):

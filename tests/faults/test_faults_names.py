@@ -159,6 +159,7 @@ def test_markup_on_a_page(place: str, tmp_path: Path) -> None:
         assert "&lt;script&gt;alert" in text
 
 
+@pytest.mark.slow
 def test_markup_in_a_cohorts_folder_and_columns(toy_cohort: Path, toy_model: Path, run: Run, tmp_path: Path) -> None:
     cohort = tmp_path / "<img src=x onerror=alert(2)>"
     shutil.copytree(toy_cohort, cohort)

@@ -64,6 +64,7 @@ def damaged(tmp_path: Path) -> Callable[[bytes, str], Path]:
     return write
 
 
+@pytest.mark.slow
 @often
 @given(name=st.sampled_from(sorted(FILES)), where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit(damaged: Callable[[bytes, str], Path], name: str, where: float, bit: int) -> None:
@@ -85,6 +86,7 @@ def test_a_file_that_is_cut_anywhere(damaged: Callable[[bytes, str], Path], name
     assert refused_or(lambda: read_volume(path)) is None
 
 
+@pytest.mark.slow
 @often
 @given(field=st.sampled_from(sorted(FIELDS)), noise=st.binary(min_size=80, max_size=80), both=st.booleans())
 def test_a_header_of_anything(
@@ -112,6 +114,7 @@ cells = st.text(st.characters(blacklist_categories=["Cs"]), max_size=12) | st.sa
 tables = st.lists(st.lists(cells, min_size=1, max_size=5), max_size=6)
 
 
+@pytest.mark.slow
 @often
 @given(rows=tables, delimiter=st.sampled_from("\t;,"), header=st.booleans(), encoding=st.sampled_from(
     ["utf-8", "utf-8-sig", "utf-16"]))

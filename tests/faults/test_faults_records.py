@@ -132,6 +132,7 @@ def tried(name: str, chain: tuple[Path, Path], command: Run, tmp_path: Path, ste
             assert_one_line(command(*words, base=base, cohort=cohort), (words[0], content[:3000]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in READERS if name not in SLOW])
 def test_a_record_with_odd_values(name: str, chain: tuple[Path, Path], command: Run, tmp_path: Path) -> None:
     tried(name, chain, command, tmp_path, step=331, start=7)

@@ -115,6 +115,7 @@ FULL = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", FULL)
 def test_a_disk_that_is_full(
     command: str, explained: Run, run: Run, cohort: Path, model: Path, tmp_path: Path

@@ -172,6 +172,7 @@ def test_an_image_that_no_row_names_is_left_alone(folder: Path) -> None:
     assert [one.image.name for one in read_cohort(table).subjects] == ["x.nii.gz"]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows(folder: Path) -> None:
     """Linear in the rows: ten times as many take ten times as long, give or take a machine's moods."""
     took = []

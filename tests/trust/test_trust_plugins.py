@@ -75,6 +75,7 @@ def test_a_third_partys_predictor_declares_what_runs(
     load_predictor(somebody.folder)
 
 
+@pytest.mark.slow
 def test_what_a_fit_recorded_imports_nothing_either(
     toy_plugin: Any, toy_cohort: Path, toy_model: Path, somebody: Any, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

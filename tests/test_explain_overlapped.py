@@ -23,7 +23,7 @@ import torch
 from interpbench import Explainer, aggregate, explain, load_predictor, option, predict
 from interpbench.errors import InputError, PluginError, ResourceError, SubjectsFailed, UsageError
 from interpbench.network import NetworkPredictor
-from interpbench.pipeline import map_run
+from interpbench.pipeline import map_files
 from interpbench.recipe import Recipe
 
 PEOPLE = [f"{number:02d}" for number in range(12)]
@@ -171,7 +171,7 @@ def test_the_next_is_read_and_the_last_is_written_while_the_method_works(
 ) -> None:
     seen: list[str] = []
     both = {name: threading.Event() for name in ("read", "written")}
-    prepare, write = Recipe.prepare, map_run.write_map
+    prepare, write = Recipe.prepare, map_files.write_map
 
     def reads(self, image, mask=None):
         prepared = prepare(self, image, mask)
@@ -191,7 +191,7 @@ def test_the_next_is_read_and_the_last_is_written_while_the_method_works(
             return super().explain(predictor, volumes)
 
     monkeypatch.setattr(Recipe, "prepare", reads)
-    monkeypatch.setattr(map_run, "write_map", writes)
+    monkeypatch.setattr(map_files, "write_map", writes)
     monkeypatch.setattr("interpbench_toy_plugin.Brightness", Waits)
     assert len(run("brightness", ahead=2)) == len(PEOPLE)
 
@@ -212,7 +212,7 @@ def test_failures_are_told_in_the_subjects_order(run, own_cohort: Path, tmp_path
 
 @pytest.mark.parametrize("number", [0, 2])
 def test_a_full_disk_stops_the_run(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    write, written = map_run.write_map, []
+    write, written = map_files.write_map, []
 
     def fills_up(path, *arguments, **settings):
         if len(written) >= 2:
@@ -221,7 +221,7 @@ def test_a_full_disk_stops_the_run(run, tmp_path: Path, monkeypatch: pytest.Monk
         write(path, *arguments, **settings)
 
     with monkeypatch.context() as patched, pytest.raises(ResourceError, match="the disk or the quota is full"):
-        patched.setattr(map_run, "write_map", fills_up)
+        patched.setattr(map_files, "write_map", fills_up)
         run("brightness", ahead=number)
     assert len(Brightness.threads) <= 3 + number
     assert len(contents(tmp_path / "maps")) == 4  # two maps and their sidecars, and nothing half
@@ -258,7 +258,7 @@ def test_what_was_explained_before_an_interruption_is_written_and_the_rest_later
 def test_no_more_volumes_are_held_than_asked_for(run, monkeypatch: pytest.MonkeyPatch) -> None:
     alive: dict[str, weakref.WeakSet] = {"volumes": weakref.WeakSet(), "images": weakref.WeakSet()}
     most = {"volumes": 0, "images": 0}
-    prepare, write = Recipe.prepare, map_run.write_map
+    prepare, write = Recipe.prepare, map_files.write_map
 
     def counted(self, image, mask=None):
         prepared = prepare(self, image, mask)
@@ -278,7 +278,7 @@ def test_no_more_volumes_are_held_than_asked_for(run, monkeypatch: pytest.Monkey
         write(*arguments, **settings)
 
     monkeypatch.setattr(Recipe, "prepare", counted)
-    monkeypatch.setattr(map_run, "write_map", slowly)
+    monkeypatch.setattr(map_files, "write_map", slowly)
     monkeypatch.setattr("interpbench_toy_plugin.Brightness", Slow)
     run("brightness", ahead=2)
     assert 1 < most["volumes"] <= 3  # two that are read ahead, and the one at hand
@@ -357,14 +357,14 @@ def test_an_image_that_can_no_longer_be_read_is_told_as_that_subjects_failure(
     run, own_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("brightness", cohort=own_cohort)
-    sha256_of = map_run.store.sha256_of
+    sha256_of = map_files.store.sha256_of
 
     def refuses(path):
         if Path(path).name == "05.nii.gz":
             raise PermissionError(13, "Permission denied", str(path))
         return sha256_of(path)
 
-    monkeypatch.setattr(map_run.store, "sha256_of", refuses)
+    monkeypatch.setattr(map_files.store, "sha256_of", refuses)
     with pytest.raises(SubjectsFailed, match=r"05\.nii\.gz: cannot be read \(Permission denied\)"):
         run("brightness", cohort=own_cohort)
 

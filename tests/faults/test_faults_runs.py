@@ -154,7 +154,7 @@ def another_model(cohort: Path, model: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def another_version(cohort: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setattr("interpbench.store.__version__", "99.0")
+    monkeypatch.setattr("interpbench.software.__version__", "99.0")
     return []
 
 

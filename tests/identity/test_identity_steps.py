@@ -109,8 +109,8 @@ CHANGES: dict[str, Callable[[Any, str], None]] = {
     "whole": give(whole=True),
     "images": give(images={"nan_to_zero": True}),
     "machine": lambda world, step: torch.set_num_threads(torch.get_num_threads() + 1),
-    "versions": patch("interpbench.store.versions", lambda: {"torch": "9"}),
-    "interpbench": patch("interpbench.store.__version__", "9"),
+    "versions": patch("interpbench.software.versions", lambda: {"torch": "9"}),
+    "interpbench": patch("interpbench.software.__version__", "9"),
 }  # fmt: skip
 """How each entry is changed; an entry that a step declares and that is not here fails."""
 

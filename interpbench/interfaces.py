@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from interpbench.named_files import files_in, hashes_of
 from interpbench.options import options_json
 from interpbench.source_code import source_sha256
 
@@ -94,8 +95,9 @@ class Predictor(ABC):
     def fingerprint(self) -> str:
         """SHA-256 over all that makes its predictions: one predictor, one fingerprint.
 
-        That is the module's tensors and layers, the options, the recipe, what is predicted and in which unit, and the
-        source files of `code`. Versions of packages are no part of it; they are in the identity of a run.
+        That is the module's tensors and layers, the options and the files that they name, the recipe, what is
+        predicted and in which unit, and the source files of `code`. Versions of packages are no part of it; they are in
+        the identity of a run.
         """
         digest = hashlib.sha256()
         for name, tensor in sorted(self.module.state_dict().items()):
@@ -111,6 +113,7 @@ class Predictor(ABC):
         return {
             "class": f"{type(self).__module__}.{type(self).__qualname__}",
             "options": options_json(self),
+            "option_files": hashes_of(files_in(self)),
             "layers": _ADDRESS.sub("", repr(self.module)),
             "recipe": None if recipe is None else recipe.to_json(),
             "unit": self.unit,

@@ -116,6 +116,9 @@ class RunFolder:
             if alone:
                 remove_temporaries(out)
             if not difference:
+                if found.get("command") != asked.get("command"):  # the same run, from a folder that moved say
+                    found = {**found, "command": asked.get("command")}
+                    write_json(place, found)
                 return cls(out, found, resumed=True, hold=hold)
             who = f"{out} holds another run ({found.get('kind')}, started {found.get('started')}): {difference}."
             if alone is False:

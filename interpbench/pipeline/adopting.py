@@ -15,7 +15,7 @@ from torch import Tensor
 from interpbench import store
 from interpbench.errors import InputError, InterpbenchError, UsageError, did_you_mean
 from interpbench.made_up import made_up_volumes
-from interpbench.model import save_predictor
+from interpbench.model import RECORD, WEIGHTS, save_predictor
 from interpbench.network import NetworkPredictor
 from interpbench.options import options_json
 from interpbench.pipeline.components import make_component
@@ -144,7 +144,9 @@ def adopt(
     details: dict[str, Any] = {"distribution": distribution_of(installed), "trial": found, "warnings": [*said, *told]}
     if training_age_range is not None:
         details["training_age_range"] = list(training_age_range)
-    return save_predictor(run.path, predictor, name=COMPONENT, details=details)
+    record = save_predictor(run.path, predictor, name=COMPONENT, details=details)
+    run.end([WEIGHTS, RECORD])
+    return record
 
 
 def _check_classes(classes: Sequence[str], options: Mapping[str, Any], *, scale: float, offset: float) -> None:

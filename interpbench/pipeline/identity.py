@@ -8,11 +8,10 @@ of the packages that compute.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,8 @@ from interpbench.cohort import Cohort, Subject
 from interpbench.errors import InputError
 from interpbench.interfaces import Predictor
 from interpbench.model import RECORD, WEIGHTS, read_record
-from interpbench.options import option_fields, options_json
+from interpbench.named_files import files_in, hashes_of
+from interpbench.options import options_json
 from interpbench.progress import track
 from interpbench.registry import Installed, discover
 from interpbench.samples import target_of
@@ -111,7 +111,7 @@ def read_component(component: Any, installed: Installed) -> Read:
         {
             "distribution": distribution_of(installed),
             "options": options_json(component),
-            "option_files": _hashes(files_in(component)),
+            "option_files": hashes_of(files_in(component)),
             "code_sha256": source_sha256([type(component)]),
         },
         [InputFile.at(f"option {name}", file) for name, file in files_in(component).items() if file.is_file()],
@@ -131,7 +131,7 @@ def read_predictor(source: str | Path, predictor: Predictor) -> Read:
             "predictor_sha256": predictor.fingerprint,
             "predictor_record_sha256": sha256_of(folder / RECORD) if there else None,
             "predictor_distribution": distribution_of(discover().find("predictor", name)),
-            "predictor_files": _hashes(files_in(predictor)),
+            "predictor_files": hashes_of(files_in(predictor)),
         },
         files,
     )
@@ -195,18 +195,6 @@ def read_of_subject(step: str, subject: Subject, predictor: Predictor) -> dict[s
     return {name: found[name] for name in READS_OF_SUBJECT[step]}
 
 
-def files_in(component: Any) -> dict[str, Path]:
-    """The files and folders that a component's options name, by option; words of a fixed choice name none."""
-    if not dataclasses.is_dataclass(component):
-        return {}
-    return {
-        place: file
-        for one in option_fields(type(component))
-        if not one.metadata.get("choices")
-        for place, file in _paths(one.name, getattr(component, one.name))
-    }
-
-
 def sha256_of(file: Path | str) -> str:
     """SHA-256 of a file's bytes.
 
@@ -222,40 +210,6 @@ def sha256_of(file: Path | str) -> str:
 def distribution_of(installed: Installed) -> str:
     """Name and version of the distribution that a component comes from."""
     return f"{installed.plugin.distribution} {installed.plugin.version}"
-
-
-def _paths(place: str, value: Any) -> Iterator[tuple[str, Path]]:
-    if isinstance(value, Path):
-        value = str(value)
-    if isinstance(value, Mapping):
-        for name, one in value.items():
-            yield from _paths(f"{place}.{name}", one)
-    elif isinstance(value, list | tuple):
-        for number, one in enumerate(value):
-            yield from _paths(f"{place}.{number}", one)
-    elif isinstance(value, str) and value[:1] in ("{", "["):  # arguments as JSON
-        try:
-            yield from _paths(place, json.loads(value))
-        except ValueError:
-            return
-    elif isinstance(value, str) and value and "\0" not in value:
-        try:
-            if Path(value).exists():
-                yield place, Path(value)
-        except OSError:  # too long for a name, say
-            return
-
-
-def _hashes(files: Mapping[str, Path]) -> dict[str, str]:
-    return {name: _content_sha256(file) for name, file in files.items()}
-
-
-def _content_sha256(place: Path) -> str:
-    """Of a file its bytes'; of a folder that of all files below it, with their names."""
-    if not place.is_dir():
-        return sha256_of(place)
-    below = sorted(file for file in place.rglob("*") if file.is_file())
-    return digest_of([[str(file.relative_to(place)), sha256_of(file)] for file in below])
 
 
 def digest_of(value: Any) -> str:

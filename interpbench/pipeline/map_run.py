@@ -18,6 +18,7 @@ from torch import Tensor
 from interpbench import store
 from interpbench.cohort import Subject
 from interpbench.cut import Cut
+from interpbench.doubts import NAMED
 from interpbench.errors import InputError, InterpbenchError, UsageError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP
@@ -89,6 +90,7 @@ class MapRun:
             left = [subject for subject, there in zip(subjects, done, strict=True) if not there]
         if len(left) < len(subjects):
             log.info("%d of %d maps are there already", len(subjects) - len(left), len(subjects))
+        self._tell_of_changes(left)
         groups = [left[start : start + batch_size] for start in range(0, len(left), batch_size)]
         put_back = remembered(self.predictor.module)
         failures: list[Failed] = []
@@ -132,6 +134,18 @@ class MapRun:
         except (InputError, UsageError):
             return False  # and why is told when it is to be read
 
+    def _tell_of_changes(self, subjects: Sequence[Subject]) -> None:
+        """Say whose map is made anew, for something that it was made from is another than it was."""
+        records, changed = self.records_of(subjects), []
+        for subject in (one for one in subjects if one.id in records):
+            with contextlib.suppress(InputError):  # told when it is to be read
+                read = self.read_by(subject)
+                names = [name.removesuffix("_sha256") for name in read if records[subject.id].get(name) != read[name]]
+                changed += [f"sub-{subject.id} ({', '.join(names)})"] if names else []
+        if changed:
+            told = ", ".join(changed[:NAMED]) + (", ..." if len(changed) > NAMED else "")
+            log.warning("%d maps are made anew, for what they were made from changed: %s", len(changed), told)
+
     def read(self, subject: Subject) -> Read | InputError:
         """A subject's volume and origin, or why it is refused."""
         try:
@@ -146,7 +160,8 @@ class MapRun:
 
     def read_by(self, subject: Subject) -> dict[str, Any]:
         """What the subject's map is made from; a map beside which something else stands is made again."""
-        return {**read_of_subject("explain", subject, self.predictor), "state_sha256": self.state_sha256}
+        read = {**read_of_subject("explain", subject, self.predictor), "state_sha256": self.state_sha256}
+        return {**read, "split_doubts": [str(one) for one in self.subject_doubts.get(subject.id, ())]}
 
     def _read_group(self, group: Sequence[Subject]) -> list[Read | InputError]:
         return [self.read(subject) for subject in group]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from interpbench.doubts import MEMORY, Doubt
-from interpbench.errors import InterpbenchError, PluginError, ResourceError
+from interpbench.errors import InterpbenchError, PluginError, ResourceError, one_line
 from interpbench.foreign import asking
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import checked_extras, checked_maps
@@ -115,7 +115,7 @@ def described(explainer: Explainer, predictor: Predictor, volumes: Tensor, metho
             with asking(f"method {method!r}", volumes):
                 found = explainer.describe(predictor, volumes)
         except Exception as error:  # another's code
-            log.debug("method %r cannot describe what it does: %s", method, error)
+            log.warning("method %r cannot describe what it does: %s", method, one_line(error))
             return {}
     try:
         told = json.loads(json.dumps(dict(found), allow_nan=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -58,3 +59,40 @@ def test_one_subject_who_is_another_now_is_made_again_and_nobody_else(world: Any
     world.run(step)
     after = {path.parent.name: path.stat().st_mtime_ns for path in place.glob(f"sub-*/{product}")}
     assert {name for name in before if before[name] != after[name]} == {"sub-00"} and len(after) == 2
+
+
+@pytest.mark.slow
+def test_a_floor_that_is_made_of_all_maps_is_measured_again_with_them(world: Any) -> None:
+    world.given["benchmark"] |= {
+        "methods": ["shade"], "measures": ["height"], "floors": True, "options": {}, "repeats": 1, "blur": 0,
+        "participants": ["00", "03"],
+    }  # fmt: skip
+    world.patch.setattr("interpbench.pipeline.benchmarking.run._drawn", lambda some, number, seed: [])
+    place = world.run("benchmark")
+    before = (place / "measures.tsv").read_text()
+    world.change_image("cohort/00.nii.gz")
+    world.run("benchmark")
+    resumed = (place / "measures.tsv").read_text()
+    shutil.rmtree(place)
+    world.run("benchmark")
+    assert resumed == (place / "measures.tsv").read_text() != before
+
+
+def test_a_map_that_is_made_again_for_a_changed_image_is_said(world: Any, caplog: pytest.LogCaptureFixture) -> None:
+    world.given["explain"] = {"method": "shade", "device": "cpu", "participants": ["00", "03"]}
+    world.run("explain")
+    world.change_image("cohort/00.nii.gz")
+    with caplog.at_level("WARNING", logger="interpbench"):
+        world.run("explain")
+    assert "1 maps are made anew, for what they were made from changed: sub-00 (image)" in caplog.text
+
+
+def test_a_scan_that_came_into_two_splits_is_said_beside_the_old_map(world: Any) -> None:
+    world.given["explain"] = {"method": "shade", "device": "cpu", "participants": ["03"]}
+    split = dict(line.split("\t")[::2] for line in (world.root / "model" / "split.tsv").read_text().splitlines()[1:])
+    other = next(label.removeprefix("sub-") for label, part in split.items() if part != split["sub-03"])
+    place = world.run("explain")
+    shutil.copy(world.root / "cohort" / "03.nii.gz", world.root / "cohort" / f"{other}.nii.gz")
+    world.run("explain")
+    (sidecar,) = place.glob("sub-03/*_importance.json")
+    assert "same image twice" in json.loads(sidecar.read_text())["warning_kinds"]

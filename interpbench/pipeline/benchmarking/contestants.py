@@ -34,6 +34,7 @@ class Contestant:
     distribution: str
     blur: float = 0.0  # SD of the Gaussian that smooths |map|, in voxels; 0 for the map as it is
     training_seconds: float = 0.0  # NaN where unknown
+    state_sha256: str | None = None  # of what a learned method knows
 
     @property
     def kind(self) -> str:

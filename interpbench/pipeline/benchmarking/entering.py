@@ -62,7 +62,8 @@ class Ground:
         explainer = load_fitted(folder, model, method=name, trust_factory=allowed)
         seconds = explainer.record.get("training_seconds")
         measured = math.nan if seconds is None else float(seconds)
-        return dataclasses.replace(one, explainer=explainer, training_seconds=measured)
+        state = str(read_fitted(folder)["sha256"])
+        return dataclasses.replace(one, explainer=explainer, training_seconds=measured, state_sha256=state)
 
     def entered(self, name: str, options: Mapping[str, Any]) -> Contestant:
         """One method with its options, which are those of the maps where there are any.

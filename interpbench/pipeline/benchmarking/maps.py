@@ -51,7 +51,7 @@ class Maps:
         product = self._product(contestant, subject)
         if self.run.done(product):
             record = store.read_json(store.sidecar_of(product))
-            if self.made_from(record, subject):
+            if self.made_from(record, subject) and record.get("state_sha256") == contestant.state_sha256:
                 return read_volume(product, constant_ok=True).data[0].to(self.device)
         found, source, resampled = self._taken(contestant, subject, prepared)
         if found is None:
@@ -126,6 +126,7 @@ class Maps:
             **contestant.describe(),
             **read_of_subject("benchmark", subject, self.predictor),
             "seed": self.seed,
+            "state_sha256": contestant.state_sha256,
             "predictor_sha256": self.run.manifest["predictor_sha256"],
             **source,
         }

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from interpbench import store
-from interpbench.cohort import Subject
+from interpbench.cohort import Cohort, Subject
 from interpbench.errors import InputError, PluginError
 from interpbench.interfaces import Predictor
 from interpbench.metric import Metric
-from interpbench.pipeline.benchmarking.entering import Ground
+from interpbench.pipeline.benchmarking.contestants import Contestant
+from interpbench.pipeline.benchmarking.entering import TEMPLATE, Ground
 from interpbench.pipeline.fitting import read_learned
 from interpbench.pipeline.identity import (
     InputFile,
     Read,
     digest_of,
     distribution_of,
+    read_cohort,
     read_component,
     read_of_subject,
 )
 from interpbench.pipeline.map_files import label_of
 from interpbench.pipeline.network_map import place_beside
+from interpbench.pipeline.selection import recorded_splits
 from interpbench.registry import discover
 from interpbench.source_code import source_sha256
 
 
 def read_methods(
-    ground: Ground, names: Sequence[str], waiting: Sequence[str], options: Mapping[str, Mapping[str, Any]]
-) -> Read:
-    """Every method: its component, and of one that learns what was fitted; what is still to be fitted has none.
+    ground: Ground, names: Sequence[str], waiting: Sequence[str], options: Mapping[str, Mapping[str, Any]],
+    people: Cohort,
+) -> Read:  # fmt: skip
+    """Every method: its component, and of one that learns what was fitted, or the cohort that it is to learn from.
 
     Args:
         waiting: floors that are made later, from a map of this benchmark's own.
@@ -38,6 +43,12 @@ def read_methods(
     Raises:
         UsageError: options that the method does not have, or that differ from those of the maps that were given.
     """
+
+    @functools.cache
+    def learnt_from() -> Read:
+        cohort = read_cohort(people, recorded_splits(people, Path(ground.predictor)) or {})
+        return Read({"learned": cohort.entries}, cohort.files)
+
     found: dict[str, Any] = {}
     files: list[InputFile] = []
     for name in names:
@@ -48,7 +59,12 @@ def read_methods(
             continue
         part = read_component(explainer, discover().find("explainer", name))
         folder = ground.folder(name) if explainer.learned else None
-        learned = Read({"learned": None}) if folder is None else read_learned(folder)
+        if folder is not None:
+            learned = read_learned(folder)
+        elif explainer.learned:
+            learned = learnt_from()
+        else:
+            learned = Read({"learned": None})
         found[name] = {**part.entries, **learned.entries}
         files += [*part.files, *learned.files]
     for name in waiting:
@@ -100,3 +116,10 @@ def read_people(chosen: Sequence[Subject], learners: Sequence[Subject], predicto
     learned = [[subject.id, told.get(subject.id)] for subject in learners]
     entries = {"participants": [one.id for one in chosen], "learners_sha256": digest_of(learned)}
     return Read(entries, list(files.values()))
+
+
+def common_sha256(folder: Path, base: Sequence[Contestant]) -> str:
+    """SHA-256 over what the figures of all subjects depend on, and what this benchmark made itself."""
+    template = folder / TEMPLATE
+    states = {one.name: one.state_sha256 for one in base if one.explainer.learned}
+    return digest_of([states, store.sha256_of(template) if template.is_file() else None])

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from interpbench import store
 from interpbench.cohort import Subject
+from interpbench.doubts import NAMED
 from interpbench.errors import InputError, InterpbenchError, NotApplicable, ResourceError
 from interpbench.interfaces import Predictor
 from interpbench.metric import Case, Metric
@@ -161,6 +162,7 @@ class Measuring:
     contestants: Sequence[Contestant]
     metrics: Sequence[tuple[str, Metric]]
     repeats: int  # subjects on whom metrics that explain again are measured
+    common: str  # SHA-256 over what all figures depend on beside the run's identity: states of fits, the template
 
     def measure(self, found: Found, processes: int = 1) -> list[Row]:
         """Every row of the table, in the order of the subjects.
@@ -168,12 +170,17 @@ class Measuring:
         Args:
             processes: in how many to work.
         """
-        left = [place for place, subject in enumerate(found.subjects) if not self._done(subject)]
+        left = [place for place in range(len(found.subjects)) if not self._done(found, place)]
+        others = [found.subjects[place] for place in left]
+        anew = [f"sub-{subject.id}" for subject in others if self.run.done(self._product(subject))]
+        if anew:
+            told = ", ".join(anew[:NAMED]) + (", ..." if len(anew) > NAMED else "")
+            log.warning("%d subjects are measured anew, for what their figures came from changed: %s", len(anew), told)
         finish = partial(self._finish, found, frozenset({*found.excluded, *found.missing}))
         side_by_side(left, finish, processes, "measuring", order=self._turns(left, found))
         rows: list[Row] = []
         for place, subject in enumerate(track(found.subjects, "measuring", unit="subject")):
-            if not self._done(subject):
+            if not self._done(found, place):
                 finish(place)
             self._recall(subject, found)
             rows += read_rows(self._product(subject))
@@ -192,13 +199,14 @@ class Measuring:
         yield from first
         long = long[len(first) :]
         while long or short:
-            wait = short and first and not self._done(found.subjects[left[first[0]]])
+            wait = short and first and not self._done(found, left[first[0]])
             yield short.pop(0) if wait or not long else long.pop(0)
 
     def _product(self, subject: Subject) -> Path:
         return self.run.product(subject.id, "desc-benchmark_measures.tsv")
 
-    def _done(self, subject: Subject) -> bool:
+    def _done(self, found: Found, place: int) -> bool:
+        subject = found.subjects[place]
         product = self._product(subject)
         if not self.run.done(product):
             return False
@@ -206,7 +214,12 @@ class Measuring:
             record = read_record(store.sidecar_of(product), _NEWS, "record of measures")
         except InputError:
             return False
-        return self.maps.made_from(record, subject)
+        stamp = self._stamp(place)
+        return all(record.get(name) == stamp[name] for name in stamp) and self.maps.made_from(record, subject)
+
+    def _stamp(self, place: int) -> dict[str, Any]:
+        """What beside a subject's own files decides the figures."""
+        return {"again": place < self.repeats, "common_sha256": self.common}
 
     def _finish(self, found: Found, known: Set[object], place: int) -> None:
         """Measure one subject, as far as that is not done, and mark it as done.
@@ -217,14 +230,14 @@ class Measuring:
         subject, again = found.subjects[place], place < self.repeats
         read = read_of_subject("benchmark", subject, self.maps.predictor)
         product = self._product(subject)
-        unfinished = Unfinished(product=product, stamp={"run": self.run.identity, "again": again, **read})
+        unfinished = Unfinished(product=product, stamp={"run": self.run.identity, **self._stamp(place), **read})
         write_rows(product, self._measured(subject, found, again, unfinished))
         news = {
             "excluded": {method: why for method, why in found.excluded.items() if method not in known},
             "missing": {method: why for (label, method), why in found.missing.items()
                         if label == subject.id and (label, method) not in known},
         }  # fmt: skip
-        self.run.mark_done(product, {"participant_id": f"sub-{subject.id}", **read, **news})
+        self.run.mark_done(product, {"participant_id": f"sub-{subject.id}", **self._stamp(place), **read, **news})
         unfinished.remove()
 
     def _recall(self, subject: Subject, found: Found) -> None:

@@ -28,7 +28,7 @@ from interpbench.pipeline.benchmarking.entering import Ground, divided, fitted_f
 from interpbench.pipeline.benchmarking.maps import Maps, explained_before
 from interpbench.pipeline.benchmarking.people import MEAN_OF, Circumstances, common_truth, mean_of
 from interpbench.pipeline.benchmarking.processes import processes_for
-from interpbench.pipeline.benchmarking.reads import read_maps, read_methods, read_metrics, read_people
+from interpbench.pipeline.benchmarking.reads import common_sha256, read_maps, read_methods, read_metrics, read_people
 from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.benchmarking.results import write_results
 from interpbench.pipeline.benchmarking.rounds import Measuring, make_maps
@@ -162,7 +162,7 @@ def benchmark(
     few = max(refit_subjects, MEAN_OF)
     learners, held_out = _drawn(training or chosen, few, seed), _drawn(validation, REFIT_VALIDATION, seed)
     parts = [
-        read_methods(ground, at_once, waiting, given),
+        read_methods(ground, at_once, waiting, given, people),
         read_metrics(metrics),
         read_predictor(predictor, model),
         read_maps(taken, chosen),
@@ -213,7 +213,7 @@ def benchmark(
     )
     work = Measuring(
         run=run, circumstances=circumstances, maps=shelf, base=base, contestants=contestants, metrics=metrics,
-        repeats=repeats or len(found.subjects),
+        repeats=repeats or len(found.subjects), common=common_sha256(run.path, base),
     )  # fmt: skip
     rows = work.measure(found, number)
     summary = write_results(run.path, rows, found, contestants, metrics, model, predictor, run.manifest, doubts)

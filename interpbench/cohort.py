@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from interpbench.ages import CODES, OLDEST, refuse_other_units
+from interpbench.ages import CODES, OLDEST, refuse_other_units, two_readings
 from interpbench.ages import number_in as number_in
 from interpbench.bids_images import of_wanted, place_of, t1w_images, wanted
 from interpbench.cohort_table import Row, read_table
@@ -83,6 +83,7 @@ class Cohort:
     dropped: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()  # of the table, as they are written
     rules: ImageRules = USUAL
+    doubts: tuple[str, ...] = ()  # about the table as a whole, sentences
 
     def describe(self) -> str:
         """One line: how many subjects, how many dropped and who, how many problems."""
@@ -115,8 +116,9 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
     for needed in ("participant_id", "age") if need_age else ("participant_id",):
         if needed not in known:
             raise InputError(f"{table}: no column {needed!r}; its columns are: {', '.join(names)}.")
-    numbers = [number_in(row.cells.get("age") or "") for row in rows if not row.fault]
-    refuse_other_units(table, [age for age in numbers if age is not None])
+    ages = [row.cells.get("age") or "" for row in rows if not row.fault]
+    doubts = refuse_other_units(table, [age for age in map(number_in, ages) if age is not None])
+    unclear = two_readings(ages)
     subjects: list[Subject] = []
     problems: list[Problem] = []
     dropped: list[str] = []
@@ -127,6 +129,9 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
     for row in rows:
         label = _label(row)
         try:
+            if not row.fault and (age := row.cells.get("age")) in unclear:
+                whole = str(age).replace(",", "")
+                raise _BadRow(f"age {age!r} may be {whole} or {str(age).replace(',', '.')}: write it without a comma")
             subject = _subject(table.parent, row, label, rules, find_image="image" not in known)
             if len(lines[label]) > 1:  # nobody knows which of them is meant
                 raise _BadRow(_repeated(label, row.line, lines[label]))
@@ -137,7 +142,7 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
             dropped.append(label)
         else:
             subjects.append(subject)
-    return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped), names, rules)
+    return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped), names, rules, doubts)
 
 
 class _BadRow(Exception):

@@ -124,11 +124,16 @@ def _doubts_about_all(cohort: Cohort, splits: Mapping[str, str] | None) -> list[
         for subject in cohort.subjects
         for words in (*people.get(subject.id, ()), *apart.get(subject.id, ()))
     ]
+    found += [_about_ages(cohort, words) for words in cohort.doubts]
     ages = [subject.age for subject in cohort.subjects if subject.age is not None]
     if len(ages) > 1 and len(set(ages)) == 1:
         words = f"all {len(ages)} ages are {ages[0]:g}: nothing can be learned of age"
-        found.append(Problem("", 1, cohort.table, words, warning=True, kind=AGES))
+        found.append(_about_ages(cohort, words))
     return found
+
+
+def _about_ages(cohort: Cohort, words: str) -> Problem:
+    return Problem("", 1, cohort.table, words, warning=True, kind=AGES)
 
 
 def _problem(subject: Subject, file: Path, error: InputError) -> Problem:

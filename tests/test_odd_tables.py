@@ -16,6 +16,7 @@ from interpbench.cohort_split import split_cohort
 from interpbench.doubts import AGES, PERSON, SEVERAL, TWICE
 from interpbench.labels import person_of
 from interpbench.persons import doubts_about_people, doubts_about_splits, scans_of_one, twins
+from interpbench.pipeline.selection import open_cohort
 
 BREAKS = {"\x0b": "VT", "\x0c": "FF", "\x1c": "FS", "\x85": "NEL", "\u2028": "LS", "\u2029": "PS"}
 
@@ -54,9 +55,27 @@ def table(ages: list[object], delimiter: str = "\t") -> str:
         ({"age": {"Units": "years"}}, None),
         ({"age": {"Units": "year", "Description": "at 9 months of the study"}}, None),
         ({"age": {"Description": "age at the first day of scanning, in years"}}, None),
-        ({"age": {"Units": ["months"]}}, None),
+        ({"age": {"Units": ["months"]}}, "months"),
+        ({"age": {"Units": {"unit": "months"}}}, "months"),
+        *(({"age": {"Units": unit}}, unit) for unit in ("mths", "mon", "mnth", "mo", "m", "d", "w", "wk", "decades")),
+        ({"age": {"LongName": "Age in months"}}, "months"),
+        ({"age": {"long_name": "Age (months)"}}, "months"),
+        ({"age": {"Description": "age_in_months"}}, "months"),
+        ({"age": {"Description": "AgeInMonths"}}, "months"),
+        ({"age": {"Description": "months of age at the scan"}}, "months"),
+        ({"age": {"Description": "age; unit: months"}}, "months"),
+        ({"age": {"Description": "Age at scan, days"}}, "days"),
+        ({"age": {"Description": "age at the scan 6 months after enrolment"}}, None),
+        ({"age": {"Description": "Age at baseline; the follow-up was after 12 months"}}, None),
+        ({"age": {"Description": "Age in months; the scan was one year after enrolment"}}, "months"),
+        ({"age": {"Units": "months, not years"}}, "months"),
+        ({"age": {"Units": "years (months / 12)"}}, None),
+        ({"age": {"Description": "age; the follow-up came in 12 months, the next in the months after"}}, None),
+        ({"age": {"Description": "children from 6 months of age"}}, None),
+        ({"age": {"LongName": "Age", "Units": "n/a"}}, None),
+        *(({"age": {"Units": unit}}, None) for unit in ("yr", "Yrs", "year(s)", "yo", "a", ["years"], "years_old")),
         ({"sex": {"Units": "months"}}, None),
-        ({"age": "months"}, None),
+        ({"age": "months"}, "months"),
         ([], None),
         ("no JSON at all {", None),
     ],
@@ -69,6 +88,46 @@ def test_a_unit_beside_the_table_that_is_not_years_is_refused(write, need_age, a
     with pytest.raises(InputError, match=f"age is in {unit}, says participants.json, and years are needed") as told:
         read_cohort(path, need_age=need_age)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("unit", ["fortnights", "lunes", "{0}", "Gestationswochen"])
+def test_a_unit_that_nobody_knows_is_refused(write, unit: str) -> None:
+    with pytest.raises(InputError) as told:
+        read_cohort(write(table([36, 41]), about={"age": {"Units": unit}}))
+    assert f"participants.json says the unit of age is {unit!r}: write ages in years" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"age": ', '{"age": {"Units": "months"}}'.encode("utf-16"), b"\xff", b"[" * 9999, b""]
+)
+def test_a_json_beside_the_table_that_cannot_be_read_is_told(write, caplog, content: bytes) -> None:
+    path = write(table([36, 41]))
+    path.with_suffix(".json").write_bytes(content)
+    found = [one for one in check_cohort(read_cohort(path), voxels=False, warnings=True) if one.kind == AGES]
+    assert len(found) == 1 and "participants.json cannot be read" in found[0].message and found[0].warning
+    assert len(open_cohort(path, need_age=True).subjects) == 2
+    assert "participants.json cannot be read" in caplog.text and "\n" not in found[0].message
+
+
+THOUSANDS = {  # the ages, and those that are read; the others are refused
+    "days": (["7,305", "14,610"], []),
+    "days, and an age without a comma": (["7,305", 50], [50]),
+    "three decimals, for all that one knows": (["44,512", "45,125"], []),
+    "another decimal comma": (["44,512", "45,1"], [44.512, 45.1]),
+    "below one year": (["0,512", "1,125"], [0.512, 1.125]),
+    "no comma": (["44.512", "45.125"], [44.512, 45.125]),
+}
+
+
+@pytest.mark.parametrize("name", THOUSANDS)
+def test_a_comma_that_may_divide_thousands_is_asked_about(write, name: str) -> None:
+    ages, read = THOUSANDS[name]
+    cohort = read_cohort(write(table(ages)))
+    assert [one.age for one in cohort.subjects] == read
+    assert len(cohort.problems) == len(ages) - len(read)
+    for one in cohort.problems:
+        assert "may be 7305 or 7.305: write it without a comma" in cohort.problems[0].message or "44,512" in ages
+        assert one.message.startswith("age '")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ def open_cohort(path: str | Path, *, need_age: bool, images: Mapping[str, Any] |
     """
     cohort = read_cohort(path, need_age=need_age, rules=ImageRules.of(images))
     log.info("%s", cohort.describe())
+    for doubt in cohort.doubts:
+        log.warning("%s: %s", cohort.table, doubt)
     for problem in cohort.problems:
         log.warning("left out: %s", problem)
     if not cohort.subjects:

@@ -26,6 +26,7 @@ from interpbench.labels import rewritten
 LABEL = re.compile(r"[0-9A-Za-z+]{1,100}")
 SPLITS = ("train", "validation", "test")
 OWN_COLUMNS = ("participant_id", "age", "image", "mask", "sex", "split", "truth")
+_IDS = {"participantid", "participant", "id", "ids", "otherid", "subject", "subjectid", "subjid", "subid", "sub"}
 _SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "test": "test"}
 
 
@@ -115,7 +116,8 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
     known = [name.lower() for name in names]
     for needed in ("participant_id", "age") if need_age else ("participant_id",):
         if needed not in known:
-            raise InputError(f"{table}: no column {needed!r}; its columns are: {', '.join(names)}.")
+            told = f"no column {needed!r}; its columns are: {', '.join(names)}"
+            raise InputError(f"{table}: {told}{_mend(needed, names)}.")
     ages = [row.cells.get("age") or "" for row in rows if not row.fault]
     doubts = refuse_other_units(table, [age for age in map(number_in, ages) if age is not None])
     unclear = two_readings(ages)
@@ -143,6 +145,14 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
         else:
             subjects.append(subject)
     return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped), names, rules, doubts)
+
+
+def _mend(needed: str, names: Sequence[str]) -> str:
+    """What to do where a column is missing, as far as the names of the others tell."""
+    if len(names) == 1 and needed in re.split(r"[ |:]+", names[0].lower()):
+        return "; columns must be divided by tabs, commas or semicolons"
+    alike = [name for name in names if re.sub(r"[\W_]", "", name.lower()) in _IDS]
+    return f"; rename the column {alike[0]!r} to {needed}" if needed == "participant_id" and alike else ""
 
 
 class _BadRow(Exception):

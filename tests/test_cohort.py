@@ -200,37 +200,6 @@ def test_no_image_or_several_by_bids_name_is_a_problem(tmp_path):
     assert "2 T1w images" in cohort.problems[1].message and "b_T1w" in cohort.problems[1].message
 
 
-SES1, SES2 = "sub-01/ses-01/anat/sub-01_ses-01_T1w.nii", "sub-01/ses-02/anat/sub-01_ses-02_T1w.nii.gz"
-RUN1, RUN2 = "sub-01/anat/sub-01_T1w.nii", "sub-01/anat/sub-01_run-2_T1w.nii.gz"
-LOOKED_UP = [  # a further column, its cell, the images, and the image found, or what is said
-    ("note", "x", [SES1, SES2], "2 T1w images"),
-    ("note", "x", [RUN1, RUN2], "2 T1w images"),
-    ("note", "x", [RUN1, f"{RUN1}.gz"], "2 T1w images"),
-    ("note", "x", [RUN1], RUN1),
-    ("session_id", "01", [SES1, SES2], SES1),
-    ("session_id", "ses-02", [SES1, SES2], SES2),
-    ("Session", "02", [SES1, SES2], SES2),
-    ("ses", "n/a", [SES1, SES2], "2 T1w images"),
-    ("session_id", "01", [SES2], "the row says ses-01, the image found is of ses-02"),
-    ("session", "baseline 1", [SES2], "the row says ses-baseline 1, the image found is of ses-02"),
-    ("session_id", "../ses-02", [SES2], "the row says ses-../ses-02"),
-    ("ses", "01", [RUN1], "the row says ses-01, the image found is of no session"),
-    ("ses", "01", [SES1, f"{SES1}.gz"], "2 T1w images"),
-    ("run", "1", [RUN1, RUN2], RUN1),
-    ("run", "run-02", [RUN1, RUN2], RUN2),
-    ("run", "3", [RUN1, RUN2], "the row says run-3, the image found is of run-1, run-2"),
-]
-
-
-@pytest.mark.parametrize(("column", "cell", "images", "found"), LOOKED_UP)
-def test_the_image_is_the_one_of_the_rows_session_and_run(tmp_path, column, cell, images, found):
-    cohort = read_cohort(written(tmp_path, f"participant_id\tage\t{column}\n01\t50\t{cell}\n", images))
-    if found in images:
-        assert [subject.image for subject in cohort.subjects] == [tmp_path / found] and not cohort.problems
-    else:
-        assert not cohort.subjects and found in only_problem(cohort).message
-
-
 def test_further_columns_are_kept_by_their_names_in_any_case(tmp_path):
     header = "participant_id\tage\tsex\tGroup\tBMI\timage\n"
     rows = "01\t50\tF\tadult\t21,5\ta.nii.gz\n02\t60\tM\tn/a\thigh\tb.nii.gz\n"

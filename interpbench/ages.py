@@ -24,7 +24,7 @@ _YEARS = re.compile(rf"\b({_YEAR}|y)\b|^a$")
 
 def _phrases(units: str) -> re.Pattern[str]:
     """Prose also names times that are no unit of age ("6 months after enrolment"): these phrases alone name one."""
-    kinds = "full|completed?|whole|calendar|decimal|gestational|postnatal|postmenstrual|lunar"
+    kinds = "full|fractional|completed?|whole|calendar|decimal|gestational|postnatal|postmenstrual|lunar"
     return re.compile(
         rf"\bin (?:(?:{kinds}) )?({units})\b(?! ?\d)|(?<!\d )\b({units}) (?:of age|old|since birth|from birth)\b"
         rf"|\bunits?(?: is| are)? ?[:=]? ?({units})\b|[(\[] ?(?:in )?({units}) ?[)\]]"

@@ -48,6 +48,18 @@ def test_labels_that_may_be_of_one_person_are_doubtful_and_not_regrouped(stem: s
     assert doubts_about_people(who) == {}
 
 
+def test_labels_that_may_be_of_one_person_are_told_where_they_lie_in_two_splits() -> None:
+    subjects = people(["01m12", "01m24", "02m12", "02m24"])
+    splits = {"01m12": "train", "01m24": "test", "02m12": "train", "02m24": "train"}
+    found = doubts_about_splits(subjects, splits)
+    assert {label: [one.kind for one in some] for label, some in found.items()} == {
+        "01m12": [PERSON], "01m24": [PERSON],
+    }  # fmt: skip
+    assert "in the train split; sub-01m24 may be the same person" in found["01m12"][0]
+    assert "write 01+m12 and 01+m24" in found["01m12"][0]
+    assert list(doubts_about_splits(subjects[1:2], splits)) == ["01m24"]  # the others were trained on
+
+
 def test_a_session_of_letters_is_doubtful_too() -> None:
     assert len(doubts_about_people(people(["CAMAses1", "CAMAses2", "CAMBses1", "CAMBses2"]))) == 4
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,8 +16,25 @@ from typing import Any
 from interpbench.errors import InputError
 
 OLDEST = 120.0  # years
-_OTHER = re.compile(r"\b(months?|mos?|weeks?|wks?|days?|hours?|minutes?|seconds?)\b", re.IGNORECASE)
-_YEARS = re.compile(r"\b(years?|yrs?|y)\b", re.IGNORECASE)
+_TIMES = r"months?|mths?|mnths?|mons?|mos?|weeks?|wks?|days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|decades?"
+_YEAR = r"years?|yrs?|yo|annum|ann[eé]es?|jahren?|a[nñ]os?|anni"
+_OTHER = re.compile(rf"\b({_TIMES}|m|w|d|h|s)\b")
+_YEARS = re.compile(rf"\b({_YEAR}|y)\b|^a$")
+
+
+def _phrases(units: str) -> re.Pattern[str]:
+    """Prose also names times that are no unit of age ("6 months after enrolment"): these phrases alone name one."""
+    kinds = "full|fractional|completed?|whole|calendar|decimal|gestational|postnatal|postmenstrual|lunar"
+    return re.compile(
+        rf"\bin (?:(?:{kinds}) )?({units})\b(?! ?\d)|(?<!\d )\b({units}) (?:of age|old|since birth|from birth)\b"
+        rf"|\bunits?(?: is| are)? ?[:=]? ?({units})\b|[(\[] ?(?:in )?({units}) ?[)\]]"
+        rf"|\bnumber of (?:(?:{kinds}) )?({units})\b|^(?:ages? ?[,;:/]? ?)?({units})$|[,;:/] ?({units})$"
+    )
+
+
+_SAYS_OTHER, _SAYS_YEARS = _phrases(_TIMES), _phrases(rf"{_YEAR}|y")
+_NO_UNIT = frozenset({"", "n/a", "na", "none", "null", "unknown"})
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 CODES = (777, 888, 999, 7777, 8888, 9999, 99999)  # that stand for a missing age
 
 
@@ -31,8 +48,14 @@ def number_in(cell: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def refuse_other_units(table: Path, ages: Sequence[float]) -> None:
-    """Refuse a table whose ages are in months, weeks or days.
+def two_readings(cells: Iterable[str]) -> frozenset[str]:
+    """The cells whose comma may be one of thousands or a decimal one, which no other cell of the column decides."""
+    told = {cell for cell in cells if "," in cell and number_in(cell) is not None}
+    return frozenset(told) if all(_THOUSANDS.fullmatch(cell) for cell in told) else frozenset()
+
+
+def refuse_other_units(table: Path, ages: Sequence[float]) -> tuple[str, ...]:
+    """Refuse a table whose ages are in months, weeks or days; return what is doubtful about their unit, in sentences.
 
     Args:
         ages: its numbers, also those that no age can be.
@@ -41,40 +64,73 @@ def refuse_other_units(table: Path, ages: Sequence[float]) -> None:
         InputError: the JSON beside the table names another unit than years for `age`, or most ages are above 120.
     """
     if not ages:
-        return
+        return ()
     sidecar = table.with_suffix(".json")
-    if unit := _unit_in(sidecar):
-        raise InputError(
-            f"{table}: age is in {unit}, says {sidecar.name}, and years are needed: write the ages in years, or mend"
-            " its Units."
-        )
+    try:
+        unit = _unit_in(sidecar)
+        doubts: tuple[str, ...] = ()
+    except (OSError, ValueError, RecursionError) as error:
+        why = " ".join(str(getattr(error, "strerror", None) or error).split())[:80]
+        unit, doubts = None, (f"{sidecar.name} cannot be read, so nobody knows which unit it says ages have ({why})",)
+    if unit is not None:
+        raise InputError(f"{table}: {unit.format(sidecar.name)}")
     told = [age for age in ages if age not in CODES and age > 0]
     above = [age for age in told if age > OLDEST]
     if len(above) > 1 and 2 * len(above) > len(told):
-        unit = "months" if median(above) <= 12 * OLDEST else "days"
+        guess = "months" if median(above) <= 12 * OLDEST else "days"
         raise InputError(
             f"{table}: {len(above)} of {len(told)} ages are above {OLDEST:g}, up to {max(above):g}: they look like"
-            f" {unit}, and years are needed."
+            f" {guess}, and years are needed."
         )
+    return doubts
 
 
 def _unit_in(sidecar: Path) -> str | None:
-    """The unit of `age` in a BIDS sidecar, where it is one of time, and not years."""
+    """A sentence on the unit of `age` in a BIDS sidecar, where it is not years; None without a sidecar too."""
     try:
-        content = json.loads(sidecar.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return None  # it is of no use, and nobody has to write one
-    column = _of(content, "age")
-    for words in (_of(column, "units"), _of(column, "unit"), _of(column, "description")):
-        if isinstance(words, str) and _YEARS.search(words):
-            return None
-        if isinstance(words, str) and (found := _OTHER.search(words)):
-            return found.group().lower()
+        text = sidecar.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return None  # nobody has to write one
+    column = _of(json.loads(text), "age")
+    if isinstance(column, str):
+        column = {"description": column}
+    for name in ("units", "unit", "longname", "description"):
+        words = list(_texts(_of(column, name)))
+        plain = [_plain(one) for one in words]
+        exact = name.startswith("unit")
+        years, others = (_YEARS, _OTHER) if exact else (_SAYS_YEARS, _SAYS_OTHER)
+        for one in plain:
+            in_years, found = years.search(one), others.search(one)
+            if in_years and not (found and exact and found.start() < in_years.start()):
+                return None  # "years, months / 12"; and "months, not years" are months
+            if found:
+                unit = next(group for group in found.groups() if group)
+                return f"age is in {unit}, says {{}}, and years are needed: write the ages in years, or mend its Units."
+        for word, one in zip(words, plain, strict=True) if exact else ():
+            if one not in _NO_UNIT:
+                shown = repr(word[:40]).replace("{", "{{").replace("}", "}}")
+                return f"{{}} says the unit of age is {shown}: write ages in years."
     return None
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in a value, which may be a list or a mapping."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            if not (isinstance(one, str) and "://" in one):
+                yield from _texts(one)
+
+
+def _plain(text: str) -> str:
+    """In lower case, with blanks for what else divides words, also in `age_in_months` and `AgeInMonths`."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    return " ".join(re.sub(r"[_.\-\s]+|(?<=\w)\(s\)", " ", apart).split()).casefold().strip()
+
+
 def _of(values: Any, name: str) -> Any:
-    """What a mapping holds under a name in upper or lower case."""
+    """What a mapping holds under a name, in upper or lower case, with signs between its words or without."""
     if not isinstance(values, dict):
         return None
-    return next((value for key, value in values.items() if str(key).lower() == name), None)
+    return next((value for key, value in values.items() if re.sub(r"[\W_]", "", str(key)).lower() == name), None)

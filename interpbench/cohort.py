@@ -2,7 +2,8 @@
 
 The table is `participants.tsv` in a folder, or any `.tsv` or `.csv`: `participant_id`, `age` (years), and optionally
 `image`, `mask`, `sex`, `split`, `truth`. Paths in it are relative to its folder. Without an `image` column, images
-are found by BIDS name: `sub-X/**/anat/*T1w.nii.gz`. Other columns are kept as they are: a network may predict one.
+are found by BIDS name: `sub-X/**/anat/*T1w.nii.gz`, of the `session_id` and `run` that the row names. Other columns
+are kept as they are: a network may predict one.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from interpbench.ages import CODES, OLDEST, refuse_other_units
+from interpbench.ages import CODES, OLDEST, refuse_other_units, two_readings
 from interpbench.ages import number_in as number_in
+from interpbench.bids_images import of_wanted, place_of, t1w_images, wanted
 from interpbench.cohort_table import Row, read_table
 from interpbench.errors import InputError
 from interpbench.image_rules import USUAL, ImageRules
@@ -24,6 +26,7 @@ from interpbench.labels import rewritten
 LABEL = re.compile(r"[0-9A-Za-z+]{1,100}")
 SPLITS = ("train", "validation", "test")
 OWN_COLUMNS = ("participant_id", "age", "image", "mask", "sex", "split", "truth")
+_IDS = {"participantid", "participant", "id", "ids", "otherid", "subject", "subjectid", "subjid", "subid", "sub"}
 _SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "test": "test"}
 
 
@@ -81,6 +84,7 @@ class Cohort:
     dropped: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()  # of the table, as they are written
     rules: ImageRules = USUAL
+    doubts: tuple[str, ...] = ()  # about the table as a whole, sentences
 
     def describe(self) -> str:
         """One line: how many subjects, how many dropped and who, how many problems."""
@@ -112,23 +116,27 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
     known = [name.lower() for name in names]
     for needed in ("participant_id", "age") if need_age else ("participant_id",):
         if needed not in known:
-            raise InputError(f"{table}: no column {needed!r}; its columns are: {', '.join(names)}.")
-    numbers = [number_in(row.cells.get("age") or "") for row in rows if not row.fault]
-    refuse_other_units(table, [age for age in numbers if age is not None])
+            told = f"no column {needed!r}; its columns are: {', '.join(names)}"
+            raise InputError(f"{table}: {told}{_mend(needed, names)}.")
+    ages = [row.cells.get("age") or "" for row in rows if not row.fault]
+    doubts = refuse_other_units(table, [age for age in map(number_in, ages) if age is not None])
+    unclear = two_readings(ages)
     subjects: list[Subject] = []
     problems: list[Problem] = []
     dropped: list[str] = []
-    lines: dict[str, int] = {}
+    lines: dict[str, list[int]] = {}
     for row in rows:
-        label = str(row.cells.get("participant_id") or "").removeprefix("sub-")
+        if not row.fault:
+            lines.setdefault(_label(row), []).append(row.line)
+    for row in rows:
+        label = _label(row)
         try:
+            if not row.fault and (age := row.cells.get("age")) in unclear:
+                whole = str(age).replace(",", "")
+                raise _BadRow(f"age {age!r} may be {whole} or {str(age).replace(',', '.')}: write it without a comma")
             subject = _subject(table.parent, row, label, rules, find_image="image" not in known)
-            if label in lines:
-                raise _BadRow(
-                    f"this participant stands in line {lines[label]} already: give each scan a row of its own, with an"
-                    f" image, and a label such as {label}+1, {label}+2"
-                )
-            lines[label] = row.line
+            if len(lines[label]) > 1:  # nobody knows which of them is meant
+                raise _BadRow(_repeated(label, row.line, lines[label]))
         except _BadRow as bad:
             problems.append(Problem(label and f"sub-{label}", row.line, bad.file, str(bad)))
             continue
@@ -136,7 +144,15 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
             dropped.append(label)
         else:
             subjects.append(subject)
-    return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped), names, rules)
+    return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped), names, rules, doubts)
+
+
+def _mend(needed: str, names: Sequence[str]) -> str:
+    """What to do where a column is missing, as far as the names of the others tell."""
+    if len(names) == 1 and needed in re.split(r"[ |:]+", names[0].lower()):
+        return "; columns must be divided by tabs, commas or semicolons"
+    alike = [name for name in names if re.sub(r"[\W_]", "", name.lower()) in _IDS]
+    return f"; rename the column {alike[0]!r} to {needed}" if needed == "participant_id" and alike else ""
 
 
 class _BadRow(Exception):
@@ -163,6 +179,18 @@ def table_at(path: Path) -> Path:
     return path
 
 
+def _label(row: Row) -> str:
+    return str(row.cells.get("participant_id") or "").removeprefix("sub-")
+
+
+def _repeated(label: str, line: int, lines: Sequence[int]) -> str:
+    where = f"{lines[0]} already" if line != lines[0] else f"{lines[1]} too"
+    return (
+        f"this participant stands in line {where}: give each scan a row of its own, with an image, and a label such as"
+        f" {label}+1, {label}+2"
+    )
+
+
 def _subject(root: Path, row: Row, label: str, rules: ImageRules, *, find_image: bool) -> Subject:
     if row.fault:
         raise _BadRow(row.fault)
@@ -173,7 +201,7 @@ def _subject(root: Path, row: Row, label: str, rules: ImageRules, *, find_image:
             f"participant_id {label[:60]!r} must be letters, digits and + only (100 at most){rewritten(label)}"
         )
     age = _age(row.cells.get("age"))
-    image = _find_image(root, label) if find_image else _file(root, row, "image")
+    image = _find_image(root, row, label) if find_image else _file(root, row, "image")
     if image is None:
         raise _BadRow("no image is named in this row")
     split = row.cells.get("split")
@@ -215,11 +243,18 @@ def _file(root: Path, row: Row, column: str) -> Path | None:
     return path
 
 
-def _find_image(root: Path, label: str) -> Path:
-    folder = root / f"sub-{label}"
-    found = _sorted_files(folder.glob("**/anat/*T1w.nii.gz")) or _sorted_files(folder.glob("**/anat/*T1w.nii"))
-    if not found:
+def _find_image(root: Path, row: Row, label: str) -> Path:
+    folder, words = root / f"sub-{label}", wanted(row.cells)
+    below = t1w_images(folder)
+    if not below:
         raise _BadRow("no image column, and no **/anat/*T1w.nii.gz in its folder", folder)
+    found = of_wanted(folder, below, words)
+    if not found:
+        there = list(dict.fromkeys(place_of(folder, path, words) for path in below))
+        raise _BadRow(
+            f"the row says {' '.join(words)}, the image found is of {', '.join(there[:3])}; mend the row, or name the"
+            " image in an image column", folder
+        )  # fmt: skip
     if len(found) > 1:
         names = ", ".join(str(path.relative_to(folder)) for path in found[:3])
         raise _BadRow(
@@ -227,7 +262,3 @@ def _find_image(root: Path, label: str) -> Path:
             f" such as {label}+1, {label}+2", folder
         )  # fmt: skip
     return found[0]
-
-
-def _sorted_files(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))

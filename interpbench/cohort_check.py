@@ -5,6 +5,7 @@ A problem keeps a subject out of a run. A warning does not; it will stand beside
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from interpbench.progress import track
 if TYPE_CHECKING:
     from interpbench.recipe import Recipe
     from interpbench.typical import Typical
+
+_AGE = re.compile(r"(?:^|[^A-Za-z])(?:age|Age|AGE)(?![a-z])|[a-z]Age(?![a-z])")  # a word of a column's name, not image
 
 
 def check_cohort(
@@ -124,11 +127,26 @@ def _doubts_about_all(cohort: Cohort, splits: Mapping[str, str] | None) -> list[
         for subject in cohort.subjects
         for words in (*people.get(subject.id, ()), *apart.get(subject.id, ()))
     ]
+    found += [_about_ages(cohort, words) for words in cohort.doubts]
     ages = [subject.age for subject in cohort.subjects if subject.age is not None]
+    if not ages:
+        found.append(_about_ages(cohort, _no_ages(cohort)))
     if len(ages) > 1 and len(set(ages)) == 1:
         words = f"all {len(ages)} ages are {ages[0]:g}: nothing can be learned of age"
-        found.append(Problem("", 1, cohort.table, words, warning=True, kind=AGES))
+        found.append(_about_ages(cohort, words))
     return found
+
+
+def _no_ages(cohort: Cohort) -> str:
+    if any(name.lower() == "age" for name in cohort.columns):
+        return "nobody in the column 'age' who can be used has an age: training on age needs one"
+    alike = [name for name in cohort.columns if _AGE.search(name)]
+    rename = f"; if {alike[0]!r} holds years, rename it to age" if alike else ""
+    return f"no column 'age'; its columns are: {', '.join(cohort.columns)}: training on age needs one{rename}"
+
+
+def _about_ages(cohort: Cohort, words: str) -> Problem:
+    return Problem("", 1, cohort.table, words, warning=True, kind=AGES)
 
 
 def _problem(subject: Subject, file: Path, error: InputError) -> Problem:

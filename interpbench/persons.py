@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from interpbench.atomic import sha256_of
 from interpbench.cohort import Subject
 from interpbench.doubts import PERSON, SEVERAL, TWICE, Doubt, named
-from interpbench.labels import person_of
+from interpbench.labels import perhaps_one, person_of
+
+_WHO = ("person", "person_id", "subject", "subject_id")  # columns that tell who is who
 
 
 def scans_of_one(subjects: Iterable[Subject]) -> list[list[Subject]]:
@@ -44,7 +46,22 @@ def doubts_about_people(subjects: Sequence[Subject]) -> dict[str, list[Doubt]]:
         for subject, others in _with_others(some):
             words = f"by its label a scan of the same person as {others}: splits keep them together"
             found.setdefault(subject.id, []).append(Doubt(words, SEVERAL))
+    for alike in _perhaps_one(subjects, [subject.id for subject in subjects]):
+        for place, one in enumerate(alike):
+            pair = sorted((one, alike[place - 1] if place else alike[1]), key=alike.index)
+            labels, writes = [f"sub-{label}" for label, _ in pair], [_apart_from_stem(*one) for one in pair]
+            words = f"{' and '.join(labels)} may be two scans of one person: write {' and '.join(writes)}"
+            found.setdefault(one[0], []).append(Doubt(f"{words} so that they stay together", SEVERAL))
     return found
+
+
+def _perhaps_one(subjects: Sequence[Subject], labels: Iterable[str]) -> list[list[tuple[str, str]]]:
+    told = any(subject.cell(name) for subject in subjects for name in _WHO)  # so that labels need not
+    return [] if told else list(perhaps_one(labels).values())
+
+
+def _apart_from_stem(label: str, suffix: str) -> str:
+    return f"{label.removesuffix(suffix)}+{suffix}" if suffix else label
 
 
 def doubts_about_splits(subjects: Sequence[Subject], splits: Mapping[str, str] | None) -> dict[str, list[Doubt]]:
@@ -71,6 +88,15 @@ def doubts_about_splits(subjects: Sequence[Subject], splits: Mapping[str, str] |
         if here is not None and elsewhere:
             words = f"in the {here} split, while by its label {named(elsewhere)} is the same person, in another"
             found.setdefault(subject.id, []).append(Doubt(words, PERSON))
+    ours = {subject.id for subject in subjects}
+    for alike in _perhaps_one(subjects, known):
+        for one in alike:
+            here = splits.get(one[0])
+            apart = [other for other in alike if splits.get(other[0], here) != here]
+            if one[0] in ours and here is not None and apart:
+                writes = f"{_apart_from_stem(*one)} and {_apart_from_stem(*apart[0])}"
+                words = f"in the {here} split; sub-{apart[0][0]} may be the same person, in another; write {writes}"
+                found.setdefault(one[0], []).append(Doubt(f"{words} so that they stay together", PERSON))
     return found
 
 

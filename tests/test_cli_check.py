@@ -80,7 +80,7 @@ def test_subjects_without_an_age_are_counted_and_no_problem(cohort: Path, run: R
     text[1] = "\t".join([text[1].split("\t")[0], "n/a", text[1].split("\t")[2]])
     (cohort / "participants.tsv").write_text("\n".join(text) + "\n")
     code, told, _ = run("check", cohort)
-    assert code == 0 and "40 subjects can be used, 1 of all without an age" in told
+    assert code == 0 and "40 subjects can be used, 1 of them without an age" in told
 
 
 def test_rules_for_images_are_heeded(cohort: Path, run: Run) -> None:

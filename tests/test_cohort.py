@@ -105,8 +105,10 @@ def test_every_bad_row_is_found_at_once(tmp_path):
 @pytest.mark.parametrize("twin", ["01", "sub-01"])
 def test_a_duplicate_id_is_a_problem_also_without_its_prefix(tmp_path, twin):
     cohort = read_cohort(written(tmp_path, f"{HEADER}sub-01\t50\ta.nii.gz\n{twin}\t60\tb.nii.gz\n"))
-    assert [subject.age for subject in cohort.subjects] == [50.0]
-    assert only_problem(cohort).line == 3 and "line 2" in only_problem(cohort).message
+    assert cohort.subjects == () and [one.line for one in cohort.problems] == [2, 3]
+    first, second = (one.message for one in cohort.problems)
+    assert "line 3 too" in first and "line 2 already" in second and "01+1, 01+2" in first
+    assert [one.line for one in read_cohort(tmp_path, need_age=False).problems] == [2, 3]
 
 
 @pytest.mark.parametrize("label", ["../../x", "/etc/x", "a b", "a" * 300, "sub-01_x", "a\u202eb", "sub-"])

@@ -1,21 +1,17 @@
-"""Tables as people have them: read rightly, or one line that says what is wrong; and who is the same person."""
+"""Tables as people have them: read rightly, or one line that says what is wrong."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from interpbench import InputError, read_cohort
-from interpbench.cohort import Subject
 from interpbench.cohort_check import check_cohort
-from interpbench.cohort_split import split_cohort
-from interpbench.doubts import AGES, PERSON, SEVERAL, TWICE
-from interpbench.labels import person_of
-from interpbench.persons import doubts_about_people, doubts_about_splits, scans_of_one, twins
+from interpbench.doubts import AGES, SEVERAL
+from interpbench.pipeline.selection import open_cohort
 
 BREAKS = {"\x0b": "VT", "\x0c": "FF", "\x1c": "FS", "\x85": "NEL", "\u2028": "LS", "\u2029": "PS"}
 
@@ -54,9 +50,27 @@ def table(ages: list[object], delimiter: str = "\t") -> str:
         ({"age": {"Units": "years"}}, None),
         ({"age": {"Units": "year", "Description": "at 9 months of the study"}}, None),
         ({"age": {"Description": "age at the first day of scanning, in years"}}, None),
-        ({"age": {"Units": ["months"]}}, None),
+        ({"age": {"Units": ["months"]}}, "months"),
+        ({"age": {"Units": {"unit": "months"}}}, "months"),
+        *(({"age": {"Units": unit}}, unit) for unit in ("mths", "mon", "mnth", "mo", "m", "d", "w", "wk", "decades")),
+        ({"age": {"LongName": "Age in months"}}, "months"),
+        ({"age": {"long_name": "Age (months)"}}, "months"),
+        ({"age": {"Description": "age_in_months"}}, "months"),
+        ({"age": {"Description": "AgeInMonths"}}, "months"),
+        ({"age": {"Description": "months of age at the scan"}}, "months"),
+        ({"age": {"Description": "age; unit: months"}}, "months"),
+        ({"age": {"Description": "Age at scan, days"}}, "days"),
+        ({"age": {"Description": "age at the scan 6 months after enrolment"}}, None),
+        ({"age": {"Description": "Age at baseline; the follow-up was after 12 months"}}, None),
+        ({"age": {"Description": "Age in months; the scan was one year after enrolment"}}, "months"),
+        ({"age": {"Units": "months, not years"}}, "months"),
+        ({"age": {"Units": "years (months / 12)"}}, None),
+        ({"age": {"Description": "age; the follow-up came in 12 months, the next in the months after"}}, None),
+        ({"age": {"Description": "children from 6 months of age"}}, None),
+        ({"age": {"LongName": "Age", "Units": "n/a"}}, None),
+        *(({"age": {"Units": unit}}, None) for unit in ("yr", "Yrs", "year(s)", "yo", "a", ["years"], "years_old")),
         ({"sex": {"Units": "months"}}, None),
-        ({"age": "months"}, None),
+        ({"age": "months"}, "months"),
         ([], None),
         ("no JSON at all {", None),
     ],
@@ -69,6 +83,46 @@ def test_a_unit_beside_the_table_that_is_not_years_is_refused(write, need_age, a
     with pytest.raises(InputError, match=f"age is in {unit}, says participants.json, and years are needed") as told:
         read_cohort(path, need_age=need_age)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("unit", ["fortnights", "lunes", "{0}", "Gestationswochen"])
+def test_a_unit_that_nobody_knows_is_refused(write, unit: str) -> None:
+    with pytest.raises(InputError) as told:
+        read_cohort(write(table([36, 41]), about={"age": {"Units": unit}}))
+    assert f"participants.json says the unit of age is {unit!r}: write ages in years" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"age": ', '{"age": {"Units": "months"}}'.encode("utf-16"), b"\xff", b"[" * 9999, b""]
+)
+def test_a_json_beside_the_table_that_cannot_be_read_is_told(write, caplog, content: bytes) -> None:
+    path = write(table([36, 41]))
+    path.with_suffix(".json").write_bytes(content)
+    found = [one for one in check_cohort(read_cohort(path), voxels=False, warnings=True) if one.kind == AGES]
+    assert len(found) == 1 and "participants.json cannot be read" in found[0].message and found[0].warning
+    assert len(open_cohort(path, need_age=True).subjects) == 2
+    assert "participants.json cannot be read" in caplog.text and "\n" not in found[0].message
+
+
+THOUSANDS = {  # the ages, and those that are read; the others are refused
+    "days": (["7,305", "14,610"], []),
+    "days, and an age without a comma": (["7,305", 50], [50]),
+    "three decimals, for all that one knows": (["44,512", "45,125"], []),
+    "another decimal comma": (["44,512", "45,1"], [44.512, 45.1]),
+    "below one year": (["0,512", "1,125"], [0.512, 1.125]),
+    "no comma": (["44.512", "45.125"], [44.512, 45.125]),
+}
+
+
+@pytest.mark.parametrize("name", THOUSANDS)
+def test_a_comma_that_may_divide_thousands_is_asked_about(write, name: str) -> None:
+    ages, read = THOUSANDS[name]
+    cohort = read_cohort(write(table(ages)))
+    assert [one.age for one in cohort.subjects] == read
+    assert len(cohort.problems) == len(ages) - len(read)
+    for one in cohort.problems:
+        assert "may be 7305 or 7.305: write it without a comma" in cohort.problems[0].message or "44,512" in ages
+        assert one.message.startswith("age '")
 
 
 @pytest.mark.parametrize(
@@ -92,6 +146,23 @@ def test_a_code_for_a_missing_age_is_never_an_age(write, code) -> None:
     assert [one.age for one in cohort.subjects] == [50, 60]
     assert len(cohort.problems) + len(cohort.dropped) == 3
     assert all("leave the cell empty" in one.message for one in cohort.problems)
+
+
+AGELESS = {  # the header's last column, and what is said
+    "note": "no column 'age'; its columns are: participant_id, image, note: training on age needs one",
+    "age_months": "if 'age_months' holds years, rename it to age",
+    "Age_bl": "if 'Age_bl' holds years, rename it to age",
+    "scan_age": "if 'scan_age' holds years, rename it to age",
+    "AGE": "nobody in the column 'age' who can be used has an age",
+}
+
+
+@pytest.mark.parametrize("column", AGELESS)
+def test_a_table_without_ages_is_told_by_check(write, column: str) -> None:
+    path = write(f"participant_id\timage\t{column}\n01\t1.nii.gz\tn/a\n02\t2.nii.gz\t\n")
+    found = check_cohort(read_cohort(path, need_age=False), voxels=False, warnings=True)
+    (told,) = [one for one in found if one.kind == AGES]
+    assert told.warning and AGELESS[column] in told.message
 
 
 def test_one_age_for_all_is_doubtful(write) -> None:
@@ -146,100 +217,23 @@ def test_a_label_with_a_session_says_how_to_write_it(write, label: str) -> None:
     assert "several scans of one person are 01+1, 01+2" in cohort.problems[0].message
 
 
+LABELS = {  # a label, and how to write it
+    "OAS1_0001_MR1": "OAS10001MR1", "002_S_0001": "002S0001", "sub-sub-01": "write it without other signs: 01",
+    "SUB-01": "write it without other signs: 01", "1.0": "write 1", "A-0001": "A0001", "x y": "xy",
+    "002_S_0001_ses-2": "several scans of one person are 002S0001+1", "01_run-1": "are 01+1, 01+2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_label_with_signs_says_how_to_write_it(write, label: str) -> None:
+    message = read_cohort(write(table([50]).replace("01\t", f"{label}\t"))).problems[0].message
+    assert message.endswith(LABELS[label]) or f"{LABELS[label]}, " in message
+    assert ("several scans" in message) == ("several scans" in LABELS[label] or "+" in LABELS[label])
+
+
 def test_a_label_that_comes_twice_says_how_to_write_it(write) -> None:
     cohort = read_cohort(write(table([50, 60]).replace("02\t", "01\t")))
     assert "01+1, 01+2" in cohort.problems[0].message
-
-
-ONE = [("01+1", "01+2"), ("01ses1", "01ses02"), ("01visit1", "01visit2"), ("a1", "A1"), ("1", "001"), ("x01", "X1+b"),
-       ("S007SES1", "s7+3")]  # fmt: skip
-TWO = [("01", "02"), ("1", "10"), ("10", "100"), ("a1", "b1"), ("sess1", "sess2"), ("ses1", "ses2"), ("1a", "1b"),
-       ("+1", "+2"), ("MRscan01", "MRscan02"), ("IXI012HH1211", "IXI012HH1212")]  # fmt: skip
-
-
-@pytest.mark.parametrize(("first", "second"), ONE)
-def test_labels_of_one_person(first: str, second: str) -> None:
-    assert person_of(first) == person_of(second)
-
-
-@pytest.mark.parametrize(("first", "second"), TWO)
-def test_labels_of_two_people(first: str, second: str) -> None:
-    assert person_of(first) != person_of(second)
-
-
-def people(labels: list[str], split: dict[str, str] | None = None) -> list[Subject]:
-    return [
-        Subject(label, Path("none.nii.gz"), age=20.0 + place, split=(split or {}).get(label))
-        for place, label in enumerate(labels)
-    ]
-
-
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("write_label", ["{0}+{1}", "{0}ses{1}", "{0:03d}+{1}"])
-def test_all_scans_of_one_person_go_into_one_split(seed: int, write_label: str) -> None:
-    subjects = people([write_label.format(person, scan) for scan in (1, 2, 3) for person in range(40)])
-    splits = split_cohort(subjects, seed=seed)
-    assert list(splits) == [one.id for one in subjects]
-    of_person = {person_of(one.id): set() for one in subjects}
-    for label, word in splits.items():
-        of_person[person_of(label)].add(word)
-    assert len(of_person) == 40 and all(len(words) == 1 for words in of_person.values())
-    counts = [sum(words == {word} for words in of_person.values()) for word in ("train", "validation", "test")]
-    assert counts == [30, 4, 6]
-    assert split_cohort(subjects[::-1], seed=seed) == splits
-    assert doubts_about_splits(subjects, splits) == {}
-
-
-def test_who_has_a_split_in_the_table_takes_the_other_scans_along() -> None:
-    subjects = people(["1+1", "1+2", "2+1", "2+2", *map(str, range(10, 40))], {"1+2": "test", "2+1": "validation"})
-    splits = split_cohort(subjects)
-    assert [splits[one] for one in ("1+1", "1+2", "2+1", "2+2")] == ["test", "test", "validation", "validation"]
-
-
-def test_a_table_that_divides_a_person_keeps_its_words_and_is_told() -> None:
-    subjects = people(["1+1", "1+2", "2", "3"], {"1+1": "train", "1+2": "test", "2": "train", "3": "test"})
-    splits = split_cohort(subjects)
-    assert splits == {"1+1": "train", "1+2": "test", "2": "train", "3": "test"}
-    found = doubts_about_splits(subjects, splits)
-    assert set(found) == {"1+1", "1+2"} and all(one[0].kind == PERSON for one in found.values())
-    assert "sub-1+2" in found["1+1"][0]
-
-
-def test_a_scan_of_somebody_who_was_trained_on_is_told(write) -> None:
-    subjects = people(["1+2", "5"])
-    found = doubts_about_splits(subjects, {"1+1": "train", "1+2": "test", "5": "test"})
-    assert set(found) == {"1+2"} and "in the test split" in found["1+2"][0]
-
-
-@pytest.fixture
-def copies(tmp_path: Path) -> list[Subject]:
-    """Four images: 1 and 3 hold the same bytes, 2 is as long as they are, and 4 is longer."""
-    content = {"1": b"abc", "2": b"abd", "3": b"abc", "4": b"abcd"}
-    for label, data in content.items():
-        (tmp_path / f"{label}.nii").write_bytes(data)
-    return [Subject(label, tmp_path / f"{label}.nii", age=20.0) for label in content]
-
-
-def test_the_same_bytes_under_two_labels_are_found(copies: list[Subject]) -> None:
-    assert [[one.id for one in some] for some in twins(copies)] == [["1", "3"]]
-    found = doubts_about_people(copies)
-    assert {label: [one.kind for one in some] for label, some in found.items()} == {"1": [TWICE], "3": [TWICE]}
-    assert "sub-3" in found["1"][0] and scans_of_one(copies) == []
-
-
-def test_the_same_bytes_in_two_splits_are_told_and_in_one_are_not(copies: list[Subject]) -> None:
-    splits = {"1": "train", "2": "train", "3": "test", "4": "test"}
-    assert {label: some[0].kind for label, some in doubts_about_splits(copies, splits).items()} == {
-        "1": TWICE, "3": TWICE,
-    }  # fmt: skip
-    assert doubts_about_splits(copies, dict.fromkeys(splits, "train")) == doubts_about_splits(copies, None) == {}
-
-
-def test_one_file_that_two_rows_name_is_the_same_image(copies: list[Subject], tmp_path: Path) -> None:
-    again = Subject("9", copies[3].image)
-    assert [[one.id for one in some] for some in twins([copies[3], again])] == [["4", "9"]]
-    shutil.rmtree(tmp_path)
-    assert twins(copies) == []  # and why is told when they are read
 
 
 def test_several_scans_of_one_person_are_told_by_check(write) -> None:

@@ -80,19 +80,22 @@ def check(
         tell(_table(grouped(rows)))
     bad = {(one.subject, one.line) for one in problems if not one.warning}
     hurt = {one.subject for one in problems if not one.warning}
-    left = sum(f"sub-{subject.id}" not in hurt for subject in found.subjects)
-    ageless = sum(subject.age is None for subject in found.subjects)
-    told = f"{found.table}: {left} subjects can be used" + (f", {ageless} of all without an age" if ageless else "")
+    usable = [subject for subject in found.subjects if f"sub-{subject.id}" not in hurt]
+    left, ageless = len(usable), sum(subject.age is None for subject in usable)
+    without = ", none of them has an age" if ageless == left else f", {ageless} of them without an age"
+    told = f"{found.table}: {left} subjects can be used{without if ageless else ''}"
     if refused is not None:
         raise refused
     if bad and not left:
         raise InputError(f"{told}, {len(bad)} cannot.")
     if bad:
         raise SubjectsFailed(f"{told}, {len(bad)} cannot.")
-    doubtful = {one.subject or one.line for one in problems}
+    doubtful = {one.subject for one in problems if one.subject}
     about = [f"{len(doubtful)} subject{'s' * (len(doubtful) != 1)}"] if doubtful else []
+    about += ["the table"] if any(not one.subject for one in problems) else []
     about += ["the predictor"] if doubts else []
-    say(f"{told}; no problems" + (f", doubts about {' and '.join(about)}" if about else ""))
+    listed = ", ".join([*about[:-2], " and ".join(about[-2:])])
+    say(f"{told}; no problems" + (f", doubts about {listed}" if about else ""))
 
 
 def _splits(cohort: Cohort, predictor: Path | None) -> dict[str, str]:

@@ -183,6 +183,9 @@ def _sidecars(maps: Path, run: str) -> tuple[dict[Path, dict[str, Any]], dict[Pa
             left_out[path] = f"{path}: is of an earlier run into this folder: explain again."
         else:
             found[path.with_suffix(".nii.gz")] = {name: record[name] for name in _USED if name in record}
+    for path in sorted(maps.glob("sub-*/sub-*_importance.nii.gz")):
+        if not store.sidecar_of(path).is_file():
+            left_out[store.sidecar_of(path)] = f"{path}: has no record beside it, it is unfinished: explain again."
     if not found:
         why = f" The first: {next(iter(left_out.values()))}" if left_out else ""
         raise InputError(f"{maps}: there is no finished map in it.{why}")

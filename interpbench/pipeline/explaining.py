@@ -164,6 +164,7 @@ def explain(
             )  # fmt: skip
         explainer = load_fitted(here, model, trust_factory=allowed)
         subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
+    doubts = (*doubts, *(f"{method}: {one}" for one in explainer.record.get("warnings") or ()))
     subjects = share_of(subjects, part)
     work = MapRun(
         run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=trained,

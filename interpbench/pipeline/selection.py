@@ -10,7 +10,7 @@ from typing import Any
 from interpbench import store
 from interpbench.cohort import SPLITS, Cohort, Subject, number_in, read_cohort
 from interpbench.cohort_table import read_table
-from interpbench.doubts import count_lines
+from interpbench.doubts import PREDICTOR, count_lines, kind_of
 from interpbench.errors import InputError, SubjectsFailed, UsageError, did_you_mean
 from interpbench.image_rules import ImageRules
 
@@ -31,6 +31,8 @@ def open_cohort(path: str | Path, *, need_age: bool, images: Mapping[str, Any] |
     """
     cohort = read_cohort(path, need_age=need_age, rules=ImageRules.of(images))
     log.info("%s", cohort.describe())
+    for doubt in cohort.doubts:
+        log.warning("%s: %s", cohort.table, doubt)
     for problem in cohort.problems:
         log.warning("left out: %s", problem)
     if not cohort.subjects:
@@ -74,7 +76,8 @@ def count_doubts(doubts: Mapping[str, Iterable[str]], subjects: int) -> None:
         doubts: by label.
         subjects: how many there are, those without a doubt too.
     """
-    for line in count_lines(doubts, subjects):
+    told = {label: [one for one in some if kind_of(one) != PREDICTOR] for label, some in doubts.items()}
+    for line in count_lines(told, subjects):  # what is doubtful about the predictor is told once, as a sentence
         log.warning("%s", line)
 
 

@@ -50,6 +50,8 @@ def verify(out: str | Path, root: str | Path | None = None) -> Verified:
         InputError: there is no run in it.
     """
     out = Path(out)
+    if not out.exists():
+        raise InputError(f"{out}: there is no such folder.")
     if not any(out.glob(f"**/{store.MANIFEST}")):
         raise InputError(f"{out}: holds no run of interpbench: there is no {store.MANIFEST} in it.")
     known: dict[Path, str] = {}

@@ -24,7 +24,7 @@ from interpbench.pipeline.benchmarking.contestants import (
     named_metrics,
     options_by_name,
 )
-from interpbench.pipeline.benchmarking.entering import Ground, divided, fitted_folders, with_template
+from interpbench.pipeline.benchmarking.entering import TEMPLATE, Ground, divided, fitted_folders, with_template
 from interpbench.pipeline.benchmarking.maps import Maps, explained_before
 from interpbench.pipeline.benchmarking.people import MEAN_OF, Circumstances, common_truth, mean_of
 from interpbench.pipeline.benchmarking.processes import processes_for
@@ -218,6 +218,7 @@ def benchmark(
     rows = work.measure(found, number)
     summary = write_results(run.path, rows, found, contestants, metrics, model, predictor, run.manifest, doubts)
     write_page(run.path, summary, found, base, shelf, model, circumstances.truth, _command(run.manifest))
+    run.end([TEMPLATE, "measures.tsv", "curves.tsv", "summary.tsv", "measures.json"])
     failures = ([] if participants else problem_rows(people)) + found.failures
     run.write_failures(failures)
     count_doubts(found.doubts, len(found.subjects))

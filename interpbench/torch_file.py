@@ -58,7 +58,7 @@ def load_torch_file(path: Path) -> Any:
             content = torch.load(file, map_location="cpu", weights_only=True)
             if is_old_torch(head) and file.read(1):
                 _refuse(path, "its size is not that of its content: it is damaged", "Download or copy it again.")
-    except InputError:
+    except (InputError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # of a damaged or hostile file, torch raises whatever comes of it
         _refuse_content(path, outline, error)

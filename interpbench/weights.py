@@ -45,7 +45,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
     try:
         return load_file(path)
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # of a damaged header, the library raises whatever comes of it
         kind, _ = kind_of(path)

@@ -102,6 +102,48 @@ SOURCE = """
         def answer(self, z):
             return super().answer(z) > 0
 
+    class Flat(Net):
+        def made(self):
+            self.fc = nn.Linear(2816, 1)
+
+        def features(self, x):
+            return self.conv(x).flatten(1)
+
+    class FlatTwice(Flat):
+        def made(self):
+            self.head = nn.Sequential(nn.Flatten(), nn.Linear(2816, 4), nn.ReLU())
+            self.fc = nn.Linear(4, 1)
+
+        def features(self, x):
+            return self.head(self.conv(x))
+
+    class TwoD(Net):
+        def made(self):
+            self.conv = nn.Conv2d(1, 3, 3)
+
+    class FlatNorm(Net):
+        def made(self):
+            self.norm = nn.BatchNorm2d(3)
+
+        def features(self, x):
+            return self.norm(self.conv(x)).mean((2, 3, 4))
+
+    class OneD(Net):
+        def made(self):
+            self.conv = nn.Conv1d(1, 3, 3)
+
+    class OtherNorm(FlatNorm):
+        def made(self):
+            self.norm = nn.BatchNorm3d(5)
+
+    class OtherLayerNorm(FlatNorm):
+        def made(self):
+            self.norm = nn.LayerNorm([3, 3, 3])
+
+    class Colours(Net):
+        def made(self):
+            self.conv = nn.Conv3d(3, 3, 3)
+
     class OneAtATime(Net):
         def features(self, x):
             return super().features(x).view(1, 3)
@@ -139,6 +181,14 @@ BUILT = "built with random numbers that are not in its weights.* Register them a
         ("Complex", 3, "answers complex numbers"),
         ("Whole", 3, "answers whole numbers"),
         ("Truth", 3, "answers truth values"),
+        ("Flat", 3, "its layer 'fc' takes 2816 numbers and gets 1008 from a volume of 8x9x10: give the --shape"),
+        ("FlatTwice", 3, "its layer 'head.1' takes 2816 numbers and gets 1008 from a volume of 8x9x10"),
+        ("TwoD", 3, "its layer 'conv' is for 2D images"),
+        ("FlatNorm", 3, "its layer 'norm' is for 2D images"),
+        ("OneD", 3, "its layer 'conv' is for 1D signals"),
+        ("OtherNorm", 3, "its layer 'norm' takes 5 channels and gets 3"),
+        ("OtherLayerNorm", 3, "its layer 'norm' takes 3x3x3 numbers and gets 6x7x8"),
+        ("Colours", 3, "its layer 'conv' takes 3 channels and gets 1"),
         ("OneAtATime", 3, r"must take several volumes at once, \(B, 1, I, J, K\)"),
     ],
 )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from interpbench import store
 from interpbench.errors import InputError, InterpbenchError, ResourceError, UsageError, did_you_mean
+from interpbench.failing_layer import failing_layer
 from interpbench.foreign import asking, trouble
 from interpbench.made_up import made_up_volumes
 from interpbench.model import save_predictor
@@ -127,8 +128,9 @@ def adopt(
     except (InputError, ResourceError):  # of its outputs: it says what to do
         raise
     except InterpbenchError as error:
-        why = f"{factory} cannot predict a volume of {shape} voxels: {error}{_hint(module)}"
-        raise InputError(why) from error
+        layer = failing_layer(module, trial)
+        why = f"{layer}." if layer else str(error)
+        raise InputError(f"{factory} cannot predict a volume of {shape} voxels: {why}{_hint(module)}") from error
     log.info("%s: takes %s voxels, answers %.2f %s to noise", factory, shape, value, predictor.unit)
     said = check_readout(predictor, trial, factory)
 
@@ -223,7 +225,8 @@ def _hint(module: torch.nn.Module) -> str:
     name, first = next(((name, part) for name, part in module.named_modules() if isinstance(part, kinds)), ("", None))
     if first is None or (isinstance(first, torch.nn.Conv3d) and first.in_channels == 1):
         return ""
-    wants = f"is a {type(first).__name__} of {first.in_channels} input channels"
+    channels = "1 input channel" if first.in_channels == 1 else f"{first.in_channels} input channels"
+    wants = f"is a {type(first).__name__} of {channels}"
     return f" Its first convolution, {name!r}, {wants}: a predictor is given volumes of one channel."
 
 

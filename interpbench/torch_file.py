@@ -138,7 +138,9 @@ def _refuse_content(path: Path, outline: Outline, error: Exception) -> NoReturn:
     if _is_whole(outline):
         what = f"it holds a whole object of class {outline.kind}"
         _refuse(path, f"{what}, which only its code could make", _ADVICE, error)
-    advice = "Where it was made, save its weights alone: torch.save(checkpoint['state_dict'], path)."
+    advice = "Where it was made, save its weights alone: torch.save(network.state_dict(), path)."
+    if name.endswith(("_reconstruct", ".ndarray")) and name.startswith("numpy"):
+        advice = "Where its weights are arrays of numpy, make tensors of them by torch.from_numpy, and save those."
     _refuse(path, f"beside or in place of weights it holds {name}, which only code could make", advice, error)
 
 

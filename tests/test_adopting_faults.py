@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -204,3 +205,21 @@ def test_a_network_that_cannot_be_taken_is_refused_by_name(
 @pytest.mark.parametrize("name", ["Registered", "OwnSeed"])
 def test_random_numbers_that_are_the_same_each_time_are_sound(name: str, take: Callable[..., Any]) -> None:
     assert take(name)["trial"]["found"] == []
+
+
+@pytest.mark.parametrize(("flags", "told"), [([], False), (["-v"], True)])
+def test_a_warning_of_a_library_is_told_with_v_alone_and_without_lines_of_source(
+    flags: list[str], told: bool, monkeypatch: pytest.MonkeyPatch, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    def warns(*_: object, **__: object) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("Casting complex values\nto real", UserWarning, stacklevel=1)
+
+    monkeypatch.setattr("interpbench.pipeline.adopt", warns)
+    before = warnings.showwarning
+    _, _, said = run("adopt", "--factory", "a:b", "--weights", __file__, "--voxel-size", "4", "--shape", "8,9,10",
+                     "--out", "nowhere", *flags)  # fmt: skip
+    assert ("UserWarning: Casting complex values to real\n" in said) is told
+    assert told or "Casting" not in said
+    assert "warnings.warn" not in said and warnings.showwarning is before

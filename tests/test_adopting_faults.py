@@ -211,15 +211,15 @@ def test_random_numbers_that_are_the_same_each_time_are_sound(name: str, take: C
 def test_a_warning_of_a_library_is_told_with_v_alone_and_without_lines_of_source(
     flags: list[str], told: bool, monkeypatch: pytest.MonkeyPatch, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-    def warns(*_: object, **__: object) -> None:
+    def warns(*_: object, **__: object) -> dict[str, str]:
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             warnings.warn("Casting complex values\nto real", UserWarning, stacklevel=1)
+        return {"predictor": "torch", "unit": "years"}
 
     monkeypatch.setattr("interpbench.pipeline.adopt", warns)
     before = warnings.showwarning
-    _, _, said = run("adopt", "--factory", "a:b", "--weights", __file__, "--voxel-size", "4", "--shape", "8,9,10",
-                     "--out", "nowhere", *flags)  # fmt: skip
+    _, _, said = run("adopt", "a:b", __file__, "--voxel-size", "4", "--shape", "8x9x10", "--out", "nowhere", *flags)
     assert ("UserWarning: Casting complex values to real\n" in said) is told
     assert told or "Casting" not in said
     assert "warnings.warn" not in said and warnings.showwarning is before

@@ -73,7 +73,7 @@ def trouble(
         if volumes is not None:
             shape = "x".join(str(edge) for edge in volumes.shape[2:])
             number = volumes.shape[0]
-            given = f" on {number} volumes of {shape} at once" if number != 1 else f" on 1 volume of {shape}"
+            given = f" on {number} {'volume' if number == 1 else 'volumes'} of {shape} at once"
         return ResourceError(f"{who} ran out of memory{given}.")
     if number in _FULL:
         return ResourceError(f"{who} could not write, the disk or the quota is full: {one_line(error)}.")

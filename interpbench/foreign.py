@@ -72,7 +72,8 @@ def trouble(
         given = ""
         if volumes is not None:
             shape = "x".join(str(edge) for edge in volumes.shape[2:])
-            given = f" on {volumes.shape[0]} volumes of {shape} at once"
+            number = volumes.shape[0]
+            given = f" on {number} {'volume' if number == 1 else 'volumes'} of {shape} at once"
         return ResourceError(f"{who} ran out of memory{given}.")
     if number in _FULL:
         return ResourceError(f"{who} could not write, the disk or the quota is full: {one_line(error)}.")

@@ -103,7 +103,7 @@ class NetworkPredictor(Predictor):
         if not fit and wanted == 2:
             fit = [one for one in found.tensors if one.columns == 1]
         if len(found) == 1 or len(fit) == 1:
-            return (found.tensors if len(found) == 1 else fit)[0].values
+            return (found.tensors if len(found) == 1 else fit)[0].numbers
         raise InputError(
             f"{self.label} gives {found.count} for a volume ({found}), and {len(fit)} of them could be the scores of"
             f" {wanted} classes: let its network give the scores alone."

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from interpbench.errors import PluginError
+from interpbench.errors import InputError, PluginError
 
 TOLD = 6  # tensors that a message names
 
@@ -25,6 +26,21 @@ class Output:
     values: Tensor  # (B, n)
     shape: tuple[int, ...]  # of one volume's, as the network gave it
     start: int  # the column that it begins at, counted over all tensors
+    who: str = "the network"  # for messages
+
+    @property
+    def numbers(self) -> Tensor:
+        """The columns `(B, n)`, where they can be a prediction.
+
+        Raises:
+            InputError: they are complex, whole numbers or truth values.
+        """
+        if self.values.is_floating_point():
+            return self.values
+        whole = "truth values" if self.values.dtype is torch.bool else "whole numbers"
+        kind = "complex numbers" if self.values.is_complex() else f"{whole}, through which no gradient goes"
+        what = f"{self.who}: {self.name}" if self.name else self.who
+        raise InputError(f"{what} answers {kind} ({self.values.dtype}): let the network give a real floating one.")
 
     @property
     def columns(self) -> int:
@@ -60,7 +76,7 @@ class Outputs:
     def column(self, place: int) -> Tensor:
         """One column `(B,)`, counted over all tensors."""
         one = next(one for one in self.tensors if place < one.stop)
-        return one.values[:, place - one.start]
+        return one.numbers[:, place - one.start]
 
     def __str__(self) -> str:
         told = [_in_words(one) for one in self.tensors[:TOLD]]
@@ -81,9 +97,10 @@ def outputs_of(given: Any, who: str) -> Outputs:
     for name, values in _tensors(given, ""):
         start = found[-1].stop if found else 0
         if values.ndim < 2:  # one number a subject; a batch of one, squeezed, has lost its axis
-            found.append(Output(name, values.reshape(-1, 1), (), start))
+            found.append(Output(name, values.reshape(-1, 1), (), start, who))
         else:
-            found.append(Output(name, values.flatten(1), tuple(int(edge) for edge in values.shape[1:]), start))
+            shape = tuple(int(edge) for edge in values.shape[1:])
+            found.append(Output(name, values.flatten(1), shape, start, who))
     if not found:
         raise PluginError(f"{who} must return a tensor, got {_kind(given)}.")
     return Outputs(tuple(found))

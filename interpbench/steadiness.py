@@ -38,6 +38,7 @@ class Finding:
     sentence: str  # without a full stop
     certain: bool = True  # False for what may be another with real images
     explains: bool = False  # whether it is also why there is no gradient
+    remedy: str = ""  # what would be right, without a full stop; empty for what is usual for the kind
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ def _try_batches(
             if not thorough:
                 raise
             why = f"it cannot take {len(batch)} volumes at once ({one_line(error)})"
-            return Trial((Finding("batch", why),), figures)
+            remedy = "Its forward must take several volumes at once, (B, 1, I, J, K): keep the batch as the first axis"
+            return Trial((Finding("batch", why, remedy=remedy),), figures)
         for volume, beside in zip(batch, found, strict=True):
             if volume is stranger or not (volume is first or thorough):
                 continue

@@ -58,7 +58,7 @@ def load_torch_file(path: Path) -> Any:
             content = torch.load(file, map_location="cpu", weights_only=True)
             if is_old_torch(head) and file.read(1):
                 _refuse(path, "its size is not that of its content: it is damaged", "Download or copy it again.")
-    except InputError:
+    except (InputError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # of a damaged or hostile file, torch raises whatever comes of it
         _refuse_content(path, outline, error)
@@ -138,7 +138,9 @@ def _refuse_content(path: Path, outline: Outline, error: Exception) -> NoReturn:
     if _is_whole(outline):
         what = f"it holds a whole object of class {outline.kind}"
         _refuse(path, f"{what}, which only its code could make", _ADVICE, error)
-    advice = "Where it was made, save its weights alone: torch.save(checkpoint['state_dict'], path)."
+    advice = "Where it was made, save its weights alone: torch.save(network.state_dict(), path)."
+    if name.endswith(("_reconstruct", ".ndarray")) and name.startswith("numpy"):
+        advice = "Where its weights are arrays of numpy, make tensors of them by torch.from_numpy, and save those."
     _refuse(path, f"beside or in place of weights it holds {name}, which only code could make", advice, error)
 
 

@@ -1,6 +1,7 @@
 """Try a network before it is believed: what every map takes for granted of it, on a few volumes.
 
-- chance: the same volume twice gives the same answer. Dropout or noise that is left on does not.
+- chance: the same volume twice gives the same answer, also of a network that is built again from the same weights.
+  Dropout or noise that is left on does not, nor do numbers that are drawn when it is built.
 - batch: a volume alone and beside strangers, in any place, gives the same answer. Statistics of the batch do not.
 - gradient: the answer has a gradient by the volume, finite and not zero everywhere. `.detach()` cuts it.
 - constant: different volumes give different answers.
@@ -61,6 +62,27 @@ def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") ->
     return Trial((*gradient.findings, *spread), {**answered.figures, **gradient.figures})
 
 
+def try_builds(first: Predictor, second: Predictor, volumes: Tensor) -> tuple[Finding, ...]:
+    """Whether one network that was built twice, and filled with the same weights, answers alike.
+
+    Args:
+        volumes: `(B, 1, I, J, K)`, asked one at a time.
+    """
+    for volume in volumes:
+        answers = []
+        for predictor in (first, second):
+            with untouched(predictor.module, volume), torch.no_grad(), asking("the predictor", volume[None]):
+                torch.manual_seed(0)
+                answers.append(float(predictor.predict(volume[None]).double().reshape(())))
+        one, other = answers
+        if abs(one - other) > SAME * max(abs(one), abs(other)) or math.isfinite(one) != math.isfinite(other):
+            told = f"{one:.7g} and {other:.7g} {first.unit}"
+            why = f"it is built with random numbers that are not in its weights: built twice, it answers {told}"
+            remedy = "Register them as a parameter or buffer (persistent), and save the weights again"
+            return (Finding("chance", why, remedy=remedy),)
+    return ()
+
+
 def refuse(findings: Sequence[Finding], who: str, accepted: Collection[str] = (), how: str = "") -> tuple[str, ...]:
     """Refuse what was found, but for what is accepted or not certain.
 
@@ -77,7 +99,7 @@ def refuse(findings: Sequence[Finding], who: str, accepted: Collection[str] = ()
     """
     for one in findings:
         if one.certain and one.kind not in accepted:
-            raise InputError(f"{who}: {one.sentence}. {_REMEDY[one.kind]}.{how.format(kind=one.kind)}")
+            raise InputError(f"{who}: {one.sentence}. {one.remedy or _REMEDY[one.kind]}.{how.format(kind=one.kind)}")
     return tuple(f"{who}: {one.sentence}." for one in findings)
 
 

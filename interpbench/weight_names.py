@@ -18,6 +18,7 @@ PREFIXES = ("module.", "model.", "net.")
 # What wrappers of a part put into the middle of its names: torch.compile, DataParallel.
 _INSIDE = ("_orig_mod", "module")
 COUNTER = "num_batches_tracked"  # of a batch norm; no prediction depends on it
+STATISTICS = ("running_mean", "running_var")  # of a batch norm, or another that counts them
 _OF_PROFILERS = ("total_ops", "total_params")  # what thop leaves in every layer
 
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from interpbench.errors import InputError, message_of
-from interpbench.file_kinds import HEAD, is_safetensors, kind_of
+from interpbench.file_kinds import HEAD, is_archive, is_old_torch, is_safetensors, kind_of
 from interpbench.state_dicts import some, state_dict_in
 from interpbench.torch_file import load_torch_file
-from interpbench.weight_names import COUNTER
+from interpbench.weight_names import COUNTER, STATISTICS
 
 log = logging.getLogger("interpbench")
 
@@ -33,6 +33,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
+        if path.suffix == ".safetensors" and (is_old_torch(head) or (is_archive(head) and not kind_of(path)[0])):
+            raise InputError(f"{path}: is a file of torch.save, not of safetensors: name it .pt.")
         if path.suffix == ".safetensors" or is_safetensors(head):
             return _read_safetensors(path)
         return state_dict_in(load_torch_file(path), path)
@@ -45,7 +47,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
     try:
         return load_file(path)
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # of a damaged header, the library raises whatever comes of it
         kind, _ = kind_of(path)
@@ -71,6 +73,11 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor], source: str | P
         state = filled
     missing = [name for name in own if name not in state]
     extra = [name for name in state if name not in own]
+    if missing and not extra and all(name.rpartition(".")[2] in (*STATISTICS, COUNTER) for name in missing):
+        raise InputError(
+            f"{source}: its batch norm has no running statistics: {some(missing)} missing. Save network.state_dict(),"
+            " not its parameters alone."
+        )
     if missing or extra:
         parts = [f"{some(missing)} missing"] * bool(missing) + [f"{some(extra)} not in the network"] * bool(extra)
         raise InputError(f"{source}: the weights are of another architecture: {'; '.join(parts)}.")

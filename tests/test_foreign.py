@@ -629,6 +629,33 @@ def test_where_every_subject_fails_alike_the_run_ends_in_that_errors_code(
     assert "this is a bug" not in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("turns", "code", "called", "told"),
+    [
+        (["NotApplicable"] * 40, 5, 2, []),
+        (["UsageError"] * 40, 2, 2, []),
+        (["ValueError"] * 40, 5, 40, ["sub-00: method", "sub-00 ... and 39 more subjects alike"]),
+        (["ValueError", "NotApplicable", "NotApplicable", *[""] * 37], 5, 3, ["sub-00: method"]),
+        (["NotApplicable", *[""] * 39], 4, 40, ["sub-00: what is wrong"]),
+        (["", "UsageError", "UsageError", *[""] * 37], 4, 40,
+         ["sub-01: what is wrong", "sub-01 ... and 1 more subject alike"]),
+    ],
+)  # fmt: skip
+def test_one_cause_is_told_once_and_what_the_method_says_of_the_network_ends_the_run(
+    turns: list[str], code: int, called: int, told: list[str], toy_cohort: Path, offered: Any, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    offered(Alone, "nothing")
+    Boom.turns = list(turns)
+    with caplog.at_level("WARNING", "interpbench"), pytest.raises(InterpbenchError) as caught:
+        explain(toy_cohort, "alone", tmp_path / "o", method="method", device="cpu", split=None)
+    assert (caught.value.exit_code, 40 - len(Boom.turns)) == (code, called)
+    found = [one.removeprefix("no map: ") for one in caplog.messages if one.startswith("no map")]
+    assert len(found) == len(told) and all(one.startswith(start) for one, start in zip(found, told, strict=True))
+    wrong = 40 if code != 4 else sum(map(bool, turns))
+    assert len(failures(tmp_path / "o")) == wrong
+
+
 @pytest.mark.parametrize("part", ["add", "add_brain", "result", "caption"])
 def test_an_aggregator_that_fails_ends_the_command_in_one_line(
     part: str, few: Path, offered: Any, tmp_path: Path, run: Callable[..., tuple[int, str, str]]

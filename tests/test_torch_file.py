@@ -225,6 +225,10 @@ KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a bare pickle": (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "a pickle that torch.save did not write"),
     "a picture": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50)), "a picture"),
     "noise": (lambda path: path.write_bytes(random.Random(3).randbytes(500)), "nor of any format known here"),
+    "a network under a key": (lambda path: torch.save({"model": torch.nn.Sequential(torch.nn.Linear(1, 1))}, path),
+                              "save its weights alone: torch.save(network.state_dict(), path)"),
+    "arrays of numpy": (lambda path: torch.save({"a.weight": np.ones(3)}, path), "torch.from_numpy"),
+    "arrays of numpy, deep": (lambda path: torch.save({"a": {"weight": np.ones(3)}}, path), "torch.from_numpy"),
     "settings beside": (lambda path: torch.save({"state_dict": state(), "h": argparse.Namespace(lr=1)}, path),
                         "it holds argparse.Namespace, which only code could make"),
     "a number of numpy": (lambda path: torch.save({"state_dict": state(), "mae": np.float64(3)}, path),
@@ -240,6 +244,7 @@ def test_what_is_no_state_dict_is_named(kind: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_weights(path)
     told = str(caught.value)
+    assert "checkpoint[" not in told
     assert str(path) in told and said in told and "\n" not in told and len(told) < 600
 
 

@@ -111,6 +111,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "one too many under the prefix": (lambda: {**put("model.", state()), "model.extra": torch.ones(3)},
                                       "extra not in the network"),
     "no statistics": (lambda: without("running", state()), "running_mean, features.1.running_var missing"),
+    "no statistics, so said": (lambda: without("running", state()), "its batch norm has no running statistics: "),
+    "parameters alone": (lambda: dict(Net().named_parameters()), "Save network.state_dict(), not its parameters"),
     "two networks by prefix": (lambda: {**put("encoder_q.", state()), **put("encoder_k.", OTHER)},
                                "several times, under 'encoder_q.', 'encoder_k.'"),
     "two networks": (lambda: {"first": state(), "second": OTHER}, "several sets of weights: first, second"),

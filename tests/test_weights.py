@@ -70,6 +70,14 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, name: str, conten
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_a_file_of_torch_named_as_safetensors_is_told_as_such(old: bool, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    torch.save(network().state_dict(), path, _use_new_zipfile_serialization=not old)
+    with pytest.raises(InputError, match=r"is a file of torch\.save, not of safetensors: name it \.pt"):
+        read_weights(path)
+
+
 def test_a_missing_file_is_refused() -> None:
     with pytest.raises(InputError, match="no such weights file"):
         read_weights(Path("nowhere.pt"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,9 +23,10 @@ def voice(verbose: int, quiet: bool) -> Iterator[None]:
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     handler = _BesideBars()
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    before = logger.level
+    before, shown = logger.level, warnings.showwarning
     logger.setLevel(level)
     logger.addHandler(handler)
+    warnings.showwarning = _logged
     try:
         with progress_bars(False if quiet else None):
             yield
@@ -32,6 +34,7 @@ def voice(verbose: int, quiet: bool) -> Iterator[None]:
         logger.debug("the error's traceback:", exc_info=True)
         raise
     finally:
+        warnings.showwarning = shown
         logger.removeHandler(handler)
         logger.setLevel(before)
 
@@ -56,6 +59,14 @@ def printable(text: str, stream: object = None) -> str:
     shown = "".join(one if one.isprintable() or one in "\n\t" else _number(one) for one in text)
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _logged(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: object = None,
+    line: str | None = None,
+) -> None:  # fmt: skip
+    """Log a warning of a library's code, which a user can do nothing about, with -v, and without lines of source."""
+    logging.getLogger("interpbench").info("%s: %s", category.__name__, " ".join(str(message).split()))
 
 
 def _number(one: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from interpbench import store
-from interpbench.errors import InputError, InterpbenchError, UsageError, did_you_mean
+from interpbench.errors import InputError, InterpbenchError, ResourceError, UsageError, did_you_mean
+from interpbench.failing_layer import failing_layer
+from interpbench.foreign import asking, trouble
 from interpbench.made_up import made_up_volumes
 from interpbench.model import RECORD, WEIGHTS, save_predictor
 from interpbench.network import NetworkPredictor
@@ -26,7 +28,8 @@ from interpbench.places import check_places
 from interpbench.readout import check_readout
 from interpbench.recipe import Recipe
 from interpbench.registry import one_line
-from interpbench.trial import KINDS, LARGE, refuse, try_network
+from interpbench.steadiness import Trial
+from interpbench.trial import KINDS, LARGE, refuse, try_builds, try_network
 from interpbench.weight_names import strip_prefix
 from interpbench.weights import load_weights, read_weights
 
@@ -106,14 +109,12 @@ def adopt(
     grid = recipe if isinstance(recipe, Recipe) else Recipe.from_json(recipe)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        try:
-            module = blank.build(grid.shape)
-        except (InterpbenchError, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # another's code: an exit too
-            raise UsageError(f"factory {factory!r} failed on {blank.arguments}: {one_line(error)}.") from error
-        trial = torch.randn(1, 1, *grid.shape)
-    load_weights(module, strip_prefix(read_weights(Path(weights)), module, weights), weights)
+        module = _built(blank, grid, factory)
+        with asking("the trial"):
+            trial = torch.randn(1, 1, *grid.shape)
+    with asking("the trial"):
+        state = strip_prefix(read_weights(Path(weights)), module, weights)
+        load_weights(module, state, weights)
     module.eval()
     _check_inputs(module, factory)
     if asked.get("bins_start") is not None and "bins_hold" not in asked:
@@ -124,14 +125,24 @@ def adopt(
     shape = "x".join(str(edge) for edge in grid.shape)
     try:
         value = predict_one(predictor, trial)
-    except InputError:  # of its outputs: it says what to do
+    except (InputError, ResourceError):  # of its outputs: it says what to do
         raise
     except InterpbenchError as error:
-        why = f"{factory} cannot predict a volume of {shape} voxels: {error}{_hint(module)}"
-        raise InputError(why) from error
+        layer = failing_layer(module, trial)
+        why = f"{layer}." if layer else str(error)
+        raise InputError(f"{factory} cannot predict a volume of {shape} voxels: {why}{_hint(module)}") from error
     log.info("%s: takes %s voxels, answers %.2f %s to noise", factory, shape, value, predictor.unit)
     said = check_readout(predictor, trial, factory)
-    found, told = _tried(predictor, factory, accept)
+
+    def again() -> NetworkPredictor:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            other = _built(blank, grid, factory)
+        load_weights(other, state, weights)
+        twin: NetworkPredictor = blank.loaded(other, grid, unit=unit, scale=scale, offset=offset)
+        return twin
+
+    found, told = _tried(predictor, again, factory, accept)
     asked_of = {
         "options": options_json(predictor), "recipe": grid.to_json(), "unit": predictor.unit, "scale": scale,
         "offset": offset, "weights_sha256": store.sha256_of(weights), "training_age_range": training_age_range,
@@ -147,6 +158,25 @@ def adopt(
     record = save_predictor(run.path, predictor, name=COMPONENT, details=details)
     run.end([WEIGHTS, RECORD])
     return record
+
+
+def _built(blank: NetworkPredictor, grid: Recipe, factory: str) -> torch.nn.Module:
+    """What the factory makes.
+
+    Raises:
+        UsageError: it fails.
+        ResourceError: memory is too short for it.
+    """
+    try:
+        return blank.build(grid.shape)
+    except (InterpbenchError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # another's code: an exit too
+        told = trouble(error, f"factory {factory!r}")
+        if isinstance(told, ResourceError):
+            raise told from error
+        arguments = getattr(blank, "arguments", "")
+        raise UsageError(f"factory {factory!r} failed on {arguments}: {one_line(error)}.") from error
 
 
 def _check_classes(classes: Sequence[str], options: Mapping[str, Any], *, scale: float, offset: float) -> None:
@@ -197,18 +227,27 @@ def _hint(module: torch.nn.Module) -> str:
     name, first = next(((name, part) for name, part in module.named_modules() if isinstance(part, kinds)), ("", None))
     if first is None or (isinstance(first, torch.nn.Conv3d) and first.in_channels == 1):
         return ""
-    wants = f"is a {type(first).__name__} of {first.in_channels} input channels"
+    channels = "1 input channel" if first.in_channels == 1 else f"{first.in_channels} input channels"
+    wants = f"is a {type(first).__name__} of {channels}"
     return f" Its first convolution, {name!r}, {wants}: a predictor is given volumes of one channel."
 
 
-def _tried(predictor: NetworkPredictor, factory: str, accept: Sequence[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _tried(
+    predictor: NetworkPredictor, again: Callable[[], NetworkPredictor], factory: str, accept: Sequence[str]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The trial's figures for the record, and the warnings that it leaves.
+
+    Args:
+        again: builds the same predictor from nothing.
 
     Raises:
         InputError: what was found and not accepted.
     """
-    volumes = made_up_volumes(predictor.recipe, 2 if math.prod(predictor.recipe.shape) >= LARGE else 4)
+    with asking("the trial"):
+        volumes = made_up_volumes(predictor.recipe, 2 if math.prod(predictor.recipe.shape) >= LARGE else 4)
     found = try_network(predictor, volumes, "made-up volumes")
+    if all(one.kind != "chance" for one in found.findings):
+        found = Trial((*try_builds(predictor, again(), volumes[[0, -2]]), *found.findings), found.figures)
     told = refuse(found.findings, factory, accept, " Where it is meant, `--accept {kind}` adopts it with this warning.")
     for sentence in told:
         log.warning("%s", sentence)
@@ -219,5 +258,6 @@ def _tried(predictor: NetworkPredictor, factory: str, accept: Sequence[str]) -> 
 @torch.no_grad()
 def _holds_probabilities(blank: Any, module: torch.nn.Module, trial: Tensor) -> bool:
     """Whether the outputs are positive and add up to 1 already: a second softmax would flatten them."""
-    outputs = blank.tensor_among(blank.named_outputs(module(trial)), "holds the soft bins")
+    with asking("the predictor", trial):
+        outputs = blank.tensor_among(blank.named_outputs(module(trial)), "holds the soft bins")
     return bool((outputs >= 0).all() and ((outputs.sum(1) - 1).abs() < 1e-3).all())

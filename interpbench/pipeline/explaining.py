@@ -119,6 +119,7 @@ def explain(
         InputError: the predictor's answer is squashed, the same for everybody, or depends on chance or the batch.
         SubjectsFailed: some subjects have no map; they are listed in `out/failures.tsv`.
         InterpbenchError: no subject has one, for the method or the predictor raised an error of this kind each time.
+            Where the method says of two that it is not for this network, or cannot have its options, no other is tried.
     """
     given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options,
              "fitted": None if fitted is None else Path(fitted)}  # fmt: skip
@@ -164,12 +165,13 @@ def explain(
             )  # fmt: skip
         explainer = load_fitted(here, model, trust_factory=allowed)
         subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
-    doubts = (*doubts, *(f"{method}: {one}" for one in explainer.record.get("warnings") or ()))
+    known = read_fitted(here) if explainer.learned else {}
+    doubts = (*doubts, *(f"{method}: {one}" for one in (known.get("record") or {}).get("warnings") or ()))
     subjects = share_of(subjects, part)
     work = MapRun(
         run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=trained,
         method=method, distribution=distribution_of(installed), seed=seed, device=where, whole=whole, ahead=ahead,
-        state_sha256=str(read_fitted(here)["sha256"]) if explainer.learned else None, table_folder=people.root,
+        state_sha256=known.get("sha256"), table_folder=people.root,
         predictor_doubts=doubts, bounded=len(first) > 0 and ends_in_bound(model, first[:1]),
         typical=typical_of(trained, predictor),
         subject_doubts=doubts_about_splits(people.subjects, all_splits(people, here, Path(predictor))),
@@ -196,8 +198,12 @@ def _end_where_all_failed_alike(failed: Sequence[Failed]) -> None:
     """End a run without a map by the error that the method or the predictor raised for every subject.
 
     Raises:
-        InterpbenchError: of that error's kind, unless images could not be read or the kinds differ.
+        InterpbenchError: of that error's kind, unless images could not be read or the kinds differ; what the method
+            says of all subjects ends the run in any case.
     """
+    ends = next((one for one in failed if one.for_all), None)
+    if ends is not None:
+        failed = [ends] * len(failed)
     kinds = {nearest_kind(one.error) for one in failed}
     if len(kinds) > 1 or any(one.unread for one in failed):
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from interpbench.pipeline.prediction import outside_training
 from interpbench.prepared import Prepared
 from interpbench.volume import write_map
 
+log = logging.getLogger("interpbench")
+
 
 @dataclass(frozen=True, eq=False)
 class Origin:
@@ -43,6 +46,40 @@ class Failed:
     subject: Subject
     error: InterpbenchError
     unread: bool
+    by_map: bool = False  # whether the map was made, and is refused
+    for_all: bool = False  # whether the method says what holds for the network or its options, whoever is explained
+
+
+class ToldOnce:
+    """Warns of subjects without a map; of several that fail alike, the first is named and the others are counted.
+
+    Whose map was made, and then refused, is always named: that is about the subject.
+    """
+
+    def __init__(self) -> None:
+        self._alike: dict[str, list[str]] = {}  # labels by what went wrong
+        self._each: set[str] = set()  # labels of those who are told whatever others are
+
+    def extend(self, several: Iterable[Failed]) -> None:
+        """Warn of each."""
+        for failed in several:
+            self.append(failed)
+
+    def append(self, failed: Failed) -> None:
+        """Warn of a subject, if nobody before failed with these words, or if it is about this subject."""
+        labels = self._alike.setdefault(str(failed.error), [])
+        labels.append(failed.subject.id)
+        if failed.by_map:
+            self._each.add(failed.subject.id)
+        if len(labels) == 1 or failed.by_map:
+            log.warning("no map: sub-%s: %s", failed.subject.id, failed.error)
+
+    def count(self) -> None:
+        """Say at the end how many more failed like each that was named."""
+        for first, *more in self._alike.values():
+            if more and first not in self._each:
+                subjects = "subject" if len(more) == 1 else "subjects"
+                log.warning("no map: sub-%s ... and %d more %s alike", first, len(more), subjects)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +108,7 @@ class MapFiles:
         """
         held = f" ({origin.held})" if origin.held else ""
         why = f"method {self.method!r}: the map is zero {where}: it says nothing about this subject{held}."
-        return Failed(origin.subject, PluginError(why), unread=False)
+        return Failed(origin.subject, PluginError(why), unread=False, by_map=True)
 
     def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> Failed | None:
         """Write what was found, on the image's grid. Extras first: a map that is marked as done has all of them.

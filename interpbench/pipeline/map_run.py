@@ -19,13 +19,13 @@ from interpbench import store
 from interpbench.cohort import Subject
 from interpbench.cut import Cut
 from interpbench.doubts import NAMED
-from interpbench.errors import InputError, InterpbenchError, UsageError
+from interpbench.errors import InputError, InterpbenchError, NotApplicable, UsageError
 from interpbench.interfaces import Explainer, Predictor
 from interpbench.pipeline.checking import MAP
 from interpbench.pipeline.components import has_seed
 from interpbench.pipeline.identity import read_of_subject
 from interpbench.pipeline.images import recorded_path
-from interpbench.pipeline.map_files import Failed, MapFiles, Origin
+from interpbench.pipeline.map_files import Failed, MapFiles, Origin, ToldOnce
 from interpbench.pipeline.mapping import Explained, described, explained, subject_seed
 from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
 from interpbench.pipeline.prediction import predict_one
@@ -83,6 +83,9 @@ class MapRun:
     ) -> tuple[list[Path], list[Failed]]:
         """Make every map that is not there yet; with `fail_fast`, up to the first failure.
 
+        Where the method says of two subjects, before there is any map, that it is not for this network or cannot have
+        its options, no other is tried: with all of them it would be the same.
+
         Returns:
             The paths of all maps, and who has none, and why.
         """
@@ -94,21 +97,35 @@ class MapRun:
         groups = [left[start : start + batch_size] for start in range(0, len(left), batch_size)]
         put_back = remembered(self.predictor.module)
         failures: list[Failed] = []
+        told = ToldOnce()
+        waiting: list[Failed] = []  # to be told, until it is known whether the method says so of everybody
+        made = len(subjects) - len(left)
         what = track(groups, f"explaining with {self.method}", unit="subject" if batch_size == 1 else "batch")
         with behind(self.ahead) as do, ahead(self._read_group, groups, self.ahead) as read:
             for group in what:
-                for failed in self.explain_group(group, next(read), put_back, do):
-                    log.warning("no map: sub-%s: %s", failed.subject.id, failed.error)
+                found = self.explain_group(group, next(read), put_back, do)
+                made += len(group) - len(found)
+                for failed in found:
                     let_go(failed.error)
                     failures.append(failed)
+                    (waiting if failed.for_all and not made else told).append(failed)
+                if made:
+                    told.extend(waiting)
+                    waiting.clear()
+                elif len(waiting) > 1 and not fail_fast:
+                    tried = {failed.subject.id for failed in failures}
+                    rest = [subject for subject in left if subject.id not in tried]
+                    failures += [dataclasses.replace(waiting[0], subject=subject) for subject in rest]
+                    break
                 if failures and fail_fast:
                     break
         for failed in self.late:
-            log.warning("no map: sub-%s: %s", failed.subject.id, failed.error)
+            told.append(failed)
             failures.append(failed)
+        told.count()
         without = {failed.subject.id for failed in failures}
-        made = [self.product(subject) for subject in subjects if subject.id not in without]
-        return [path for path in made if not fail_fast or path.is_file()], failures
+        paths = [self.product(subject) for subject in subjects if subject.id not in without]
+        return [path for path in paths if not fail_fast or path.is_file()], failures
 
     def records_of(self, subjects: Iterable[Subject]) -> dict[str, dict[str, Any]]:
         """What the sidecars of this run's maps say, by label."""
@@ -202,7 +219,8 @@ class MapRun:
             for origin, record, result in zip(origins, records, found, strict=True):
                 subject = origin.subject
                 if not isinstance(result, Explained):
-                    failures[subject.id] = Failed(subject, result, unread=False)
+                    for_all = isinstance(result, NotApplicable | UsageError)
+                    failures[subject.id] = Failed(subject, result, unread=False, for_all=for_all)
                     continue
                 kept = _kept(result)
                 nothing = origin.cut.nothing_left(kept.map)

@@ -106,7 +106,7 @@ class TorchModule(NetworkPredictor):
                 f"{self.label} gives {found.count} for a volume, and one {what}: say at which column it begins by"
                 f" -o column=N ({found})."
             )
-        values: Tensor = chosen[0].values
+        values: Tensor = chosen[0].numbers
         return values
 
     def _keywords(self) -> dict[str, Any]:

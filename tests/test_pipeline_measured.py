@@ -133,7 +133,7 @@ def test_an_exception_is_told_in_one_line_with_metric_method_and_cause(case: Cas
 
 
 def test_too_little_memory_is_told_as_such(case: Case) -> None:
-    with pytest.raises(ResourceError, match="metric 'made' on the map by 'mine' ran out of memory on 1 volumes of 6x"):
+    with pytest.raises(ResourceError, match="metric 'made' on the map by 'mine' ran out of memory on 1 volume of 6x"):
         measured("made", raising(MemoryError()), case)
 
 

@@ -34,7 +34,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         with path.open("rb") as file:
             head = file.read(HEAD)
         if path.suffix == ".safetensors" and (is_old_torch(head) or (is_archive(head) and not kind_of(path)[0])):
-            raise InputError(f"{path}: is a file of torch.save, not of safetensors: name it .pt.")
+            raise InputError(f"{path}: not a readable safetensors file, but one of torch.save: name it .pt.")
         if path.suffix == ".safetensors" or is_safetensors(head):
             return _read_safetensors(path)
         return state_dict_in(load_torch_file(path), path)

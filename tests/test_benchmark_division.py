@@ -173,7 +173,7 @@ def test_the_longest_come_first_but_those_that_need_the_firsts_fits_wait_for_it(
         run=None, circumstances=None, maps=None, base=[Stub()], contestants=[], metrics=[], repeats=2
     )  # fmt: skip
     given: list[str] = []
-    monkeypatch.setattr(Measuring, "_done", lambda self, subject: len(given) >= done_after)
+    monkeypatch.setattr(Measuring, "_done", lambda self, found, place: len(given) >= done_after)
     found = Found(subjects=list("ABcdef"))
     for turn in measuring._turns(range(6), found):
         given.append(found.subjects[turn])

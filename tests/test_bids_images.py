@@ -20,7 +20,7 @@ LOOKED_UP = [  # a further column, its cell, the images, and the image found, or
     ("session_id", "01", [SES2], "the row says ses-01, the image found is of ses-02"),
     ("session", "baseline 1", [SES2], "the row says ses-baseline 1, the image found is of ses-02"),
     ("session_id", "../ses-02", [SES2], "the row says ses-../ses-02"),
-    ("ses", "01", [RUN1], "the row says ses-01, the image found is of no session"),
+    ("ses", "01", [RUN1], RUN1),  # no image lies in a session's folder: the column is about something else
     ("ses", "01", [SES1, f"{SES1}.gz"], "2 T1w images"),
     ("run", "1", [RUN1, RUN2], RUN1),
     ("run", "run-02", [RUN1, RUN2], RUN2),

@@ -112,7 +112,7 @@ def test_what_is_half_written_is_named(place: Path) -> None:
 def test_where_there_is_no_run_there_is_nothing_to_verify(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no run"):
         verify(tmp_path)
-    with pytest.raises(InputError, match="holds no run"):
+    with pytest.raises(InputError, match="there is no such folder"):
         verify(tmp_path / "missing")
 
 

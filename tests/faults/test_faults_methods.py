@@ -143,6 +143,7 @@ def wayward(toy_plugin: types.ModuleType) -> None:
     toy_plugin.offer("explainer", "wayward", Wayward)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deed", REFUSED)
 def test_a_method_that_returns(deed: str, wayward: None, explained: Run, toy_model: Path, tmp_path: Path) -> None:
     before = sha256_of(toy_model / "model.safetensors")

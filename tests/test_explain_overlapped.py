@@ -142,6 +142,7 @@ def failures(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 5])
 @pytest.mark.parametrize("method", ["brightness", "seeded", "reuses", "gradcam"])
 def test_the_files_are_the_same_however_far_ahead_it_is_read(

@@ -557,6 +557,7 @@ SOME = ["UsageError", "NotApplicable", "SubjectsFailed", "a full disk", "StopIte
         "an own error whose exit code says success"]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", SOME)
 @pytest.mark.parametrize("part", ["fit", "state", "record", "with_state", "with_record"])
 def test_of_a_learned_method_that_raises(part: str, way: str, offered: Any, few: Path, tmp_path: Path) -> None:

@@ -183,6 +183,7 @@ def plain(predictor: Predictor, volume: Tensor, places: Sequence[Place], value: 
         return float(predictor.predict(volume[None])), predictor.predict(hidden[:, None]).double()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_in_parts_it_says_what_the_whole_network_says(kind: str, dtype: torch.dtype) -> None:

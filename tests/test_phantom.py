@@ -47,6 +47,7 @@ def test_a_voxel_of_the_template_is_the_mean_of_its_millimetres() -> None:
     assert np.linalg.inv(fine.affine) @ centre == pytest.approx([20.5, 40.5, 30.5, 1])
 
 
+@pytest.mark.slow
 def test_the_anatomy_lies_where_mni_has_it(anatomy: Anatomy) -> None:
     def at(x: float, y: float, z: float) -> tuple[int, ...]:
         place = np.linalg.inv(anatomy.affine) @ [x, y, z, 1]

@@ -342,6 +342,7 @@ def nothing_measured() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("found", "words"),
     [

@@ -111,6 +111,7 @@ def on_its_own_grid(image: Any, map: Any) -> None:
     assert map.get_data_dtype() == np.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("codes", CODES)
 def test_one_of_48_orientations(codes: str, method: str, maps: Callable[..., Any]) -> None:

@@ -219,6 +219,7 @@ def test_the_exit_code_says_that_some_failed_and_the_inputs_are_as_they_were(ran
     assert ran.before == {path.name: path.read_bytes() for path in ran.cohort.glob("*.nii*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [*REFUSED, *ELSEWHERE])
 def test_refused_by_name_is(fault: str, ran: Ran) -> None:
     words = (REFUSED[fault][2] if fault in REFUSED else ELSEWHERE[fault]).split("|")

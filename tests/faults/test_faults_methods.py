@@ -205,6 +205,7 @@ def test_a_map_that_is(deed: str, wayward: None, explained: Run, tmp_path: Path)
         assert any(DOUBTED[deed] in warning for warning in json.loads(sidecar.read_text())["warnings"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deed", PUT_BACK)
 def test_a_method_that_leaves_behind(
     deed: str, wayward: None, explained: Run, toy_model: Path, tmp_path: Path

@@ -53,6 +53,7 @@ def everything(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_an_id_of(name: str, cohort_of: Callable[[str], Path], toy_model: Path, run: Run, tmp_path: Path) -> None:
     cohort = cohort_of(HOSTILE[name])

@@ -73,6 +73,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         del sys.modules[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", BROKEN)
 def test_a_plugin_with(fault: str, installed: Callable[..., None], explained: Run, run: Run) -> None:
     source, cause = BROKEN[fault]

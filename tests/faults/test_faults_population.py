@@ -53,6 +53,7 @@ DEEDS: dict[str, tuple[Deed, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deed", DEEDS)
 def test_left_out_by_name_is(deed: str, maps: Path, cohort: Path, run: Run, tmp_path: Path) -> None:
     act, said = DEEDS[deed]

@@ -161,6 +161,7 @@ def another_version(cohort: Path, model: Path, monkeypatch: pytest.MonkeyPatch) 
 CHANGES = {"option": another_option, "seed": another_seed, "model": another_model, "version": another_version}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_run_that_goes_on_after_a_change_of(
     what: str, explained: Run, cohort: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -259,6 +260,7 @@ def test_too_little_memory_for_one_subject(explained: Run, tmp_path: Path) -> No
     assert not contents(tmp_path / "maps", "**/*.nii.gz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 3, 4])
 @pytest.mark.parametrize("order", ["as it is", "turned round", "shuffled"])
 def test_the_same_bytes_in_another_order_and_batch(
@@ -276,6 +278,7 @@ def test_the_same_bytes_in_another_order_and_batch(
     assert maps(tmp_path / "again") == maps(tmp_path / "maps")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2, 3, 7])
 def test_the_same_population_from_shards(number: int, explained: Run, run: Run, tmp_path: Path) -> None:
     for name, shards in (("whole", [None]), ("shards", random.Random(number).sample(range(number), number))):

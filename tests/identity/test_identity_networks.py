@@ -56,6 +56,7 @@ NETWORK_CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORK_CHANGES)
 def test_two_networks_that_differ_in_one_thing_are_two_predictors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

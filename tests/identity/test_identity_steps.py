@@ -153,6 +153,7 @@ def slowly(step: str, *values: Any) -> Any:
     return pytest.param(step, *values, marks=[pytest.mark.slow] * (step not in ("explain", "predict")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "entry"), [slowly(*pair) for pair in PAIRS if pair not in GIVEN_LATER])
 def test_a_run_that_reads_something_else_keeps_nothing(
     world: Any, step: str, entry: str, caplog: pytest.LogCaptureFixture

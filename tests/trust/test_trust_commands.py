@@ -27,6 +27,7 @@ FACTORIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("what", FACTORIES)
 def test_no_command_imports_or_calls_what_a_record_names(

@@ -52,6 +52,7 @@ STORES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
 @pytest.mark.parametrize("fault", STORES)
 def test_a_store_is_never_believed_with(fault: str, given: Run, run: Run, somebody: Any) -> None:

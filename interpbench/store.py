@@ -172,6 +172,8 @@ class RunFolder:
 
         A file in the folder that also holds this run's is named from here, so that the two can move together.
         """
+        if not rows:  # a predictor and a method that are known by their versions alone
+            return
         here = self.path.absolute()
         named = [{**row, "file": _from(here, Path(row["file"]))} for row in rows]
         with alone(self.path / ".inputs.lock"):

@@ -290,3 +290,12 @@ def test_store_and_cohort_start_without_heavy_imports():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_run_that_reads_no_file_has_no_list_of_inputs(tmp_path):
+    run = RunFolder.open(tmp_path / "out", "explain", MANIFEST)
+    run.write_inputs([])
+    assert run.inputs() == []
+    (tmp_path / "a").write_text("a")
+    run.write_inputs([{"what": "table", "file": tmp_path / "a", "sha256": sha256_of(tmp_path / "a")}])
+    assert run.inputs() == [(tmp_path / "a", sha256_of(tmp_path / "a"))]

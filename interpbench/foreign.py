@@ -65,10 +65,8 @@ def trouble(
     """
     if isinstance(error, InterpbenchError):
         return error if _usable(error) else nearest_kind(error)(f"{who} {what}: {one_line(error)}.")
-    text, number = message_of(error), error.errno if isinstance(error, OSError) else None
-    # torch tells of the CPU's memory by a plain RuntimeError.
-    short = isinstance(error, MemoryError | torch.OutOfMemoryError) or number == errno.ENOMEM
-    if short or any(words in text for words in _NO_MEMORY):
+    number = error.errno if isinstance(error, OSError) else None
+    if no_memory(error):
         given = ""
         if volumes is not None:
             shape = "x".join(str(edge) for edge in volumes.shape[2:])
@@ -89,3 +87,11 @@ def _usable(error: InterpbenchError) -> bool:
     except Exception:
         return False
     return bool(text.strip()) and exit_code_of(error) == error.exit_code
+
+
+def no_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; torch tells so of the CPU by a plain RuntimeError."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    text = message_of(error).lower()
+    return any(words in text for words in _NO_MEMORY)

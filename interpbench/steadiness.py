@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from interpbench.foreign import asking
+from interpbench.foreign import asking, no_memory
 from interpbench.interfaces import Predictor
 from interpbench.registry import one_line
 from interpbench.untouched import untouched
@@ -27,7 +27,6 @@ log = logging.getLogger("interpbench")
 SAME = 1e-5  # answers that differ by less, as a part of their size or spread, are one answer in float32
 LARGE = 2**20  # voxels from which on a volume is tried in fewer passes
 ROUNDING = 1e-6  # by how much a volume is changed to see what rounding does to the answer, as a part of each voxel
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 @dataclass(frozen=True)
@@ -162,9 +161,3 @@ def _scale(answers: Sequence[float]) -> float:
 
 def _pair(one: float, other: float, predictor: Predictor) -> str:
     return f"{one:.7g} and {other:.7g} {predictor.unit}"
-
-
-def no_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out; torch tells so of the CPU by a plain RuntimeError."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in text for words in _NO_MEMORY)

@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 
 from interpbench.errors import InputError
-from interpbench.foreign import asking
+from interpbench.foreign import asking, no_memory
 from interpbench.interfaces import Predictor
 from interpbench.readout import Bound, bound_of
 from interpbench.registry import one_line
 from interpbench.steadiness import LARGE as LARGE
-from interpbench.steadiness import SAME, Finding, Trial, no_memory, try_answers
+from interpbench.steadiness import SAME, Finding, Trial, try_answers
 from interpbench.untouched import untouched
 
 log = logging.getLogger("interpbench")

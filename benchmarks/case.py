@@ -15,7 +15,7 @@ from torch import Tensor
 
 from interpbench import Predictor, Sample, load_predictor, read_cohort, read_volume, train, write_phantom
 from interpbench.metrics import auc
-from interpbench.pipeline.evaluation import interval
+from interpbench.predictor.error import interval
 
 
 @dataclass(frozen=True, eq=False)

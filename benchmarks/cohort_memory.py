@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from interpbench.files.run_folder import RunFolder
+
 EVERY = 0.005  # seconds
 
 
@@ -52,12 +54,11 @@ def follow(case: Any, device: str, out: Path, ahead: int) -> dict[str, Any]:
     """For each tenth of the subjects, what is resident on average, and the peak so far, in MiB."""
     from cohort_stages import explained
 
-    from interpbench import store
 
     samples: list[list[float]] = [[]]  # a list for each subject
     peaks: list[float] = []
     ended = threading.Event()
-    mark_done = store.RunFolder.mark_done
+    mark_done = RunFolder.mark_done
 
     def marked(self: Any, product: Path, record: Any) -> None:
         mark_done(self, product, record)
@@ -71,11 +72,11 @@ def follow(case: Any, device: str, out: Path, ahead: int) -> dict[str, Any]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    store.RunFolder.mark_done = marked  # type: ignore[method-assign]
+    RunFolder.mark_done = marked  # type: ignore[method-assign]
     try:
         explained(case, device, out, case.labels, ahead)
     finally:
-        store.RunFolder.mark_done = mark_done  # type: ignore[method-assign]
+        RunFolder.mark_done = mark_done  # type: ignore[method-assign]
         ended.set()
         watcher.join()
     edges = sorted({round(len(peaks) * tenth / 10) for tenth in range(11)})

@@ -12,8 +12,8 @@ import numpy as np
 from estimators_picture import curves_png
 
 from interpbench import atomic_path
-from interpbench.atomic import read_json, write_text
-from interpbench.pipeline.evaluation import interval
+from interpbench.files.atomic import read_json, write_text
+from interpbench.predictor.error import interval
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE = ROOT / "benchmarks/results/estimators.json", ROOT / "docs/results/estimators.md"

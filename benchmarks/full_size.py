@@ -42,7 +42,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
             found["machine"] = row.pop("machine", None) or found["machine"]
             found["steps"].append({"step": step, "precision": precision, **row})
             print(json.dumps(found["steps"][-1]))
-    from interpbench.atomic import write_json
+    from interpbench.files.atomic import write_json
 
     out = asked.out or HERE / "results" / f"full_size_{asked.device}.json"
     write_json(out, found)

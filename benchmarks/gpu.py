@@ -28,7 +28,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     import torch
     from machine import describe_machine
 
-    from interpbench.atomic import plain, write_json
+    from interpbench.files.atomic import plain, write_json
 
     device = torch.device(asked.device)
     settings = plain({name: value for name, value in vars(asked).items() if name not in ("out", "threads")})

@@ -55,7 +55,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
         return {}
     from machine import describe_machine
 
-    from interpbench.atomic import write_json
+    from interpbench.files.atomic import write_json
 
     settings = {name: value for name, value in vars(asked).items() if name not in ("only", "out", "threads")}
     found: dict[str, Any] = {"settings": settings, "machine": describe_machine("cpu", asked.threads)}

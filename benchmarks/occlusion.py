@@ -35,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     from machine import describe_machine
     from occlusion_case import Case
 
-    from interpbench.atomic import read_json, write_json
+    from interpbench.files.atomic import read_json, write_json
 
     machine = {**describe_machine("cpu", asked.threads), "captum": version("captum")}
     cases = [Case.of(word) for word in asked.cases]

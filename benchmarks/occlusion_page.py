@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench.atomic import read_json, write_text
 from interpbench.errors import InputError
+from interpbench.files.atomic import read_json, write_text
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- occlusion: begin -->", "<!-- occlusion: end -->"

@@ -16,7 +16,7 @@ from typing import Any
 from machine import describe_machine
 
 from interpbench import benchmark, fit, train, write_phantom
-from interpbench.atomic import read_json, write_json
+from interpbench.files.atomic import read_json, write_json
 from interpbench.options import split_options
 from interpbench.pipeline.demo import DemoSettings
 

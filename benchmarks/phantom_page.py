@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench.atomic import read_json, write_text
 from interpbench.errors import InputError
+from interpbench.files.atomic import read_json, write_text
 
 ROOT = Path(__file__).parents[1]
 OURS = "unoise"

@@ -17,7 +17,7 @@ from machine import describe_machine
 from phantom import OURS, kept
 
 from interpbench import benchmark
-from interpbench.atomic import read_json, write_json
+from interpbench.files.atomic import read_json, write_json
 from interpbench.options import split_options
 from interpbench.pipeline.fitting import read_fitted
 

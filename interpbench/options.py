@@ -33,7 +33,7 @@ def option(
         choices: the words allowed, where only some are.
         minimum, above, maximum: the range allowed (`above` excludes its bound).
         runs: whether its value names code, `module:function` say, that the component imports. From a record or a
-            configuration file it then counts only where the user has allowed it, see `interpbench.trust`.
+            configuration file it then counts only where the user has allowed it, see `interpbench.host.trust`.
     """
     metadata = {
         "help": help, "choices": tuple(choices), "minimum": minimum, "above": above, "maximum": maximum, "runs": runs,

@@ -20,8 +20,8 @@ from typing import Any
 
 import click
 
-from interpbench.atomic import is_file
 from interpbench.errors import InputError, UsageError, did_you_mean
+from interpbench.files.atomic import is_file
 from interpbench.options import FromFile
 
 CONFIG = "interpbench.config"  # where in `Context.meta` the file's path is

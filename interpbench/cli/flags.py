@@ -12,7 +12,7 @@ import click
 from interpbench.cli.config import CONFIG, OPTIONS, use_config
 from interpbench.cli.voice import voice
 from interpbench.errors import UsageError
-from interpbench.image_rules import MAX_VOXELS
+from interpbench.images.rules import MAX_VOXELS
 from interpbench.options import split_options
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -61,7 +61,7 @@ def speaking(least: int) -> Decorator:
         @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors; no progress bars.")
         @functools.wraps(command)
         def run(*args: Any, verbose: int, quiet: bool, **kwargs: Any) -> Any:
-            from interpbench.places import places_checked  # `--help` has no need of it
+            from interpbench.run.places import places_checked
 
             with voice(max(verbose, least), quiet):
                 context = click.get_current_context()

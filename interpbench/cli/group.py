@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from interpbench import __version__
 from interpbench.errors import UsageError, did_you_mean
+from interpbench.version import __version__
 
 # In the order in which they are used. Each is a file of this folder that holds a command of the same name.
 COMMANDS = (

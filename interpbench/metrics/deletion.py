@@ -20,8 +20,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from interpbench.contract.metric import UNIT, Case, Measure, Metric
 from interpbench.errors import NotApplicable, UsageError
-from interpbench.metric import UNIT, Case, Measure, Metric
 from interpbench.metrics.imputers import IMPUTERS, WORDS, check_imputers, impute
 from interpbench.metrics.ordering import check_not_flat, on_grid, places
 from interpbench.options import check_options, option

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv3d
 
+from interpbench.contract.metric import Case
 from interpbench.errors import NotApplicable, UsageError, did_you_mean
-from interpbench.metric import Case
 from interpbench.metrics.road import connected, road
 
 IMPUTERS = ("zero", "noise", "blur", "mean", "road")

@@ -30,8 +30,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from interpbench.contract.metric import Case, Measure, Metric
 from interpbench.errors import NotApplicable, UsageError
-from interpbench.metric import Case, Measure, Metric
 from interpbench.metrics.ordering import check_not_flat, shared_ranks
 from interpbench.options import check_options, option
 

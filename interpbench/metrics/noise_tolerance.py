@@ -25,8 +25,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from interpbench.contract.metric import UNIT, Case, Measure, Metric
 from interpbench.errors import UsageError
-from interpbench.metric import UNIT, Case, Measure, Metric
 from interpbench.metrics.ordering import check_not_flat, on_grid, shared_ranks
 from interpbench.options import check_options, option
 

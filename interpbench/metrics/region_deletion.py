@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interpbench.contract.metric import UNIT, Case, Measure, Metric
 from interpbench.errors import NotApplicable
-from interpbench.metric import UNIT, Case, Measure, Metric
 from interpbench.metrics.deletion import STEPS, check_steps, symmetric_relevance_gain
 from interpbench.metrics.imputers import IMPUTERS, WORDS, check_imputers, impute
 from interpbench.metrics.ordering import check_not_flat, places

@@ -11,21 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from interpbench import store
+from interpbench.cohort.choosing import log
 from interpbench.errors import ConflictError
+from interpbench.files.atomic import read_json, write_json, write_text
+from interpbench.files.run_folder import sidecar_of
+from interpbench.images.volume import read_volume
 from interpbench.metrics.localisation import auc
-from interpbench.model import load_predictor
 from interpbench.phantom import write_phantom
 from interpbench.pipeline.aggregating import aggregate
 from interpbench.pipeline.benchmarking import benchmark
 from interpbench.pipeline.demo_records import check_records
-from interpbench.pipeline.evaluation import interval
 from interpbench.pipeline.explaining import explain
 from interpbench.pipeline.fitting import fit, read_fitted
-from interpbench.pipeline.selection import log
 from interpbench.pipeline.training import train
-from interpbench.places import check_places
-from interpbench.volume import read_volume
+from interpbench.predictor.error import interval
+from interpbench.predictor.model import load_predictor
+from interpbench.run.places import check_places
 
 RECORD, PAGE, MARK = "demo.json", "index.html", ".demo"
 
@@ -120,8 +121,8 @@ def demo(
         write_demo_page(out / PAGE, record, places, commands)
     record["commands"], record["seconds"] = commands, clock.seconds
     record["peak_memory_mib"] = peak_memory()
-    store.write_json(out / RECORD, record)
-    return dict(store.read_json(out / RECORD))
+    write_json(out / RECORD, record)
+    return dict(read_json(out / RECORD))
 
 
 def _take(out: Path) -> None:
@@ -136,7 +137,7 @@ def _take(out: Path) -> None:
         return
     if out.is_dir() and any(out.iterdir()):
         raise ConflictError(f"{out} is not empty and holds no demo: give a new folder.")
-    store.write_text(out / MARK, "")
+    write_text(out / MARK, "")
 
 
 def peak_memory() -> float | None:
@@ -154,7 +155,7 @@ def localise(phantom: Path, model: Path, maps: list[Path], population: Path, *, 
     truth = read_volume(phantom / "truth.nii.gz").data[0]
     each = []
     for path in maps:
-        sidecar = store.read_json(store.sidecar_of(path))
+        sidecar = read_json(sidecar_of(path))
         brain = read_volume(phantom / sidecar["image"]).data[0] != 0
         each.append(auc(read_volume(path, constant_ok=True).data[0][brain], truth[brain]))
     recipe = load_predictor(model).recipe

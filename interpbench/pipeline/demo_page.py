@@ -7,16 +7,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from interpbench import __version__, store
-from interpbench.model import load_predictor
+from interpbench.files.atomic import read_json
+from interpbench.images.volume import read_volume
 from interpbench.pipeline.aggregating import paint_above
 from interpbench.pipeline.demo_records import training_curve
 from interpbench.pipeline.fitting import read_fitted
+from interpbench.predictor.model import load_predictor
 from interpbench.report.curves import Chart, Curve
 from interpbench.report.page import Figure, write_page
 from interpbench.report.pictures import six_slices
 from interpbench.report.view import View
-from interpbench.volume import read_volume
+from interpbench.version import __version__
 
 PICTURE = "population_and_truth.png"
 VERDICT = 4  # sentences of the benchmark that the demo's page repeats
@@ -36,7 +37,7 @@ ABOUT = (
 def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, Path], commands: Sequence[str]) -> None:
     """Draw the population map beside the truth, and write the page."""
     folder = places["population"]
-    summary = store.read_json(folder / "population.json")
+    summary = read_json(folder / "population.json")
     top = read_volume(folder / "population_top.nii.gz", constant_ok=True)
     background = read_volume(folder / "population_background.nii.gz").data[0].numpy()
     recipe = load_predictor(places["model"]).recipe

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from interpbench.cohort import number_in
-from interpbench.cohort_table import read_table
+from interpbench.cohort.subjects import number_in
 from interpbench.errors import InputError
-from interpbench.records import NUMBER, ListOf, MapOf, Maybe, fault_in
+from interpbench.files.records import NUMBER, ListOf, MapOf, Maybe, fault_in
+from interpbench.files.table import read_table
 
 _PAIR = Maybe(ListOf(NUMBER, 2))
 _TEST = {"mae": NUMBER, "mae_interval": _PAIR, "n": NUMBER, "mean_predictor_mae": NUMBER,

@@ -7,19 +7,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench import store
-from interpbench.cohort import Cohort, Subject
-from interpbench.doubts import from_record
+from interpbench.cohort.choosing import choose, log, open_cohort, problem_rows
+from interpbench.cohort.persons import doubts_about_splits
+from interpbench.cohort.reading import first_volumes
+from interpbench.cohort.recorded_splits import all_splits, known_splits, recorded_splits
+from interpbench.cohort.subjects import Cohort, Subject
+from interpbench.contract.interfaces import Explainer, Predictor
+from interpbench.doubts import count_doubts, from_record
 from interpbench.errors import SubjectsFailed, UsageError, nearest_kind
-from interpbench.interfaces import Explainer, Predictor
-from interpbench.locks import alone
-from interpbench.model import load_predictor
+from interpbench.files.failures import failure, finish
+from interpbench.files.locks import alone
+from interpbench.files.run_folder import FAILURES, RunFolder
+from interpbench.host.components import make_component
+from interpbench.host.trust import Names, code_named_by, names_of
+from interpbench.images.typical import typical_of
+from interpbench.maps.files import Failed
 from interpbench.options import options_json
-from interpbench.persons import doubts_about_splits
-from interpbench.pipeline.components import make_component
-from interpbench.pipeline.device import resolve_device
+from interpbench.parallel.overlap import AHEAD
+from interpbench.parallel.shards import shard_of, share_of
 from interpbench.pipeline.fitting import fit, load_fitted, read_fitted, read_learned
-from interpbench.pipeline.identity import (
+from interpbench.pipeline.map_run import MapRun
+from interpbench.pipeline.own_fit import mark_own, own_files
+from interpbench.predictor.model import load_predictor
+from interpbench.predictor.readout import ends_in_bound
+from interpbench.run.device import resolve_device
+from interpbench.run.identity import (
     Read,
     distribution_of,
     identity_of,
@@ -30,31 +42,9 @@ from interpbench.pipeline.identity import (
     read_predictor,
     read_settings,
 )
-from interpbench.pipeline.map_files import Failed
-from interpbench.pipeline.map_run import MapRun
-from interpbench.pipeline.overlap import AHEAD
-from interpbench.pipeline.own_fit import mark_own, own_files
-from interpbench.pipeline.provenance import predictor_record, target_of_run
-from interpbench.pipeline.reading import first_volumes
-from interpbench.pipeline.selection import (
-    all_splits,
-    choose,
-    count_doubts,
-    failure,
-    finish,
-    known_splits,
-    log,
-    open_cohort,
-    problem_rows,
-    recorded_splits,
-)
-from interpbench.pipeline.shards import shard_of, share_of
-from interpbench.pipeline.trying import equal_of_subjects, try_before_use
-from interpbench.places import check_places
-from interpbench.readout import ends_in_bound
-from interpbench.store import FAILURES
-from interpbench.trust import Names, code_named_by, names_of
-from interpbench.typical import typical_of
+from interpbench.run.places import check_places
+from interpbench.run.provenance import predictor_record, target_of_run
+from interpbench.run.trying import equal_of_subjects, try_before_use
 
 FITTED = "fitted"  # below the output: where a method that had to learn is kept
 
@@ -154,7 +144,7 @@ def explain(
     asked = identity_of("explain", parts, follows)
     command = {"cohort": people.table, "predictor": predictor, "fitted": fitted, "split": split,
                "participants": participants, "preset": preset, "device": str(where)}  # fmt: skip
-    run = store.RunFolder.open(out, "explain", {**asked, "command": command}, anew=own_files(out / FITTED))
+    run = RunFolder.open(out, "explain", {**asked, "command": command}, anew=own_files(out / FITTED))
     run.write_inputs(input_rows(parts))
     if explainer.learned and fitted is None:
         mark_own(here)

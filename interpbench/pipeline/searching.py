@@ -8,17 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench import store
-from interpbench.cohort import read_cohort as read_table
+from interpbench.cohort.choosing import log
+from interpbench.cohort.recorded_splits import recorded_splits
+from interpbench.cohort.subjects import read_cohort as read_table
 from interpbench.errors import NotApplicable, PluginError, ResourceError, SubjectsFailed, UsageError
-from interpbench.image_rules import ImageRules
-from interpbench.model import check_trust, load_predictor
+from interpbench.files.run_folder import RunFolder
+from interpbench.host.components import make_component
+from interpbench.host.registry import discover
+from interpbench.host.trust import Names
+from interpbench.images.rules import ImageRules
 from interpbench.options import option_fields, options_json
 from interpbench.pipeline.choosing import Trial, label_of, trial_of, write_choice
-from interpbench.pipeline.components import make_component
-from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.fitting import fit, read_fitted
-from interpbench.pipeline.identity import (
+from interpbench.predictor.model import check_trust, load_predictor
+from interpbench.progress import track
+from interpbench.run.device import resolve_device
+from interpbench.run.identity import (
     Read,
     identity_of,
     read_cohort,
@@ -27,11 +32,7 @@ from interpbench.pipeline.identity import (
     read_predictor,
     read_settings,
 )
-from interpbench.pipeline.selection import log, recorded_splits
-from interpbench.places import check_places
-from interpbench.progress import track
-from interpbench.registry import discover
-from interpbench.trust import Names
+from interpbench.run.places import check_places
 
 
 def search(
@@ -96,7 +97,7 @@ def search(
     ]
     asked = identity_of("search", parts, {})
     command = {"cohort": cohort, "predictor": predictor, "preset": preset, "device": device, "tolerance": tolerance}
-    run = store.RunFolder.open(out, "search", {**asked, "command": command})
+    run = RunFolder.open(out, "search", {**asked, "command": command})
     trials: list[Trial] = []
     left_out: SubjectsFailed | None = None
     for number, values in enumerate(track(combinations, "search", unit="fit"), start=1):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool3d
 
-from interpbench.interfaces import Predictor
-from interpbench.metric import Again, Case
+from interpbench.contract.interfaces import Predictor
+from interpbench.contract.metric import Again, Case
 from interpbench.testing.brains import Shape, toy_brain, toy_brains, toy_cube
 from interpbench.testing.toys import ToyPredictor, failing
 

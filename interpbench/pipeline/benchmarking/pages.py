@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from interpbench import __version__
-from interpbench.interfaces import Predictor
+from interpbench.contract.interfaces import Predictor
+from interpbench.images.volume import Volume
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.maps import Maps
 from interpbench.pipeline.benchmarking.people import truth_of
 from interpbench.pipeline.benchmarking.rounds import Found, maps_of_subject
-from interpbench.report.benchmark_page import write_benchmark_page
-from interpbench.report.method_maps import method_maps
-from interpbench.volume import Volume
+from interpbench.report.benchmark.method_maps import method_maps
+from interpbench.report.benchmark.page import write_benchmark_page
+from interpbench.version import __version__
 
 PAGE = "index.html"
 PACKAGES = ("torch", "captum", "monai", "nibabel", "numpy", "scipy")

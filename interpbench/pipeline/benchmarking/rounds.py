@@ -14,28 +14,29 @@ from typing import Any
 
 from torch import Tensor
 
-from interpbench import store
-from interpbench.cohort import Subject
+from interpbench.cohort.choosing import log
+from interpbench.cohort.subjects import Subject
+from interpbench.contract.declaration import nothing
+from interpbench.contract.interfaces import Predictor
+from interpbench.contract.metric import Case, Metric
 from interpbench.doubts import NAMED
 from interpbench.errors import InputError, InterpbenchError, NotApplicable, ResourceError
-from interpbench.interfaces import Predictor
-from interpbench.metric import Case, Metric
-from interpbench.metrics.declaration import nothing
+from interpbench.files.failures import failure
+from interpbench.files.records import MapOf, Maybe, read_record
+from interpbench.files.run_folder import RunFolder, sidecar_of
+from interpbench.host.ask_metric import measured
+from interpbench.host.ask_predictor import predict_one
+from interpbench.host.checking import doubts_about
+from interpbench.images.prepared import Prepared
+from interpbench.images.typical import Typical, unlike
+from interpbench.parallel.side_by_side import side_by_side
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.maps import Maps
 from interpbench.pipeline.benchmarking.people import Circumstances
 from interpbench.pipeline.benchmarking.tables import Row, read_rows, rows_of, write_rows
 from interpbench.pipeline.benchmarking.unfinished import Unfinished
-from interpbench.pipeline.checking import doubts_about
-from interpbench.pipeline.identity import read_of_subject
-from interpbench.pipeline.measured import measured
-from interpbench.pipeline.prediction import predict_one
-from interpbench.pipeline.selection import failure, log
-from interpbench.pipeline.side_by_side import side_by_side
-from interpbench.prepared import Prepared
 from interpbench.progress import track
-from interpbench.records import MapOf, Maybe, read_record
-from interpbench.typical import Typical, unlike
+from interpbench.run.identity import read_of_subject
 
 _NEWS = {"excluded": Maybe(MapOf(str)), "missing": Maybe(MapOf(str))}  # in the record of a subject's measures
 
@@ -155,7 +156,7 @@ def _add(found: Found, prepared: Prepared) -> None:
 class Measuring:
     """Every measure of every map; what is done of each subject is kept map by map."""
 
-    run: store.RunFolder
+    run: RunFolder
     circumstances: Circumstances
     maps: Maps
     base: Sequence[Contestant]  # one a method, not blurred
@@ -211,7 +212,7 @@ class Measuring:
         if not self.run.done(product):
             return False
         try:
-            record = read_record(store.sidecar_of(product), _NEWS, "record of measures")
+            record = read_record(sidecar_of(product), _NEWS, "record of measures")
         except InputError:
             return False
         stamp = self._stamp(place)
@@ -242,7 +243,7 @@ class Measuring:
 
     def _recall(self, subject: Subject, found: Found) -> None:
         """Take over why a map is missing, as far as that came out only when another process measured the subject."""
-        record = read_record(store.sidecar_of(self._product(subject)), _NEWS, "record of measures")
+        record = read_record(sidecar_of(self._product(subject)), _NEWS, "record of measures")
         for method, why in (record.get("excluded") or {}).items():
             found.excluded.setdefault(method, why)
         for method, why in (record.get("missing") or {}).items():

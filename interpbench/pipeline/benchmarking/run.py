@@ -10,13 +10,22 @@ from typing import Any
 
 import torch
 
-from interpbench import store
-from interpbench.atlas import read_atlas
-from interpbench.cohort import Cohort, Subject
+from interpbench.cohort.choosing import choose, log, open_cohort, problem_rows
+from interpbench.cohort.reading import first_volumes, read_samples
+from interpbench.cohort.recorded_splits import recorded_splits
+from interpbench.cohort.samples import Samples, target_of
+from interpbench.cohort.subjects import Cohort, Subject
+from interpbench.contract.interfaces import Predictor
+from interpbench.doubts import count_doubts
 from interpbench.errors import InputError, NotApplicable, PluginError, SubjectsFailed
-from interpbench.inference import forward_only
-from interpbench.interfaces import Predictor
-from interpbench.model import load_predictor
+from interpbench.files.failures import finish
+from interpbench.files.run_folder import RunFolder
+from interpbench.host.ask_metric import declared
+from interpbench.host.components import make_component
+from interpbench.host.trust import Names, names_of
+from interpbench.images.atlas import read_atlas
+from interpbench.images.typical import typical_of
+from interpbench.images.volume import read_volume
 from interpbench.pipeline.benchmarking.contestants import (
     ALL,
     Contestant,
@@ -32,26 +41,13 @@ from interpbench.pipeline.benchmarking.reads import common_sha256, read_maps, re
 from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.benchmarking.results import write_results
 from interpbench.pipeline.benchmarking.rounds import Measuring, make_maps
-from interpbench.pipeline.components import make_component
-from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.identity import (
-    identity_of,
-    input_rows,
-    read_file,
-    read_machine,
-    read_predictor,
-    read_settings,
-)
-from interpbench.pipeline.measured import declared
-from interpbench.pipeline.provenance import predictor_record, target_of_run
-from interpbench.pipeline.reading import first_volumes, read_samples
-from interpbench.pipeline.selection import choose, count_doubts, finish, log, open_cohort, problem_rows, recorded_splits
-from interpbench.pipeline.trying import try_before_use
-from interpbench.places import check_places
-from interpbench.samples import Samples, target_of
-from interpbench.trust import Names, names_of
-from interpbench.typical import typical_of
-from interpbench.volume import read_volume
+from interpbench.predictor.forward_only import forward_only
+from interpbench.predictor.model import load_predictor
+from interpbench.run.device import resolve_device
+from interpbench.run.identity import identity_of, input_rows, read_file, read_machine, read_predictor, read_settings
+from interpbench.run.places import check_places
+from interpbench.run.provenance import predictor_record, target_of_run
+from interpbench.run.trying import try_before_use
 
 REFIT_VALIDATION = 16  # validation subjects of a method that is fitted again
 
@@ -176,7 +172,7 @@ def benchmark(
     follows = {**target_of_run(model), "recipe": model.recipe.to_json(), "unit": model.unit}
     command = {"cohort": people.table, "predictor": predictor, "split": split, "device": str(where),
                "fitted": list(fitted), "regions": regions, "truth": answer, "options": given}  # fmt: skip
-    run = store.RunFolder.open(out, "benchmark", {**identity_of("benchmark", parts, follows), "command": command})
+    run = RunFolder.open(out, "benchmark", {**identity_of("benchmark", parts, follows), "command": command})
     run.write_inputs(input_rows(parts))
     entered, excluded = _entered(ground, at_once, given, model)
     shelf = Maps(run=run, predictor=model, device=where, seed=seed,

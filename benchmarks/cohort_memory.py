@@ -23,9 +23,27 @@ EVERY = 0.005  # seconds
 
 def in_own_process(case: Any, device: str, threads: int, out: Path, ahead: int) -> dict[str, Any]:
     """What `follow` finds in a process of its own."""
-    command = [sys.executable, __file__, "--cohort", case.cohort, "--predictor", case.predictor, "--method",
-               case.method, "--subjects", case.subjects, "--ahead", ahead, "--device", device, "--threads", threads,
-               "--out", out, *(("--fitted", case.fitted) if case.fitted else ())]  # fmt: skip
+    command = [
+        sys.executable,
+        __file__,
+        "--cohort",
+        case.cohort,
+        "--predictor",
+        case.predictor,
+        "--method",
+        case.method,
+        "--subjects",
+        case.subjects,
+        "--ahead",
+        ahead,
+        "--device",
+        device,
+        "--threads",
+        threads,
+        "--out",
+        out,
+        *(("--fitted", case.fitted) if case.fitted else ()),
+    ]
     ended = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return found
@@ -45,15 +63,20 @@ def main(words: Sequence[str] | None = None) -> None:
     from machine import describe_machine
 
     describe_machine(asked.device, asked.threads)
-    case = Case(name="", cohort=asked.cohort, predictor=asked.predictor, fitted=asked.fitted, method=asked.method,
-                subjects=asked.subjects)  # fmt: skip
+    case = Case(
+        name="",
+        cohort=asked.cohort,
+        predictor=asked.predictor,
+        fitted=asked.fitted,
+        method=asked.method,
+        subjects=asked.subjects,
+    )
     print(json.dumps(follow(case, asked.device, asked.out, asked.ahead)))
 
 
 def follow(case: Any, device: str, out: Path, ahead: int) -> dict[str, Any]:
     """For each tenth of the subjects, what is resident on average, and the peak so far, in MiB."""
     from cohort_stages import explained
-
 
     samples: list[list[float]] = [[]]  # a list for each subject
     peaks: list[float] = []

@@ -55,9 +55,15 @@ def stages_alone(case: Case, device: str, out: Path) -> dict[str, float]:
 def explained(case: Case, device: str, out: Path, labels: Sequence[str], ahead: int) -> list[Path]:
     """`interpbench explain`, from the loading of the networks to the last map."""
     return explain(
-        case.cohort, case.predictor, out, method=case.method, fitted=case.fitted, participants=labels, device=device,
+        case.cohort,
+        case.predictor,
+        out,
+        method=case.method,
+        fitted=case.fitted,
+        participants=labels,
+        device=device,
         ahead=ahead,
-    )  # fmt: skip
+    )
 
 
 class _Kept:
@@ -92,7 +98,13 @@ def _map_run(case: Case, device: str, out: Path) -> MapRun:
     explainer = load_fitted(case.fitted, model) if case.fitted else make_component("explainer", case.method, seed=0)[0]
     told = {"options": {}, "signed": explainer.signed, "predictor_sha256": model.fingerprint}
     return MapRun(
-        run=RunFolder.open(out, "explain", told), explainer=explainer, predictor=model, recipe=model.recipe,
-        trained=predictor_record(case.predictor), method=case.method, distribution="", seed=0,
+        run=RunFolder.open(out, "explain", told),
+        explainer=explainer,
+        predictor=model,
+        recipe=model.recipe,
+        trained=predictor_record(case.predictor),
+        method=case.method,
+        distribution="",
+        seed=0,
         device=torch.device(device),
-    )  # fmt: skip
+    )

@@ -36,9 +36,13 @@ _FIGURES = re.compile(r"'[^']*'|\([^)]*\)|\S*/\S*|\S+\.(?:nii|gz)\b|[-+~]?\d[\w.
 @flags.images
 @flags.spoken
 def check(
-    cohort: Path, predictor: Path | None, headers_only: bool, json_out: Path | None, images: dict[str, Any],
+    cohort: Path,
+    predictor: Path | None,
+    headers_only: bool,
+    json_out: Path | None,
+    images: dict[str, Any],
     trust_factory: tuple[str, ...] = (),
-) -> None:  # fmt: skip
+) -> None:
     """List every problem of a cohort in one table, before any compute.
 
     Ten like problems, or doubts of one kind, are one line, with three subjects and an example; the JSON has them all.
@@ -108,8 +112,7 @@ def _splits(cohort: Cohort, predictor: Path | None) -> dict[str, str]:
 
 
 def grouped(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row for all that are alike: warnings of one kind, and `MANY` problems that differ in names and numbers alone.
-    """
+    """One row for rows that are alike: warnings of one kind, or `MANY` problems that differ in names and numbers."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["level"], row["kind"] or _FIGURES.sub("#", row["message"])), []).append(row)

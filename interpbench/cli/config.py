@@ -1,12 +1,12 @@
 """`--config FILE.toml`: values for options that the command line does not give.
 
-    seed = 3                    # for every command that has --seed
+seed = 3                    # for every command that has --seed
 
-    [explain]                   # for `interpbench explain` only
-    method = "unoise"
+[explain]                   # for `interpbench explain` only
+method = "unoise"
 
-    [explain.options]           # as -o name=value
-    r = 0.5
+[explain.options]           # as -o name=value
+r = 0.5
 """
 
 from __future__ import annotations

@@ -134,8 +134,14 @@ cache = click.option(
 def images(command: Callable[..., Any]) -> Callable[..., Any]:
     """How images are read; the command gets `images`, what was given of it."""
 
-    @click.option("--max-voxels", type=click.IntRange(min=1), default=MAX_VOXELS, show_default="512 x 512 x 512",
-                  metavar="N", help="Refuse larger images before they are read.")  # fmt: skip
+    @click.option(
+        "--max-voxels",
+        type=click.IntRange(min=1),
+        default=MAX_VOXELS,
+        show_default="512 x 512 x 512",
+        metavar="N",
+        help="Refuse larger images before they are read.",
+    )
     @click.option("--nan-to-zero", is_flag=True, help="Take voxels that are no numbers as 0, and say so beside it.")
     @functools.wraps(command)
     def run(*args: Any, max_voxels: int, nan_to_zero: bool, **kwargs: Any) -> Any:
@@ -156,9 +162,13 @@ root = click.option(
 def trust_factory(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a record may import; the command gets `trust_factory` where something is allowed."""
 
-    @click.option("--trust-factory", multiple=True, metavar="MODULE:NAME",
-                  help="Let the model's record import this, named as it stands there; may be repeated."
-                  " `interpbench trust MODEL` shows what it names.")  # fmt: skip
+    @click.option(
+        "--trust-factory",
+        multiple=True,
+        metavar="MODULE:NAME",
+        help="Let the model's record import this, named as it stands there; may be repeated."
+        " `interpbench trust MODEL` shows what it names.",
+    )
     @functools.wraps(command)
     def run(*args: Any, trust_factory: tuple[str, ...], **kwargs: Any) -> Any:
         return command(*args, **({"trust_factory": trust_factory} if trust_factory else {}), **kwargs)

@@ -13,9 +13,21 @@ from interpbench.version import __version__
 
 # In the order in which they are used. Each is a file of this folder that holds a command of the same name.
 COMMANDS = (
-    "phantom", "check", "train", "adopt", "trust", "predict", "fit", "search", "explain", "aggregate", "benchmark",
-    "verify", "methods", "demo",
-)  # fmt: skip
+    "phantom",
+    "check",
+    "train",
+    "adopt",
+    "trust",
+    "predict",
+    "fit",
+    "search",
+    "explain",
+    "aggregate",
+    "benchmark",
+    "verify",
+    "methods",
+    "demo",
+)
 
 
 class LazyGroup(click.Group):

@@ -1,5 +1,4 @@
-"""The T1w images of a participant, found by their BIDS names: of all sessions and runs, or of those that a row names.
-"""
+"""The T1w images of a participant, by their BIDS names, and of the row's session and run."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ _OF_ONE = re.compile(
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _MAYBE = re.compile(
     r"(.+?)(m\d+|bl|baseline|fu\d*|followup\d*|v\d+|t\d+|tp\d+|wave\d+|scan\d+|run\d+|mr\d+|ses\w*|visit\w*|y\d+"
-    r"|(?<=\d)[ab])", re.IGNORECASE,
-)  # fmt: skip
+    r"|(?<=\d)[ab])",
+    re.IGNORECASE,
+)
 _SCANS = 8  # of one person, at most: more labels with one stem are a study's, numbered
 
 

@@ -63,11 +63,7 @@ def split_cohort(
     start, given = 0, [0, 0, 0]
     for end in ends:
         upto = _counts(end, fractions)
-        words = [
-            word
-            for word, total, before in zip(SPLITS, upto, given, strict=True)
-            for _ in range(total - before)
-        ]
+        words = [word for word, total, before in zip(SPLITS, upto, given, strict=True) for _ in range(total - before)]
         draw.shuffle(words)
         words_of.update({person_of(subject.id): word for subject, word in zip(free[start:end], words, strict=True)})
         start, given = end, upto

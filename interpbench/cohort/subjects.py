@@ -253,12 +253,14 @@ def _find_image(root: Path, row: Row, label: str) -> Path:
         there = list(dict.fromkeys(place_of(folder, path, words) for path in below))
         raise _BadRow(
             f"the row says {' '.join(words)}, the image found is of {', '.join(there[:3])}; mend the row, or name the"
-            " image in an image column", folder
-        )  # fmt: skip
+            " image in an image column",
+            folder,
+        )
     if len(found) > 1:
         names = ", ".join(str(path.relative_to(folder)) for path in found[:3])
         raise _BadRow(
             f"{len(found)} T1w images ({names}); name one in an image column, or each in a row of its own, under labels"
-            f" such as {label}+1, {label}+2", folder
-        )  # fmt: skip
+            f" such as {label}+1, {label}+2",
+            folder,
+        )
     return found[0]

@@ -122,9 +122,12 @@ def read_json(path: Path | str, *, nan: bool = False) -> Any:
             raise InputError(f"{path}: is no regular file.")
         text = Path(path).read_text(encoding="utf-8")
         value = json.loads(
-            text, object_pairs_hook=_once, parse_int=int if nan else _whole,
-            parse_float=float if nan else _finite, parse_constant=float if nan else _refuse,
-        )  # fmt: skip
+            text,
+            object_pairs_hook=_once,
+            parse_int=int if nan else _whole,
+            parse_float=float if nan else _finite,
+            parse_constant=float if nan else _refuse,
+        )
         if text.count("[") + text.count("{") > DEEPEST or "\\u" in text:
             _check(value, DEEPEST)
     except OSError as error:

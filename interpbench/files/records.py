@@ -44,9 +44,14 @@ class MapOf:
 
 
 _CALLED: Mapping[Any, str] = {
-    str: "text", dict: "set of named values", NUMBER: "number", int: "whole number", bool: "true or false",
-    Path: "path", list: "list",
-}  # fmt: skip
+    str: "text",
+    dict: "set of named values",
+    NUMBER: "number",
+    int: "whole number",
+    bool: "true or false",
+    Path: "path",
+    list: "list",
+}
 
 
 def read_record(path: Path, kinds: Mapping[str, Any], what: str) -> dict[str, Any]:

@@ -70,8 +70,9 @@ def _text_of(path: Path) -> str:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not {encoding[:6].rstrip('-')} text (byte {error.start}); save it as UTF-8.") \
-            from error
+        raise InputError(
+            f"{path}: is not {encoding[:6].rstrip('-')} text (byte {error.start}); save it as UTF-8."
+        ) from error
     if "\0" in text:
         raise InputError(f"{path}: is not a text table (it holds NUL characters).")
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -91,9 +92,7 @@ def _row(line: int, names: tuple[str, ...], cells: list[str], most: int) -> Row:
     given = len(cells)
     while len(cells) > len(names) and not cells[-1]:
         cells = cells[:-1]
-    values = {
-        name.lower(): None if cell.lower() in MISSING else cell for name, cell in zip(names, cells, strict=False)
-    }
+    values = {name.lower(): None if cell.lower() in MISSING else cell for name, cell in zip(names, cells, strict=False)}
     if len(cells) == len(names) and given <= most:
         return Row(line, values)
     # Cells may have slipped into a neighbour's column: a decimal comma, a path with a tab.

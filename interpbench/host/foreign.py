@@ -53,9 +53,7 @@ class asking(AbstractContextManager[None]):  # used as a function is
             raise told from error
 
 
-def trouble(
-    error: BaseException, who: str, volumes: Tensor | None = None, *, what: str = "failed"
-) -> InterpbenchError:
+def trouble(error: BaseException, who: str, volumes: Tensor | None = None, *, what: str = "failed") -> InterpbenchError:
     """What went wrong inside another's code, as an error of the family; the very same one where it can be used.
 
     Args:

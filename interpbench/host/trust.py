@@ -104,8 +104,11 @@ def remember(place: Path, component: Any) -> None:
     except InterpbenchError as error:
         log.warning(
             "%s: your trust in it could not be kept (%s). When it can be: `interpbench trust %s`; until then give %s",
-            place, str(error).rstrip("."), shown(place.parent), flags_for(named.values()),
-        )  # fmt: skip
+            place,
+            str(error).rstrip("."),
+            shown(place.parent),
+            flags_for(named.values()),
+        )
 
 
 def shown(word: Any) -> str:

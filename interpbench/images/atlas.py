@@ -57,9 +57,14 @@ def read_atlas(path: Path | str, recipe: Recipe) -> Tensor:
     affine[:3, 3] += _NUDGE
     between = np.linalg.inv(atlas.affine) @ affine  # index on the grid -> index in the atlas
     labels = affine_transform(
-        values.astype(np.int64), between[:3, :3], between[:3, 3], output_shape=recipe.shape, order=0,
-        mode="grid-constant", cval=0,
-    )  # fmt: skip
+        values.astype(np.int64),
+        between[:3, :3],
+        between[:3, 3],
+        output_shape=recipe.shape,
+        order=0,
+        mode="grid-constant",
+        cval=0,
+    )
     if not labels.any():
         raise InputError(f"{path}: no region of this atlas lies in the network's box; is it in the template's space?")
     return torch.from_numpy(labels)

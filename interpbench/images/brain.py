@@ -52,8 +52,11 @@ def read_mask(path: Path | str, image: Volume) -> tuple[Tensor, tuple[Doubt, ...
     if values.shape != shape or not np.allclose(mask.affine, image.affine, atol=1e-2):
         turned = reoriented(values, mask.affine, image.affine, shape)
         if turned is None:
-            refuse(path, f"is a mask on another grid ({_grid_of(mask)}) than {image.path} ({_grid_of(image)}): bring it"
-                         " to the image's shape and affine")
+            refuse(
+                path,
+                f"is a mask on another grid ({_grid_of(mask)}) than {image.path} ({_grid_of(image)}): bring it"
+                " to the image's shape and affine",
+            )
         values = turned
     inside, doubts = inside_of(values.contiguous().numpy(), float(np.prod(_zooms(image))) / 1e6)
     if not inside.any():

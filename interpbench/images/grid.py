@@ -74,9 +74,7 @@ def snapped(affine: Affine, source_affine: Affine) -> Affine:
     return moved
 
 
-def move(
-    data: Tensor, source_affine: Affine, affine: Affine, shape: Sequence[int], *, smooth: bool = False
-) -> Tensor:
+def move(data: Tensor, source_affine: Affine, affine: Affine, shape: Sequence[int], *, smooth: bool = False) -> Tensor:
     """Bring voxels `(I, J, K)` from one grid to another, 0 where there were none.
 
     Args:
@@ -115,8 +113,7 @@ def share_lattice(source_affine: Affine, affine: Affine, shape: Sequence[int]) -
 
 
 def reoriented(data: Tensor, source_affine: Affine, affine: Affine, shape: Sequence[int]) -> Tensor | None:
-    """The voxels `(I, J, K)` in another grid's order, where the two grids are the same points; None where they are not.
-    """
+    """The voxels `(I, J, K)` in another grid's order; None where the two grids are not the same points."""
     between = np.linalg.inv(source_affine) @ affine
     turn = np.rint(between[:3, :3])
     if not _is_turn(turn) or [int(edge) for edge in np.abs(turn) @ np.asarray(shape)] != list(data.shape):

@@ -50,9 +50,11 @@ def _by_values(values: Values) -> tuple[Inside, list[Doubt]]:
         return _of_two(values, lowest, highest)
     fractional = bool((values[between] != np.rint(values[between])).any()) or highest <= 1
     if fractional and lowest >= -OVERSHOOT and highest <= 1 + OVERSHOOT:
-        doubts = [] if lowest >= 0 and highest <= 1 else [
-            _doubt(f"holds {lowest:.4g} to {highest:.4g}, not quite fractions of 0 to 1: inside is 0.5 and more")
-        ]  # fmt: skip
+        doubts = (
+            []
+            if lowest >= 0 and highest <= 1
+            else [_doubt(f"holds {lowest:.4g} to {highest:.4g}, not quite fractions of 0 to 1: inside is 0.5 and more")]
+        )
         return values >= 0.5, doubts
     negative = ", below zero too" if lowest < 0 else ""
     if not fractional and (labels := _labels(values, between)):

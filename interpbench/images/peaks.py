@@ -114,8 +114,10 @@ def _voxels_of(
     sides = []
     for row, offset in zip(between[:3, :3], between[:3, 3], strict=True):
         place = sum((step * along for step, along in zip(row, index, strict=True)), np.full(shape, offset)).ravel()
-        first, last = (np.ceil(place - 0.5 - _ON_A_FACE).astype(np.int32),
-                       np.floor(place + 0.5 + _ON_A_FACE).astype(np.int32))  # fmt: skip
+        first, last = (
+            np.ceil(place - 0.5 - _ON_A_FACE).astype(np.int32),
+            np.floor(place + 0.5 + _ON_A_FACE).astype(np.int32),
+        )
         sides.append([first] if np.array_equal(first, last) else [first, last])
     for choice in itertools.product(*sides):
         inside = np.ones(len(choice[0]), dtype=bool)

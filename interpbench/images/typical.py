@@ -86,15 +86,19 @@ class Typical:
         first, second, third = (max(CLEARLY, _beyond(gains[:, axis])) for axis in range(3))
         middle, limit = float(np.median(distances)), math.exp(_beyond(np.log(distances + TINY)))
         made = cls(
-            cells, *_main(found), distance=middle, limit=max(FAR * middle, limit), flips=(first, second, third),
-            volumes=(min(sizes), max(sizes)), orientation=orientation,
-        )  # fmt: skip
+            cells,
+            *_main(found),
+            distance=middle,
+            limit=max(FAR * middle, limit),
+            flips=(first, second, third),
+            volumes=(min(sizes), max(sizes)),
+            orientation=orientation,
+        )
         told = [made._doubt(row, size, *model) for row, size, model in zip(found, sizes, apart, strict=True)]
         return made, told
 
     def doubt(self, volume: Tensor, brain: Tensor) -> Doubt | None:
-        """Why an image `(1, I, J, K)` with its brain `(I, J, K)` is unlike the training images; None where it is not.
-        """
+        """Why an image `(1, I, J, K)`, brain `(I, J, K)`, is unlike the training images; None where it is not."""
         return self._doubt(_pooled(volume, self.cells), int(brain.sum()), self.mean, self.directions)
 
     def to_json(self) -> dict[str, Any]:

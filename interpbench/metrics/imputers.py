@@ -108,8 +108,9 @@ def check_imputers(names: Iterable[str], component: str) -> None:
     names, known = tuple(names), ", ".join(IMPUTERS)
     for name in names:
         if name not in IMPUTERS:
-            raise UsageError(f"imputers of {component} must be some of {known}; got {name!r}."
-                             f"{did_you_mean(name, IMPUTERS)}")
+            raise UsageError(
+                f"imputers of {component} must be some of {known}; got {name!r}.{did_you_mean(name, IMPUTERS)}"
+            )
     if not names or len(set(names)) < len(names):
         raise UsageError(f"imputers of {component} must be some of {known}, each once; got {','.join(names)!r}.")
 

@@ -94,8 +94,11 @@ def _own_weights(module: nn.Module) -> dict[str, Tensor]:
 
 def _shuffle(name: str, module: nn.Module, seed: int, done: set[int]) -> None:
     own = _own_weights(module)
-    statistics = [tensor for tensor in (getattr(module, "running_mean", None), getattr(module, "running_var", None))
-                  if isinstance(tensor, Tensor)]  # fmt: skip
+    statistics = [
+        tensor
+        for tensor in (getattr(module, "running_mean", None), getattr(module, "running_var", None))
+        if isinstance(tensor, Tensor)
+    ]
     if statistics:
         order = _order(f"{name}", statistics[0].numel(), seed).to(statistics[0].device)
         for tensor in (*own.values(), *statistics):

@@ -106,8 +106,12 @@ def side_by_side(
         for pipe in (tasks_out, tasks_in, news_out, news_in):
             pipe.close()
     if killed:
-        log.warning("%d of %d processes were killed, for want of memory perhaps; what they left is done by one alone. "
-                    "Fewer processes take less memory.", killed, number)  # fmt: skip
+        log.warning(
+            "%d of %d processes were killed, for want of memory perhaps; what they left is done by one alone. "
+            "Fewer processes take less memory.",
+            killed,
+            number,
+        )
 
 
 def _attend(running: set[int], tasks: FileIO, news: FileIO, places: Iterator[int], bar: tqdm[Any]) -> int:

@@ -81,8 +81,8 @@ def adopt(
         classes: of a classifier, as that column has them.
         target_class: whose logit is the prediction, where a step names no other; the last class where it is None.
         accept: kinds of findings of the trial that do not refuse the network, where they are meant: `chance`, `batch`,
-            `gradient`, `constant`, `stuck` (see `interpbench.predictor.trial`). They become warnings, in `model.json` and beside
-            each result.
+            `gradient`, `constant`, `stuck` (see `interpbench.predictor.trial`). They become warnings, in
+            `model.json` and beside each result.
 
     The network is tried on volumes that are made up, and what is found stands in `model.json` as `trial`.
 
@@ -145,9 +145,14 @@ def adopt(
 
     found, told = _tried(predictor, again, factory, accept)
     asked_of = {
-        "options": options_json(predictor), "recipe": grid.to_json(), "unit": predictor.unit, "scale": scale,
-        "offset": offset, "weights_sha256": sha256_of(weights), "training_age_range": training_age_range,
-    }  # fmt: skip
+        "options": options_json(predictor),
+        "recipe": grid.to_json(),
+        "unit": predictor.unit,
+        "scale": scale,
+        "offset": offset,
+        "weights_sha256": sha256_of(weights),
+        "training_age_range": training_age_range,
+    }
     if column != "age":
         asked_of |= {"target": predictor.target_column, "classes": classes, "target_class": predictor.target_class}
     if accept:
@@ -213,8 +218,11 @@ def _check_inputs(module: torch.nn.Module, factory: str) -> None:
         parameters = inspect.signature(module.forward).parameters.values()
     except (TypeError, ValueError):  # a scripted module tells nothing of itself
         return
-    names = [one.name for one in parameters
-             if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]  # fmt: skip
+    names = [
+        one.name
+        for one in parameters
+        if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
     if len(names) > 1:
         raise InputError(
             f"{factory} wants {len(names)} inputs ({', '.join(names)}), and a predictor is given the volume alone: wrap"

@@ -36,11 +36,28 @@ SHOWN = 0.10  # of the brain, the paper's share
 RIM = 0.10  # of the largest value
 _MANIFEST = {"method": str, "unit": str, "signed": bool, "recipe": dict}
 _ASKED = {
-    "run": str, "participant_id": str, "sha256": str, "image": Path, "image_sha256": str, "mask": Maybe(Path),
-    "mask_sha256": Maybe(str), "warnings": Maybe(ListOf(str)), "network_map": Maybe({"file": str, "sha256": str}),
+    "run": str,
+    "participant_id": str,
+    "sha256": str,
+    "image": Path,
+    "image_sha256": str,
+    "mask": Maybe(Path),
+    "mask_sha256": Maybe(str),
+    "warnings": Maybe(ListOf(str)),
+    "network_map": Maybe({"file": str, "sha256": str}),
 }  # of a sidecar
-_USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "network_map",
-         "warnings", "warning_kinds", "predictor_warnings")  # of a sidecar  # fmt: skip
+_USED = (
+    "participant_id",
+    "sha256",
+    "image",
+    "image_sha256",
+    "mask",
+    "mask_sha256",
+    "network_map",
+    "warnings",
+    "warning_kinds",
+    "predictor_warnings",
+)  # of a sidecar
 
 
 def aggregate(
@@ -134,9 +151,7 @@ def aggregate(
     return summary
 
 
-def _read(
-    named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: Images, whole: bool
-) -> Placed | InputError:
+def _read(named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: Images, whole: bool) -> Placed | InputError:
     """A subject's map and image, or why they cannot be used."""
     try:
         path, record = named
@@ -227,10 +242,16 @@ def _write(
         write_map(folder / f"population_{name}.nii.gz", values, affine=population.affine)
     title = f"Importance by {manifest['method']}: {caption}"
     six_slices(
-        named[pictured].numpy(), population.background.numpy(), population.affine, folder / "population.png",
-        title=title, unit="importance (no unit)", n=population.number,
-        threshold=paint_above(named[pictured], population.brain), doubt=_doubt(population.predictor_doubts),
-    )  # fmt: skip
+        named[pictured].numpy(),
+        population.background.numpy(),
+        population.affine,
+        folder / "population.png",
+        title=title,
+        unit="importance (no unit)",
+        n=population.number,
+        threshold=paint_above(named[pictured], population.brain),
+        doubt=_doubt(population.predictor_doubts),
+    )
     summary = {
         **asked,
         "n": population.number,
@@ -240,10 +261,12 @@ def _write(
         "pictured": pictured,
         "brain_voxels": int(population.brain.sum()),
         "affine": population.affine,
-        **as_record([
-            *population.predictor_doubts,
-            *(doubt.after(f"{label}: ") for label, some in population.doubts.items() for doubt in some),
-        ]),
+        **as_record(
+            [
+                *population.predictor_doubts,
+                *(doubt.after(f"{label}: ") for label, some in population.doubts.items() for doubt in some),
+            ]
+        ),
     }
     write_json(folder / RECORD, summary)
     return dict(read_json(folder / RECORD))

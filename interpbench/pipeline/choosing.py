@@ -99,8 +99,10 @@ def write_choice(folder: Path, trials: Sequence[Trial], tolerance: float) -> dic
         for one in trials
     ]
     unit, amount = chosen.unit, chosen.amount_name
-    rule = (f"the largest {amount} among the combinations whose error on the validation split is at most {tolerance:g}"
-            f" {unit} above the clean error").replace("  ", " ")  # fmt: skip
+    rule = (
+        f"the largest {amount} among the combinations whose error on the validation split is at most {tolerance:g}"
+        f" {unit} above the clean error"
+    ).replace("  ", " ")
     warnings = [f"{one.label}: could not be fitted: {one.failure}" for one in trials if one.failure]
     if not within:
         warnings.append(

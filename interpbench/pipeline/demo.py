@@ -41,14 +41,29 @@ class DemoSettings:
     subjects: int = 500
     voxel_size: float = 4.0  # mm
     train: Mapping[str, Any] = field(
-        default_factory=lambda: {"epochs": 12, "batch_size": 8, "learning_rate": 2e-3, "schedule": "onecycle",
-                                 "weight_decay": 1e-2, "flip": 0.5, "precision": "bfloat16"}
-    )  # fmt: skip
+        default_factory=lambda: {
+            "epochs": 12,
+            "batch_size": 8,
+            "learning_rate": 2e-3,
+            "schedule": "onecycle",
+            "weight_decay": 1e-2,
+            "flip": 0.5,
+            "precision": "bfloat16",
+        }
+    )
     network: Mapping[str, Any] = field(default_factory=lambda: {"width": 16})
     method: Mapping[str, Any] = field(
-        default_factory=lambda: {"v_min": 0.0, "v_max": 1.0, "r": 0.5, "pretrain_epochs": 1, "epochs": 2,
-                                 "batch_size": 4, "learning_rate": 3e-3, "precision": "bfloat16"}
-    )  # fmt: skip
+        default_factory=lambda: {
+            "v_min": 0.0,
+            "v_max": 1.0,
+            "r": 0.5,
+            "pretrain_epochs": 1,
+            "epochs": 2,
+            "batch_size": 4,
+            "learning_rate": 3e-3,
+            "precision": "bfloat16",
+        }
+    )
     rivals: tuple[str, ...] = ("occlusion", "saliency", "integratedgradients", "smoothgrad", "smoothgradsquared")
     measures: tuple[str, ...] = ("localisation", "deletion", "noise_tolerance", "infidelity", "complexity")
     benchmark: Mapping[str, Any] = field(
@@ -98,9 +113,16 @@ def demo(
         aggregate(places["maps"], places["population"])
     with clock("benchmark", "U-noise beside other methods, and maps that know nothing"):
         compared = benchmark(
-            places["phantom"], places["model"], places["benchmark"], methods=["unoise", *chosen.rivals],
-            measures=chosen.measures, fitted=[places["fitted"]], maps=[places["maps"]], **chosen.benchmark, **given,
-        )  # fmt: skip
+            places["phantom"],
+            places["model"],
+            places["benchmark"],
+            methods=["unoise", *chosen.rivals],
+            measures=chosen.measures,
+            fitted=[places["fitted"]],
+            maps=[places["maps"]],
+            **chosen.benchmark,
+            **given,
+        )
     with clock("report", "the truth, the figures, the page"):
         fitted = read_fitted(places["fitted"])
         check_records(model, fitted, out)
@@ -113,10 +135,17 @@ def demo(
             "localisation": localise(places["phantom"], places["model"], maps, places["population"], seed=seed),
             "benchmark": {"n": compared["n"], "verdict": compared["verdict"]},
             "warnings": fitted["record"]["warnings"],
-            "settings": {"subjects": chosen.subjects, "voxel_size": chosen.voxel_size, "train": chosen.train,
-                         "network": chosen.network, "method": fitted["options"], "rivals": chosen.rivals,
-                         "measures": chosen.measures, "benchmark": chosen.benchmark},
-        }  # fmt: skip
+            "settings": {
+                "subjects": chosen.subjects,
+                "voxel_size": chosen.voxel_size,
+                "train": chosen.train,
+                "network": chosen.network,
+                "method": fitted["options"],
+                "rivals": chosen.rivals,
+                "measures": chosen.measures,
+                "benchmark": chosen.benchmark,
+            },
+        }
         commands = commands_of(chosen, seed)
         write_demo_page(out / PAGE, record, places, commands)
     record["commands"], record["seconds"] = commands, clock.seconds

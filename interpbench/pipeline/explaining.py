@@ -111,8 +111,13 @@ def explain(
         InterpbenchError: no subject has one, for the method or the predictor raised an error of this kind each time.
             Where the method says of two that it is not for this network, or cannot have its options, no other is tried.
     """
-    given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options,
-             "fitted": None if fitted is None else Path(fitted)}  # fmt: skip
+    given = {
+        "cohort": Path(cohort),
+        "predictor": Path(predictor),
+        "out": out,
+        "options": options,
+        "fitted": None if fitted is None else Path(fitted),
+    }
     check_places("explain", given)
     if batch_size < 1:
         raise UsageError(f"batch_size must be at least 1, got {batch_size}.")
@@ -142,30 +147,57 @@ def explain(
     ]
     follows = {"signed": explainer.signed, **target_of_run(model), "recipe": model.recipe.to_json(), "unit": model.unit}
     asked = identity_of("explain", parts, follows)
-    command = {"cohort": people.table, "predictor": predictor, "fitted": fitted, "split": split,
-               "participants": participants, "preset": preset, "device": str(where)}  # fmt: skip
+    command = {
+        "cohort": people.table,
+        "predictor": predictor,
+        "fitted": fitted,
+        "split": split,
+        "participants": participants,
+        "preset": preset,
+        "device": str(where),
+    }
     run = RunFolder.open(out, "explain", {**asked, "command": command}, anew=own_files(out / FITTED))
     run.write_inputs(input_rows(parts))
     if explainer.learned and fitted is None:
         mark_own(here)
         with alone(out / ".fitted.lock"), contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
             fit(
-                cohort, predictor, here, method=method, options=options, preset=preset, target_class=target_class,
-                seed=seed, device=device, images=images, trust_factory=trust_factory,
-            )  # fmt: skip
+                cohort,
+                predictor,
+                here,
+                method=method,
+                options=options,
+                preset=preset,
+                target_class=target_class,
+                seed=seed,
+                device=device,
+                images=images,
+                trust_factory=trust_factory,
+            )
         explainer = load_fitted(here, model, trust_factory=allowed)
         subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
     known = read_fitted(here) if explainer.learned else {}
     doubts = (*doubts, *(f"{method}: {one}" for one in (known.get("record") or {}).get("warnings") or ()))
     subjects = share_of(subjects, part)
     work = MapRun(
-        run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=trained,
-        method=method, distribution=distribution_of(installed), seed=seed, device=where, whole=whole, ahead=ahead,
-        state_sha256=known.get("sha256"), table_folder=people.root,
-        predictor_doubts=doubts, bounded=len(first) > 0 and ends_in_bound(model, first[:1]),
+        run=run,
+        explainer=explainer,
+        predictor=model,
+        recipe=model.recipe,
+        trained=trained,
+        method=method,
+        distribution=distribution_of(installed),
+        seed=seed,
+        device=where,
+        whole=whole,
+        ahead=ahead,
+        state_sha256=known.get("sha256"),
+        table_folder=people.root,
+        predictor_doubts=doubts,
+        bounded=len(first) > 0 and ends_in_bound(model, first[:1]),
         typical=typical_of(trained, predictor),
         subject_doubts=doubts_about_splits(people.subjects, all_splits(people, here, Path(predictor))),
-    )  # fmt: skip
+    )
     bad = [] if participants or part[0] else problem_rows(people, others)
     if bad and fail_fast:
         run.write_failures(bad)
@@ -215,7 +247,11 @@ def _chosen(
 
 
 def _fitted_before(
-    folder: Path, model: Predictor, method: str, options: Mapping[str, Any] | None, asked: Explainer,
+    folder: Path,
+    model: Predictor,
+    method: str,
+    options: Mapping[str, Any] | None,
+    asked: Explainer,
     allowed: Sequence[str],
 ) -> tuple[Explainer, dict[str, Any]]:
     """What was fitted, and its options, which those asked for must not contradict."""

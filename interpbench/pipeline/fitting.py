@@ -50,9 +50,14 @@ from interpbench.run.provenance import predictor_record, target_of_run
 from interpbench.run.trying import try_before_use
 
 _NEEDED = {
-    "method": str, "options": dict, "predictor_sha256": str, "sha256": str, "target_class": Maybe(str),
-    "subjects": Maybe(NUMBER), "record": Maybe({"warnings": Maybe(ListOf(str)), "diagnostics": Maybe(dict)}),
-}  # fmt: skip
+    "method": str,
+    "options": dict,
+    "predictor_sha256": str,
+    "sha256": str,
+    "target_class": Maybe(str),
+    "subjects": Maybe(NUMBER),
+    "record": Maybe({"warnings": Maybe(ListOf(str)), "diagnostics": Maybe(dict)}),
+}
 STATE, RECORD, TIMES, WORKSPACE = "state.safetensors", "fitted.json", "times.json", "checkpoints"
 
 

@@ -70,9 +70,12 @@ class MapRun:
     def files(self) -> MapFiles:
         """Where maps are written, and how."""
         return MapFiles(
-            run=self.run, method=self.method, trained=self.trained, predictor_doubts=self.predictor_doubts,
+            run=self.run,
+            method=self.method,
+            trained=self.trained,
+            predictor_doubts=self.predictor_doubts,
             details=self.details,
-        )  # fmt: skip
+        )
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
         """Where a subject's map belongs, or one of its extras."""

@@ -74,8 +74,14 @@ def search(
         UsageError: a method with nothing to choose by, an option or value that it does not have.
         SubjectsFailed: the search is done and written, but some subjects were left out.
     """
-    given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options, "grid": grid,
-             "cache": cache}  # fmt: skip
+    given = {
+        "cohort": Path(cohort),
+        "predictor": Path(predictor),
+        "out": out,
+        "options": options,
+        "grid": grid,
+        "cache": cache,
+    }
     check_places("search", given)
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(f"tolerance must be a number of at least 0, in the target's unit, got {tolerance}.")
@@ -104,8 +110,19 @@ def search(
         log.info("combination %d of %d: %s", number, len(combinations), label_of(values))
         folder = run.path / str(number)
         try:
-            fit(cohort, predictor, folder, method=method, options={**(options or {}), **values}, preset=preset,
-                seed=seed, device=device, cache=cache, images=images, trust_factory=trust_factory)  # fmt: skip
+            fit(
+                cohort,
+                predictor,
+                folder,
+                method=method,
+                options={**(options or {}), **values},
+                preset=preset,
+                seed=seed,
+                device=device,
+                cache=cache,
+                images=images,
+                trust_factory=trust_factory,
+            )
         except SubjectsFailed as error:  # fitted and written all the same
             left_out = error
         except (PluginError, NotApplicable, ResourceError) as error:

@@ -112,8 +112,18 @@ def train(
         SubjectsFailed: the model was trained and written, but some subjects were left out.
     """
     check_places("train", {"cohort": Path(cohort), "out": out, "options": options})
-    given = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, milestones_every=milestones_every,
-                 schedule=schedule, weight_decay=weight_decay, precision=precision, flip=flip, shift=shift, noise=noise)
+    given = dict(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        milestones_every=milestones_every,
+        schedule=schedule,
+        weight_decay=weight_decay,
+        precision=precision,
+        flip=flip,
+        shift=shift,
+        noise=noise,
+    )
     options, settings = _divided(predictor, options or {}, given)
     blank, installed = make_component("predictor", predictor, options)
     where = resolve_device(device)
@@ -204,12 +214,17 @@ def _train(
     _check(blank, module, training[:2], recipe, device)
     log.info(
         "training on %d subjects, %d for validation, %d parameters, on %s",
-        len(training), len(validation), sum(weights.numel() for weights in module.parameters()), device,
+        len(training),
+        len(validation),
+        sum(weights.numel() for weights in module.parameters()),
+        device,
     )
     common: dict[str, Any] = {
-        "left_right": left_right_axis(recipe.orientation), "seed": seed, "device": device,
+        "left_right": left_right_axis(recipe.orientation),
+        "seed": seed,
+        "device": device,
         "checkpoint": folder / WORKSPACE / "training.pt",
-    }  # fmt: skip
+    }
     if aim.classes:
         best = train_classifier(blank, module, training, validation, settings, **common)
     else:
@@ -221,9 +236,7 @@ def _train(
     of_network = [*check_readout(trained, first, who)]
     found = try_network(trained, first, "training subjects")
     of_network += refuse(found.findings, who)
-    tested, more = predict_subjects(
-        trained, parts["test"], splits, device, "testing", typical=typical, doubts=doubts
-    )  # fmt: skip
+    tested, more = predict_subjects(trained, parts["test"], splits, device, "testing", typical=typical, doubts=doubts)
     for label, some in doubts_about_splits(people.subjects, splits).items():
         doubts.setdefault(label if label in doubts else f"sub-{label}", []).extend(some)
     failures += more
@@ -239,8 +252,15 @@ def _train(
         log.info("test split: %s", describe_figures(metrics["test"], trained.unit, aim.column))
     of_network += equal_of_subjects(trained, parts["test"], predictions_in(trained, tested), device)
     seen = {} if typical is None else {KEY: typical.to_json()}
-    details = {**learned, "metrics": metrics, "split": SPLIT_TABLE, "warnings": of_network, **seen, **as_counts(doubts),
-               "trial": {"volumes": "training subjects", "n": len(first), **found.figures}}  # fmt: skip
+    details = {
+        **learned,
+        "metrics": metrics,
+        "split": SPLIT_TABLE,
+        "warnings": of_network,
+        **seen,
+        **as_counts(doubts),
+        "trial": {"volumes": "training subjects", "n": len(first), **found.figures},
+    }
     for sentence in doubts_of({**details, "unit": trained.unit}):
         log.warning("%s", sentence)
     return trained, details, failures

@@ -98,9 +98,7 @@ def _inputs(run: RunFolder, images: Images, misfits: list[Misfit]) -> Iterator[t
             misfits.append(Misfit(gone.file, gone.why))
 
 
-def _of_sidecar(
-    sidecar: Path, run: str, images: Images, misfits: list[Misfit]
-) -> Iterator[tuple[Path, str, str]]:
+def _of_sidecar(sidecar: Path, run: str, images: Images, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str]]:
     record = _read(sidecar, misfits)
     if "file" not in record or "sha256" not in record:
         return

@@ -26,12 +26,23 @@ from interpbench.predictor.weights import load_weights, read_weights
 WEIGHTS = "model.safetensors"
 RECORD = "model.json"
 _NEEDED: Mapping[str, Any] = {
-    "predictor": str, "options": dict, "recipe": dict, "unit": str, "scale": NUMBER, "offset": NUMBER, "sha256": str,
-    "target": Maybe(str), "target_class": Maybe(str), "classes": Maybe(ListOf(str)), "split": Maybe(str),
-    "training_age_range": Maybe(ListOf(NUMBER, 2)), "training_range": Maybe(ListOf(NUMBER, 2)),
-    "training_mean": Maybe(NUMBER), "training_counts": Maybe(MapOf(NUMBER)),
+    "predictor": str,
+    "options": dict,
+    "recipe": dict,
+    "unit": str,
+    "scale": NUMBER,
+    "offset": NUMBER,
+    "sha256": str,
+    "target": Maybe(str),
+    "target_class": Maybe(str),
+    "classes": Maybe(ListOf(str)),
+    "split": Maybe(str),
+    "training_age_range": Maybe(ListOf(NUMBER, 2)),
+    "training_range": Maybe(ListOf(NUMBER, 2)),
+    "training_mean": Maybe(NUMBER),
+    "training_counts": Maybe(MapOf(NUMBER)),
     "metrics": Maybe({"subjects": Maybe(NUMBER), "test": Maybe(dict)}),
-}  # fmt: skip
+}
 
 
 def save_predictor(

@@ -32,20 +32,63 @@ ALIKE = 1e-3  # volumes whose voxels differ by less, as a part of their SD, are 
 
 # What autograd calls each step, without "Backward0" and the like.
 _SQUASHES = {
-    "Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "sigmoid", "LogSigmoid": "log-sigmoid",
-    "Hardsigmoid": "hard sigmoid", "Tanh": "tanh",
-}  # fmt: skip
+    "Softmax": "softmax",
+    "LogSoftmax": "log-softmax",
+    "Sigmoid": "sigmoid",
+    "LogSigmoid": "log-sigmoid",
+    "Hardsigmoid": "hard sigmoid",
+    "Tanh": "tanh",
+}
 # One number in, the same number out; or shifted, or turned round.
 _PASSES = {
-    "View", "UnsafeView", "ReshapeAlias", "Alias", "Clone", "ToCopy", "Squeeze", "Unsqueeze", "Expand", "Permute",
-    "Transpose", "T", "Select", "Slice", "Split", "SplitWithSizes", "Unbind", "Index", "IndexSelect", "Gather",
-    "AsStrided", "Max", "Amax", "Min", "Amin", "Clamp", "ClampMin", "ClampMax", "Add", "Rsub", "Neg",
-}  # fmt: skip
+    "View",
+    "UnsafeView",
+    "ReshapeAlias",
+    "Alias",
+    "Clone",
+    "ToCopy",
+    "Squeeze",
+    "Unsqueeze",
+    "Expand",
+    "Permute",
+    "Transpose",
+    "T",
+    "Select",
+    "Slice",
+    "Split",
+    "SplitWithSizes",
+    "Unbind",
+    "Index",
+    "IndexSelect",
+    "Gather",
+    "AsStrided",
+    "Max",
+    "Amax",
+    "Min",
+    "Amin",
+    "Clamp",
+    "ClampMin",
+    "ClampMax",
+    "Add",
+    "Rsub",
+    "Neg",
+}
 _FLOORS = {  # what holds a number at a floor or ceiling, and its name for people
-    "Relu": "ReLU", "Threshold": "threshold", "Hardtanh": "Hardtanh", "Clamp": "clamp", "ClampMin": "clamp",
-    "ClampMax": "clamp", "Maximum": "maximum", "Minimum": "minimum", "Where": "where", "MaskedFill": "masked_fill",
-    "Sigmoid": "sigmoid", "Tanh": "tanh", "Hardsigmoid": "hard sigmoid", "Softplus": "softplus",
-}  # fmt: skip
+    "Relu": "ReLU",
+    "Threshold": "threshold",
+    "Hardtanh": "Hardtanh",
+    "Clamp": "clamp",
+    "ClampMin": "clamp",
+    "ClampMax": "clamp",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Where": "where",
+    "MaskedFill": "masked_fill",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Hardsigmoid": "hard sigmoid",
+    "Softplus": "softplus",
+}
 _FEW = 4096  # numbers of which the graph keeps the values, where a floor is looked for
 _JOINS = {"Sub", "Logsumexp", "Cat", "Stack"}  # of several numbers: squashed where each of them is
 _SCALES = {"Mul", "Div"}
@@ -109,8 +152,14 @@ def check_readout(
     if len(predictions) > 1 and _differ(volumes) and _same(predictions):
         bound = bound_of(predictor, volumes[:1])
         if bound is not None and (stuck or not bound.shut):  # others may lie within its range
-            log.warning("%s: the first %d predictions are %.6g %s: the network ends in %s, gradients are zero there.",
-                        who, len(predictions), predictions[0], predictor.unit, bound)  # fmt: skip
+            log.warning(
+                "%s: the first %d predictions are %.6g %s: the network ends in %s, gradients are zero there.",
+                who,
+                len(predictions),
+                predictions[0],
+                predictor.unit,
+                bound,
+            )
             return told
         raise InputError(
             f"{who}: predicts the same number, {predictions[0]:.6g} {predictor.unit}, for {len(predictions)} different"
@@ -185,8 +234,10 @@ def _held_by(node: Any) -> Bound | None:
         return _end(name, node._saved_self, float(node._saved_threshold), math.inf, shut=True)
     if step.startswith("Clamp"):
         bounds = [getattr(node, key, None) for key in ("_saved_min", "_saved_max")]
-        low, high = (-math.inf if bounds[0] is None else float(bounds[0]),
-                     math.inf if bounds[1] is None else float(bounds[1]))  # fmt: skip
+        low, high = (
+            -math.inf if bounds[0] is None else float(bounds[0]),
+            math.inf if bounds[1] is None else float(bounds[1]),
+        )
         return _end(name, node._saved_self, low, high, shut=low == 0 and math.isinf(high))
     if step in ("Maximum", "Minimum"):
         first, second = node._saved_self, node._saved_other

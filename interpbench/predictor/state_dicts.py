@@ -89,8 +89,10 @@ def _chosen(found: Mapping[str, Mapping[Any, Any]], path: Path) -> str:
     if others:
         log.warning(
             "%s: taking the weights %s; there are also %s. Where those are meant, save them alone.",
-            path.name, f"under {chosen!r}" if chosen else "at the top", some([repr(one) for one in others]),
-        )  # fmt: skip
+            path.name,
+            f"under {chosen!r}" if chosen else "at the top",
+            some([repr(one) for one in others]),
+        )
     elif chosen:
         log.info("%s: taking the weights under %r", path.name, chosen)
     return chosen

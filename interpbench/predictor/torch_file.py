@@ -48,8 +48,9 @@ def load_torch_file(path: Path) -> Any:
         outline = _checked_old(path)
         log.warning(
             "%s: is of the format that torch wrote before 1.6, which has no checksum: damage to its numbers cannot be"
-            " noticed. Save it again with a newer torch.", path,
-        )  # fmt: skip
+            " noticed. Save it again with a newer torch.",
+            path,
+        )
     else:
         _refuse(path, "its first bytes are not those of a file by torch.save, nor of any format known here", _ADVICE)
     try:

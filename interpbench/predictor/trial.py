@@ -190,11 +190,13 @@ def _try_spread(
         return [Finding("constant", f"it answers the same, {told}: {why}", certain=not reached, explains=True)]
     return [
         Finding(
-            "stuck", one.sentence, explains=one.bound is not None,
+            "stuck",
+            one.sentence,
+            explains=one.bound is not None,
             certain=one.all and one.bound is not None and one.bound.shut,
         )
         for one in equal_predictions(answers, predictor, lambda place: volumes[place : place + 1], f" of {what}")
-    ]  # fmt: skip
+    ]
 
 
 def _rounded(value: float) -> str:

@@ -42,10 +42,23 @@ READS: Mapping[str, tuple[str, ...]] = {
     "aggregate": ("aggregator", *_COMPONENT, "maps", "explained"),
     "predict": (*_PREDICTOR, "images", "machine"),
     "benchmark": (
-        "methods", "measures", *_PREDICTOR, "maps", "participants", "blur", "template_of", "regions_sha256",
-        "truth_sha256", "repeats", "refit_subjects", "learners_sha256", "seed", "images", "machine",
+        "methods",
+        "measures",
+        *_PREDICTOR,
+        "maps",
+        "participants",
+        "blur",
+        "template_of",
+        "regions_sha256",
+        "truth_sha256",
+        "repeats",
+        "refit_subjects",
+        "learners_sha256",
+        "seed",
+        "images",
+        "machine",
     ),
-}  # fmt: skip
+}
 """The entries of each step's identity. A component's and a predictor's are those of `read_component` and
 `read_predictor`."""
 READS_OF_SUBJECT: Mapping[str, tuple[str, ...]] = {
@@ -123,8 +136,11 @@ def read_predictor(source: str | Path, predictor: Predictor) -> Read:
     folder = Path(source)
     there = (folder / RECORD).is_file()
     name = str(read_record(folder)["predictor"]) if there else str(source)
-    files = [InputFile.at("predictor", folder / one) for one in (RECORD, WEIGHTS, "split.tsv")
-             if there and (folder / one).is_file()]  # fmt: skip
+    files = [
+        InputFile.at("predictor", folder / one)
+        for one in (RECORD, WEIGHTS, "split.tsv")
+        if there and (folder / one).is_file()
+    ]
     files += [InputFile.at("code", file) for file in source_files(predictor.code)]
     return Read(
         {
@@ -139,8 +155,9 @@ def read_predictor(source: str | Path, predictor: Predictor) -> Read:
 
 def read_cohort(cohort: Cohort, splits: Mapping[str, str] | None = None) -> Read:
     """A whole cohort: its table with the JSON beside it, every image and mask; and who is in which split."""
-    files = [InputFile.at("table", file) for file in (cohort.table, cohort.table.with_suffix(".json"))
-             if file.is_file()]  # fmt: skip
+    files = [
+        InputFile.at("table", file) for file in (cohort.table, cohort.table.with_suffix(".json")) if file.is_file()
+    ]
     digest = hashlib.sha256("".join(one.sha256 for one in files).encode())
     for subject in track(cohort.subjects, "checking files", unit="subject"):
         for what, file in (("image", subject.image), ("mask", subject.mask)):

@@ -64,9 +64,16 @@ def train_classifier(
     """
     goal = CrossEntropy(predictor)
     return train_epochs(
-        module, goal, training, validation, settings,
-        left_right=left_right, seed=seed, device=device, checkpoint=checkpoint,
-    )  # fmt: skip
+        module,
+        goal,
+        training,
+        validation,
+        settings,
+        left_right=left_right,
+        seed=seed,
+        device=device,
+        checkpoint=checkpoint,
+    )
 
 
 def _indices(samples: Sequence[Sample]) -> Tensor:

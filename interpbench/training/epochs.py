@@ -105,9 +105,13 @@ def train_epochs(
     optimiser = torch.optim.AdamW(module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     steps = math.ceil(len(training) / settings.batch_size)
     schedule = learning_rate_schedule(
-        optimiser, settings.schedule, settings.learning_rate,
-        epochs=settings.epochs, steps=steps, milestones_every=settings.milestones_every,
-    )  # fmt: skip
+        optimiser,
+        settings.schedule,
+        settings.learning_rate,
+        epochs=settings.epochs,
+        steps=steps,
+        milestones_every=settings.milestones_every,
+    )
 
     curve: list[dict[str, Any]] = []
     best, best_epoch, best_score = copy.deepcopy(module.state_dict()), 0, math.inf

@@ -73,9 +73,16 @@ def train_network(
     """
     goal = Regression(predictor, scale, offset)
     return train_epochs(
-        module, goal, training, validation, settings,
-        left_right=left_right, seed=seed, device=device, checkpoint=checkpoint,
-    )  # fmt: skip
+        module,
+        goal,
+        training,
+        validation,
+        settings,
+        left_right=left_right,
+        seed=seed,
+        device=device,
+        checkpoint=checkpoint,
+    )
 
 
 def predict_samples(

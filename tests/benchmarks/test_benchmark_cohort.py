@@ -12,8 +12,27 @@ from types import SimpleNamespace
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOY = ("--subjects", "8", "6", "--voxel-size", "10", "--shape", "12x14x10", "--width", "2", "--first-stride", "2",
-       "--channels", "2", "--blocks", "2", "--repeats", "1", "--images", "3")  # fmt: skip
+TOY = (
+    "--subjects",
+    "8",
+    "6",
+    "--voxel-size",
+    "10",
+    "--shape",
+    "12x14x10",
+    "--width",
+    "2",
+    "--first-stride",
+    "2",
+    "--channels",
+    "2",
+    "--blocks",
+    "2",
+    "--repeats",
+    "1",
+    "--images",
+    "3",
+)
 
 
 @pytest.fixture(scope="module")

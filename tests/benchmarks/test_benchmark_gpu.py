@@ -13,8 +13,30 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-TOY = ("--device", "cpu", "--shape", "12x14x10", "--width", "2", "--channels", "2", "--blocks", "2", "--box", "6",
-       "--precision", "float32", "--repeats", "1", "--matrix", "64", "--epochs", "3", "--subjects", "40")  # fmt: skip
+TOY = (
+    "--device",
+    "cpu",
+    "--shape",
+    "12x14x10",
+    "--width",
+    "2",
+    "--channels",
+    "2",
+    "--blocks",
+    "2",
+    "--box",
+    "6",
+    "--precision",
+    "float32",
+    "--repeats",
+    "1",
+    "--matrix",
+    "64",
+    "--epochs",
+    "3",
+    "--subjects",
+    "40",
+)
 
 
 @pytest.fixture

@@ -21,9 +21,32 @@ from interpbench_unoise.unet import UNet
 
 ROOT = Path(__file__).parents[2]
 STEP = ("--shape", "12x14x10", "--blocks", "2", "--channels", "2", "--width", "2", "--rounds", "2")
-AUC = ("--subjects", "24", "--voxel-size", "10", "--network-option", "width=2", "--network-option", "first_stride=2",
-       "--train-option", "epochs=1", "-o", "channels=2", "-o", "blocks=2", "-o", "pretrain_epochs=1", "-o", "epochs=1",
-       "--test-subjects", "3", "--every", "2", "--plain-every", "3")  # fmt: skip
+AUC = (
+    "--subjects",
+    "24",
+    "--voxel-size",
+    "10",
+    "--network-option",
+    "width=2",
+    "--network-option",
+    "first_stride=2",
+    "--train-option",
+    "epochs=1",
+    "-o",
+    "channels=2",
+    "-o",
+    "blocks=2",
+    "-o",
+    "pretrain_epochs=1",
+    "-o",
+    "epochs=1",
+    "--test-subjects",
+    "3",
+    "--every",
+    "2",
+    "--plain-every",
+    "3",
+)
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +167,14 @@ def test_all_sides_train_until_the_goal_or_the_limit(benchmarks: SimpleNamespace
     assert not never["sides"]["plain"]["reached"] and never["sides"]["plain"]["steps"] == 3
     assert "at_most" in never["share_of_plain"]["ours"]
     predictor = benchmarks.case.make_case(
-        tmp_path / "work", subjects=24, voxel_size=10.0, seed=0, network=found["settings"]["network"],
-        training=found["settings"]["training"], device="cpu",
-    ).predictor  # fmt: skip
+        tmp_path / "work",
+        subjects=24,
+        voxel_size=10.0,
+        seed=0,
+        network=found["settings"]["network"],
+        training=found["settings"]["training"],
+        device="cpu",
+    ).predictor
     assert all(not weights.requires_grad and weights.grad is None for weights in predictor.module.parameters())
 
 
@@ -158,9 +186,14 @@ def test_the_plain_loop_learns_what_the_plugin_s_paper_estimator_learns(
     from interpbench_unoise.explainer import UNoise
 
     case = benchmarks.case.make_case(
-        tmp_path / "work", subjects=24, voxel_size=10.0, seed=0, network={"width": 2, "first_stride": 2},
-        training={"epochs": 1}, device="cpu",
-    )  # fmt: skip
+        tmp_path / "work",
+        subjects=24,
+        voxel_size=10.0,
+        seed=0,
+        network={"width": 2, "first_stride": 2},
+        training={"epochs": 1},
+        device="cpu",
+    )
     explainer = UNoise(channels=2, blocks=2, pretrain_epochs=0, epochs=1, estimator="paper", patience=0)
     maps = []
     for run in (benchmarks.noise_to_auc.ours, benchmarks.noise_to_auc.plain):

@@ -172,8 +172,20 @@ def results(bench, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         patch.setattr(evaluation, "WORTH_TRACING", 0)
         sweeps = bench.scaling.sweeps
         patch.setattr(bench.scaling, "sweeps", lambda shape: {name: some[-2:] for name, some in sweeps(shape).items()})
-        words = ("--cases", CASE, f"{CASE}:16", "--float64", "2", "--bfloat16", "--no-memory", "--scaling",
-                 "--scaling-shape", "18x20x16", "--out", str(out))  # fmt: skip
+        words = (
+            "--cases",
+            CASE,
+            f"{CASE}:16",
+            "--float64",
+            "2",
+            "--bfloat16",
+            "--no-memory",
+            "--scaling",
+            "--scaling-shape",
+            "18x20x16",
+            "--out",
+            str(out),
+        )
         bench.occlusion.main([*TOY, *words])
     return json.loads(out.read_text())
 
@@ -239,9 +251,7 @@ def test_scaling_changes_one_thing_at_a_time(bench) -> None:
     sweeps = bench.scaling.sweeps((35, 44, 35))
     assert [(point.box, point.stride) for point in sweeps["box"]] == [(4, 4), (6, 4), (8, 4), (12, 4)]
     assert [(point.box, point.stride) for point in sweeps["stride"]] == [(8, 3), (8, 4), (8, 6), (8, 8)]
-    numbers = [
-        len(BoxGrid(point.shape, (point.box,) * 3, (point.stride,) * 3).boxes) for point in sweeps["edge"]
-    ]
+    numbers = [len(BoxGrid(point.shape, (point.box,) * 3, (point.stride,) * 3).boxes) for point in sweeps["edge"]]
     assert [point.shape for point in sweeps["edge"]] == [(35, 44, 35), (52, 66, 52), (70, 88, 70)]
     assert max(numbers) == min(numbers)
 
@@ -261,8 +271,11 @@ def test_the_tables_go_between_the_markers_of_the_page(bench, results: dict[str,
     row = results["cases"][0]
     assert f"**{row['times_as_fast']['default']['first']:.1f}**" in text and f"{row['operations']['share']:.1%}" in text
     lines = text.splitlines()
-    assert all(line.count("|") == lines[number - 1].count("|") == lines[number + 1].count("|")
-               for number, line in enumerate(lines) if line.startswith("| ---"))  # fmt: skip
+    assert all(
+        line.count("|") == lines[number - 1].count("|") == lines[number + 1].count("|")
+        for number, line in enumerate(lines)
+        if line.startswith("| ---")
+    )
     page.write_text("No place.\n")
     with pytest.raises(InterpbenchError, match="no place for tables"):
         bench.page.main(("--results", str(file), "--page", str(page)))

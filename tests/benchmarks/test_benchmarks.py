@@ -15,9 +15,32 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[2]
-TOY = ("--subjects", "24", "--voxel-size", "10", "--seeds", "0", "--epochs", "2", "--samples", "2",
-       "--network-option", "width=2", "--network-option", "first_stride=2", "--train-option", "epochs=1",
-       "-o", "channels=2", "-o", "blocks=2", "-o", "pretrain_epochs=1", "-o", "precision=float32")  # fmt: skip
+TOY = (
+    "--subjects",
+    "24",
+    "--voxel-size",
+    "10",
+    "--seeds",
+    "0",
+    "--epochs",
+    "2",
+    "--samples",
+    "2",
+    "--network-option",
+    "width=2",
+    "--network-option",
+    "first_stride=2",
+    "--train-option",
+    "epochs=1",
+    "-o",
+    "channels=2",
+    "-o",
+    "blocks=2",
+    "-o",
+    "pretrain_epochs=1",
+    "-o",
+    "precision=float32",
+)
 SMALL = ("--shape", "12x14x10", "--blocks", "2", "--channels", "2", "--width", "2")
 
 
@@ -26,8 +49,21 @@ def benchmarks() -> Iterator[SimpleNamespace]:
     """The modules of the folder `benchmarks`, which is no package."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "benchmarks"))
-        names = ("case", "cross_validation", "estimators", "estimators_page", "estimators_picture", "floors",
-                 "full_size", "machine", "noise_run", "phantom", "phantom_page", "pixar", "random_case")  # fmt: skip
+        names = (
+            "case",
+            "cross_validation",
+            "estimators",
+            "estimators_page",
+            "estimators_picture",
+            "floors",
+            "full_size",
+            "machine",
+            "noise_run",
+            "phantom",
+            "phantom_page",
+            "pixar",
+            "random_case",
+        )
         yield SimpleNamespace(**{name: import_module(name) for name in names})
         for name in names:
             sys.modules.pop(name, None)
@@ -60,9 +96,14 @@ def case(results: dict[str, Any], benchmarks: SimpleNamespace, place: Path) -> A
     """The case of the comparison, read again."""
     settings = results["settings"]
     return benchmarks.case.make_case(
-        place / "work" / "seed-0", subjects=24, voxel_size=10.0, seed=0, network=settings["network"],
-        training=settings["training"], device="cpu",
-    )  # fmt: skip
+        place / "work" / "seed-0",
+        subjects=24,
+        voxel_size=10.0,
+        seed=0,
+        network=settings["network"],
+        training=settings["training"],
+        device="cpu",
+    )
 
 
 @pytest.mark.slow
@@ -108,9 +149,7 @@ def test_with_a_budget_an_estimator_trains_for_as_long_as_it_lasts(results, comp
 
 @pytest.mark.slow
 def test_without_noise_every_gradient_floor_is_the_gradient(case: Any, benchmarks: SimpleNamespace) -> None:
-    found = benchmarks.floors.floors(
-        case, [0.0] * len(case.test), samples=1, blur=1.0, device=torch.device("cpu")
-    )
+    found = benchmarks.floors.floors(case, [0.0] * len(case.test), samples=1, blur=1.0, device=torch.device("cpu"))
     plain, noisy, squared = (row for row in found if "smoothed" not in row["method"])
     assert plain["subject_aucs"] == noisy["subject_aucs"] == pytest.approx(squared["subject_aucs"], abs=1e-4)
 
@@ -133,8 +172,11 @@ def test_the_page_shows_every_estimator_and_floor(results, benchmarks: SimpleNam
         assert f"| {row['method']} | {row['subject_auc']:.3f} (" in text
     assert "![Localisation and validation loss against training time](page.png)" in text
     assert (place / "page.png").read_bytes().startswith(b"\x89PNG")
-    assert all(line.count("|") == text.splitlines()[number - 1].count("|")
-               for number, line in enumerate(text.splitlines()) if line.startswith("| ---"))  # fmt: skip
+    assert all(
+        line.count("|") == text.splitlines()[number - 1].count("|")
+        for number, line in enumerate(text.splitlines())
+        if line.startswith("| ---")
+    )
 
 
 @pytest.mark.parametrize("step", ["pretraining", "noise"])
@@ -204,10 +246,38 @@ def test_the_phantoms_benchmark_runs_and_its_tables_go_between_the_words_of_a_pa
     benchmarks: SimpleNamespace, tmp_path: Path
 ) -> None:
     out, page = tmp_path / "phantom.json", tmp_path / "phantom.md"
-    words = ("--work", str(tmp_path / "work"), "--out", str(out), "--subjects", "40", "--voxel-size", "10",
-             "--seeds", "0", "--test-subjects", "5", "--methods", "unoise,saliency", "--measures", "localisation",
-             "--network-option", "width=2", "--network-option", "first_stride=2", "--train-option", "epochs=1",
-             "-o", "channels=2", "-o", "blocks=2", "-o", "epochs=1", "-o", "precision=float32")  # fmt: skip
+    words = (
+        "--work",
+        str(tmp_path / "work"),
+        "--out",
+        str(out),
+        "--subjects",
+        "40",
+        "--voxel-size",
+        "10",
+        "--seeds",
+        "0",
+        "--test-subjects",
+        "5",
+        "--methods",
+        "unoise,saliency",
+        "--measures",
+        "localisation",
+        "--network-option",
+        "width=2",
+        "--network-option",
+        "first_stride=2",
+        "--train-option",
+        "epochs=1",
+        "-o",
+        "channels=2",
+        "-o",
+        "blocks=2",
+        "-o",
+        "epochs=1",
+        "-o",
+        "precision=float32",
+    )
     results = benchmarks.phantom.main(words)
     found = results["runs"][0]["results"]["auc"]
     assert {"unoise", "saliency", "saliency+blur", "random", "template"} <= set(found["methods"])
@@ -219,10 +289,25 @@ def test_the_phantoms_benchmark_runs_and_its_tables_go_between_the_words_of_a_pa
     assert f"{found['methods']['unoise']['mean']:.3f}" in text and "`saliency+blur`" in text
     one = tmp_path / "work" / "seed0"
     real = benchmarks.pixar.main(
-        ("--cohort", str(one / "phantom"), "--predictor", str(one / "model"), "--fitted", str(one / "fitted"),
-         "--work", str(tmp_path / "again"), "--out", str(tmp_path / "pixar.json"), "--methods", "unoise,saliency",
-         "--measures", "complexity", "--test-subjects", "3")
-    )  # fmt: skip
+        (
+            "--cohort",
+            str(one / "phantom"),
+            "--predictor",
+            str(one / "model"),
+            "--fitted",
+            str(one / "fitted"),
+            "--work",
+            str(tmp_path / "again"),
+            "--out",
+            str(tmp_path / "pixar.json"),
+            "--methods",
+            "unoise,saliency",
+            "--measures",
+            "complexity",
+            "--test-subjects",
+            "3",
+        )
+    )
     assert real["runs"][0]["results"]["gini"]["n"] == 3
     benchmarks.phantom_page.main(("--results", str(tmp_path / "pixar.json"), "--page", str(page)))
     assert "| `gini`" in page.read_text() and "seed" not in page.read_text().partition("### Settings")[0]

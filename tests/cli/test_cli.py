@@ -113,9 +113,15 @@ def test_predict_takes_every_subject_unless_told_otherwise(run, calls):
     assert calls[0] == (
         "predict",
         (Path("cohort"), Path("model"), Path("ages.tsv")),
-        {"split": None, "participants": None, "target_class": None, "seed": 0, "device": "auto",
-         "images": USUAL_IMAGES},
-    )  # fmt: skip
+        {
+            "split": None,
+            "participants": None,
+            "target_class": None,
+            "seed": 0,
+            "device": "auto",
+            "images": USUAL_IMAGES,
+        },
+    )
     assert (calls[1][2]["split"], calls[1][2]["device"]) == ("test", "cpu")
 
 

@@ -30,9 +30,7 @@ def test_methods_lists_the_built_ins_with_their_distribution(run):
 def test_methods_as_json_says_the_same(run):
     listing = json.loads(run("methods", "--json")[1])
     assert {plugin["status"] for plugin in listing["plugins"] if plugin["distribution"] == "interpbench"} == {"OK"}
-    assert {*KINDS} <= {
-        (one["kind"], one["name"]) for one in listing["components"]
-    }
+    assert {*KINDS} <= {(one["kind"], one["name"]) for one in listing["components"]}
 
 
 def test_methods_with_a_name_shows_options_with_defaults_and_help(run):

@@ -42,8 +42,9 @@ def test_an_output_that_is_an_input_is_refused(tmp_path: Path, run: Run) -> None
     (tmp_path / "model").mkdir()
     for name in ("cohort", "model"):
         out = tmp_path / "model" / ".." / name
-        code, _, told = run("explain", tmp_path / "cohort", "--predictor", tmp_path / "model", "--method", "saliency",
-                            "--out", out)  # fmt: skip
+        code, _, told = run(
+            "explain", tmp_path / "cohort", "--predictor", tmp_path / "model", "--method", "saliency", "--out", out
+        )
         assert (code, told.count("\n")) == (2, 1)
         assert f"is the {'predictor' if name == 'model' else name} itself" in told
 

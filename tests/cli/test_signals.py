@@ -18,10 +18,36 @@ from interpbench import train
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 
-TRAINING = ["--shape", "10x12x8", "-o", "width=2", "-o", "first_stride=2", "--epochs", "40", "--learning-rate", "1e-3",
-            "--device", "cpu"]  # fmt: skip
-FITTING = ["--method", "unoise", "--device", "cpu", "-o", "channels=2", "-o", "blocks=2", "-o", "pretrain_epochs=2",
-           "-o", "epochs=6", "-o", "patience=0"]  # fmt: skip
+TRAINING = [
+    "--shape",
+    "10x12x8",
+    "-o",
+    "width=2",
+    "-o",
+    "first_stride=2",
+    "--epochs",
+    "40",
+    "--learning-rate",
+    "1e-3",
+    "--device",
+    "cpu",
+]
+FITTING = [
+    "--method",
+    "unoise",
+    "--device",
+    "cpu",
+    "-o",
+    "channels=2",
+    "-o",
+    "blocks=2",
+    "-o",
+    "pretrain_epochs=2",
+    "-o",
+    "epochs=6",
+    "-o",
+    "patience=0",
+]
 TIMED = {"times.json", "manifest.json", "inputs.tsv"}  # these tell of seconds, of when or from where
 
 
@@ -29,9 +55,12 @@ def start(*words: object, told: int = subprocess.DEVNULL) -> subprocess.Popen[st
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "interpbench", *map(str, words)],
-        env=environment, stdout=subprocess.DEVNULL, stderr=told, text=True,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=told,
+        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # who runs tests in the background ignores it
-    )  # fmt: skip
+    )
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
@@ -72,9 +101,19 @@ def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_bytes(
     words = {
         "train": ["train", toy_cohort, *TRAINING],
         "fit": ["fit", toy_cohort, "--predictor", toy_model, *FITTING],
-        "explain": ["explain", toy_cohort, "--predictor", toy_model, "--split", "all", "--method", "smoothgrad",
-                    "--device", "cpu"],
-    }[command]  # fmt: skip
+        "explain": [
+            "explain",
+            toy_cohort,
+            "--predictor",
+            toy_model,
+            "--split",
+            "all",
+            "--method",
+            "smoothgrad",
+            "--device",
+            "cpu",
+        ],
+    }[command]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     process = start(*words, "--out", whole)
     assert process.wait(timeout=300) == 0
@@ -110,8 +149,12 @@ def _is_cut(path: Path) -> bool:
 
 
 def test_a_checkpoint_of_other_settings_is_not_gone_on_from(toy_cohort: Path, tmp_path: Path) -> None:
-    settings = {"options": {"width": 2, "first_stride": 2}, "recipe": {"shape": (10, 12, 8)}, "epochs": 1,
-                "device": "cpu"}  # fmt: skip
+    settings = {
+        "options": {"width": 2, "first_stride": 2},
+        "recipe": {"shape": (10, 12, 8)},
+        "epochs": 1,
+        "device": "cpu",
+    }
     train(toy_cohort, tmp_path / "first", **settings, seed=0)
     train(toy_cohort, tmp_path / "second", **settings, seed=1)
     shutil.copytree(tmp_path / "first", tmp_path / "mixed")

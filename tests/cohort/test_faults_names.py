@@ -20,14 +20,32 @@ from interpbench.report.page import Figure, write_page
 Run = Callable[..., tuple[int, str, str]]
 
 HOSTILE = {
-    "a way up": "../../x", "a way up after the prefix": "sub-../x", "a whole path": "/etc/x", "a folder below": "a/b",
-    "a backslash": "..\\x", "a NUL": "a\0b", "300 characters": "a" * 300, "a right-to-left mark": "a\u202eb",
-    "a zero-width space": "a\u200bb", "a line break": '"a\nb"', "a blank": "a b", "a dot": ".", "two dots": "..",
-    "a home": "~root", "a variable": "$HOME", "a formula": "=1+1", "markup": "<script>alert(1)</script>",
-    "letters of another script": "\u043f\u0430\u0443\u043b", "digits of another script": "\u0663\u0664",
+    "a way up": "../../x",
+    "a way up after the prefix": "sub-../x",
+    "a whole path": "/etc/x",
+    "a folder below": "a/b",
+    "a backslash": "..\\x",
+    "a NUL": "a\0b",
+    "300 characters": "a" * 300,
+    "a right-to-left mark": "a\u202eb",
+    "a zero-width space": "a\u200bb",
+    "a line break": '"a\nb"',
+    "a blank": "a b",
+    "a dot": ".",
+    "two dots": "..",
+    "a home": "~root",
+    "a variable": "$HOME",
+    "a formula": "=1+1",
+    "markup": "<script>alert(1)</script>",
+    "letters of another script": "\u043f\u0430\u0443\u043b",
+    "digits of another script": "\u0663\u0664",
     "a full-width letter": "\uff21",
-    "an underscore": "01_acq-x", "a percent sign": "%2e%2e", "a colon": "C:", "a star": "*", "a dash": "-rf",
-}  # fmt: skip
+    "an underscore": "01_acq-x",
+    "a percent sign": "%2e%2e",
+    "a colon": "C:",
+    "a star": "*",
+    "a dash": "-rf",
+}
 FORMULAS = ["=HYPERLINK(1)", "+1+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\n=1"]
 PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 MARKUP = '<script>alert("1")</script><img src=x onerror=alert(2)>'
@@ -72,9 +90,7 @@ def test_an_id_of(name: str, cohort_of: Callable[[str], Path], toy_model: Path, 
 
 
 @pytest.mark.parametrize("label", ["../x", "/etc/passwd", "a\0b", "*", ""])
-def test_a_label_on_the_command_line(
-    label: str, toy_cohort: Path, toy_model: Path, run: Run, tmp_path: Path
-) -> None:
+def test_a_label_on_the_command_line(label: str, toy_cohort: Path, toy_model: Path, run: Run, tmp_path: Path) -> None:
     given = ["--predictor", toy_model, "--method", "saliency", "--device", "cpu", "--out", tmp_path / "maps"]
     code, _, told = run("explain", toy_cohort, *given, "--participant-label", label)
     assert code in (2, 3)
@@ -84,9 +100,7 @@ def test_a_label_on_the_command_line(
 
 @pytest.mark.parametrize("word", ["explain", "benchmark", "fit"])
 @pytest.mark.parametrize("name", ["../saliency", "saliency/../../x", "sal iency", ""])
-def test_a_method_of_no_name(
-    name: str, word: str, toy_cohort: Path, toy_model: Path, run: Run, tmp_path: Path
-) -> None:
+def test_a_method_of_no_name(name: str, word: str, toy_cohort: Path, toy_model: Path, run: Run, tmp_path: Path) -> None:
     asked = "--methods" if word == "benchmark" else "--method"
     given = ["--predictor", toy_model, asked, name, "--device", "cpu", "--out", tmp_path / "out"]
     code, _, told = run(word, toy_cohort, *given)
@@ -110,9 +124,14 @@ EXTRA = {"name": ""}
 
 @pytest.mark.parametrize("name", ["../x", "/tmp/x", "a_b", "", "importance", "a" * 300, "a\0", "é", "="])
 def test_a_map_beside_the_map_named(
-    name: str, toy_plugin: ModuleType, toy_cohort: Path, toy_model: Path, run: Run, tmp_path: Path,
+    name: str,
+    toy_plugin: ModuleType,
+    toy_cohort: Path,
+    toy_model: Path,
+    run: Run,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     toy_plugin.offer("explainer", "named", Named)
     monkeypatch.setitem(EXTRA, "name", name)
     given = ["--predictor", toy_model, "--method", "named", "--device", "cpu", "--out", tmp_path / "maps"]
@@ -151,9 +170,12 @@ def test_markup_on_a_page(place: str, tmp_path: Path) -> None:
     picture.write_bytes(PIXEL)
     words = {name: MARKUP if name == place else "plain" for name in ("title", "about", "figure", "picture")}
     write_page(
-        tmp_path / "index.html", title=words["title"], about=[words["about"]], pictures=[(words["picture"], picture)],
+        tmp_path / "index.html",
+        title=words["title"],
+        about=[words["about"]],
+        pictures=[(words["picture"], picture)],
         figures=[Figure(words["figure"], 2.4, "years", 36, (1.9, 2.9), words["figure"])],
-    )  # fmt: skip
+    )
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "<script>alert" not in text and "onerror=alert(2)>" not in text.replace("&gt;", "")
     if place != "file name":

@@ -39,11 +39,14 @@ ROWS: dict[str, tuple[str, str]] = {  # the row, and what is said of it
     "two numbers in one": ("sub-b8\t1,234.5\tx.nii.gz", "is not a number of years"),
 }
 SOUND = {  # the row, and the age that it tells
-    "a decimal comma": ("sub-c1\t44,5\tx.nii.gz", 44.5), "blanks around": (" sub-c2 \t 44 \t x.nii.gz ", 44.0),
-    "an age with an exponent": ("sub-c3\t4.4e1\tx.nii.gz", 44.0), "no prefix": ("c4\t44\tx.nii.gz", 44.0),
-    "no age": ("sub-c5\tn/a\tx.nii.gz", None), "a blank age": ("sub-c6\t\tx.nii.gz", None),
+    "a decimal comma": ("sub-c1\t44,5\tx.nii.gz", 44.5),
+    "blanks around": (" sub-c2 \t 44 \t x.nii.gz ", 44.0),
+    "an age with an exponent": ("sub-c3\t4.4e1\tx.nii.gz", 44.0),
+    "no prefix": ("c4\t44\tx.nii.gz", 44.0),
+    "no age": ("sub-c5\tn/a\tx.nii.gz", None),
+    "a blank age": ("sub-c6\t\tx.nii.gz", None),
     "an age of NaN": ("sub-c7\tNaN\tx.nii.gz", None),
-}  # fmt: skip
+}
 TABLES: dict[str, tuple[bytes, str]] = {  # a whole table, and what it is refused for
     "no rows": (b"participant_id\tage\timage\n", "the table has no rows"),
     "nothing": (b"", "the table has no rows"),
@@ -58,17 +61,21 @@ TABLES: dict[str, tuple[bytes, str]] = {  # a whole table, and what it is refuse
     "NUL characters": (b"participant_id\tage\timage\n0\x000\t44\tx.nii.gz\n", "NUL characters"),
     "another encoding": ("participant_id\tage\timage\n00\t44\tJosé.nii\n".encode("latin-1"), "save it as UTF-8"),
     "a quote left open": (b'participant_id\tage\timage\n00\t"44\tx.nii.gz\n', "a quote left open"),
-}  # fmt: skip
+}
 PLAIN = ["participant_id\tage\timage", "sub-00\t44.5\tx.nii.gz", "sub-01\t61\tx.nii.gz"]
 WRITTEN: dict[str, bytes] = {  # one table, as different programs save it
-    "byte-order mark": ("\ufeff" + "\n".join(PLAIN)).encode(), "CRLF": "\r\n".join(PLAIN).encode(),
-    "CR alone": "\r".join(PLAIN).encode(), "semicolons": "\n".join(PLAIN).replace("\t", ";").encode(),
+    "byte-order mark": ("\ufeff" + "\n".join(PLAIN)).encode(),
+    "CRLF": "\r\n".join(PLAIN).encode(),
+    "CR alone": "\r".join(PLAIN).encode(),
+    "semicolons": "\n".join(PLAIN).replace("\t", ";").encode(),
     "semicolons and decimal commas": "\n".join(PLAIN).replace("\t", ";").replace("44.5", "44,5").encode(),
-    "commas": "\n".join(PLAIN).replace("\t", ",").encode(), "UTF-16": "\n".join(PLAIN).encode("utf-16"),
-    "quotes": "\n".join(PLAIN).replace("44.5", '"44.5"').encode(), "blank lines": "\n\n".join(PLAIN).encode(),
+    "commas": "\n".join(PLAIN).replace("\t", ",").encode(),
+    "UTF-16": "\n".join(PLAIN).encode("utf-16"),
+    "quotes": "\n".join(PLAIN).replace("44.5", '"44.5"').encode(),
+    "blank lines": "\n\n".join(PLAIN).encode(),
     "names in capitals": "\n".join([PLAIN[0].upper(), *PLAIN[1:]]).encode(),
     "empty columns at the end": "\n".join(f"{line}\t\t" for line in PLAIN).encode(),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -218,10 +218,16 @@ def test_a_label_with_a_session_says_how_to_write_it(write, label: str) -> None:
 
 
 LABELS = {  # a label, and how to write it
-    "OAS1_0001_MR1": "OAS10001MR1", "002_S_0001": "002S0001", "sub-sub-01": "write it without other signs: 01",
-    "SUB-01": "write it without other signs: 01", "1.0": "write 1", "A-0001": "A0001", "x y": "xy",
-    "002_S_0001_ses-2": "several scans of one person are 002S0001+1", "01_run-1": "are 01+1, 01+2",
-}  # fmt: skip
+    "OAS1_0001_MR1": "OAS10001MR1",
+    "002_S_0001": "002S0001",
+    "sub-sub-01": "write it without other signs: 01",
+    "SUB-01": "write it without other signs: 01",
+    "1.0": "write 1",
+    "A-0001": "A0001",
+    "x y": "xy",
+    "002_S_0001_ses-2": "several scans of one person are 002S0001+1",
+    "01_run-1": "are 01+1, 01+2",
+}
 
 
 @pytest.mark.parametrize("label", LABELS)

@@ -13,10 +13,27 @@ from interpbench.cohort.split import split_cohort
 from interpbench.cohort.subjects import Subject
 from interpbench.doubts import PERSON, SEVERAL, TWICE
 
-ONE = [("01+1", "01+2"), ("01ses1", "01ses02"), ("01visit1", "01visit2"), ("a1", "A1"), ("1", "001"), ("x01", "X1+b"),
-       ("S007SES1", "s7+3")]  # fmt: skip
-TWO = [("01", "02"), ("1", "10"), ("10", "100"), ("a1", "b1"), ("sess1", "sess2"), ("ses1", "ses2"), ("1a", "1b"),
-       ("+1", "+2"), ("MRscan01", "MRscan02"), ("IXI012HH1211", "IXI012HH1212")]  # fmt: skip
+ONE = [
+    ("01+1", "01+2"),
+    ("01ses1", "01ses02"),
+    ("01visit1", "01visit2"),
+    ("a1", "A1"),
+    ("1", "001"),
+    ("x01", "X1+b"),
+    ("S007SES1", "s7+3"),
+]
+TWO = [
+    ("01", "02"),
+    ("1", "10"),
+    ("10", "100"),
+    ("a1", "b1"),
+    ("sess1", "sess2"),
+    ("ses1", "ses2"),
+    ("1a", "1b"),
+    ("+1", "+2"),
+    ("MRscan01", "MRscan02"),
+    ("IXI012HH1211", "IXI012HH1212"),
+]
 
 
 @pytest.mark.parametrize(("first", "second"), ONE)
@@ -29,9 +46,24 @@ def test_labels_of_two_people(first: str, second: str) -> None:
     assert person_of(first) != person_of(second)
 
 
-SUFFIXES = [("m12", "m24"), ("bl", "fu"), ("bl", "fu2"), ("baseline", "followup"), ("sesbaseline", "sesfollowup"),
-            ("v1", "v2"), ("T1", "T2"), ("tp1", "tp2"), ("wave1", "wave2"), ("scan1", "scan2"), ("run1", "run2"),
-            ("visitA", "visitB"), ("a", "b"), ("y1", "y3"), ("", "fu"), ("MR1", "MR2")]  # fmt: skip
+SUFFIXES = [
+    ("m12", "m24"),
+    ("bl", "fu"),
+    ("bl", "fu2"),
+    ("baseline", "followup"),
+    ("sesbaseline", "sesfollowup"),
+    ("v1", "v2"),
+    ("T1", "T2"),
+    ("tp1", "tp2"),
+    ("wave1", "wave2"),
+    ("scan1", "scan2"),
+    ("run1", "run2"),
+    ("visitA", "visitB"),
+    ("a", "b"),
+    ("y1", "y3"),
+    ("", "fu"),
+    ("MR1", "MR2"),
+]
 
 
 @pytest.mark.parametrize(("first", "second"), SUFFIXES)
@@ -53,8 +85,9 @@ def test_labels_that_may_be_of_one_person_are_told_where_they_lie_in_two_splits(
     splits = {"01m12": "train", "01m24": "test", "02m12": "train", "02m24": "train"}
     found = doubts_about_splits(subjects, splits)
     assert {label: [one.kind for one in some] for label, some in found.items()} == {
-        "01m12": [PERSON], "01m24": [PERSON],
-    }  # fmt: skip
+        "01m12": [PERSON],
+        "01m24": [PERSON],
+    }
     assert "in the train split; sub-01m24 may be the same person" in found["01m12"][0]
     assert "write 01+m12 and 01+m24" in found["01m12"][0]
     assert list(doubts_about_splits(subjects[1:2], splits)) == ["01m24"]  # the others were trained on
@@ -142,8 +175,9 @@ def test_the_same_bytes_under_two_labels_are_found(copies: list[Subject]) -> Non
 def test_the_same_bytes_in_two_splits_are_told_and_in_one_are_not(copies: list[Subject]) -> None:
     splits = {"1": "train", "2": "train", "3": "test", "4": "test"}
     assert {label: some[0].kind for label, some in doubts_about_splits(copies, splits).items()} == {
-        "1": TWICE, "3": TWICE,
-    }  # fmt: skip
+        "1": TWICE,
+        "3": TWICE,
+    }
     assert doubts_about_splits(copies, dict.fromkeys(splits, "train")) == doubts_about_splits(copies, None) == {}
 
 

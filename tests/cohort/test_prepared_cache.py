@@ -105,9 +105,17 @@ def test_another_mask_or_none_is_another_volume(subject, cache) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"shape": (7, 6, 8)}, {"shape": (8, 7, 6)}, {"voxel_size": 2.5}, {"orientation": "LAS"}, {"normalise": "volume"},
-     {"normalise": "none"}, {"centre": (1.0, 2.0, 3.0)}, {"apply_mask": False}],
-)  # fmt: skip
+    [
+        {"shape": (7, 6, 8)},
+        {"shape": (8, 7, 6)},
+        {"voxel_size": 2.5},
+        {"orientation": "LAS"},
+        {"normalise": "volume"},
+        {"normalise": "none"},
+        {"centre": (1.0, 2.0, 3.0)},
+        {"apply_mask": False},
+    ],
+)
 def test_another_recipe_is_another_volume(subject, cache, change: dict) -> None:
     cache.voxels(subject, RECIPE)
     other = dataclasses.replace(RECIPE, **change)

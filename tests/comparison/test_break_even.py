@@ -17,9 +17,13 @@ def only(seconds: dict[str, float], training: dict[str, float]) -> dict[str, obj
 def test_it_is_the_training_over_what_each_subject_saves() -> None:
     row = only({"learned": 0.5, "slow": 2.5}, {"learned": 100.0})
     assert row == {
-        "learned": "learned", "other": "slow", "training_seconds": 100.0, "seconds_learned": 0.5, "seconds_other": 2.5,
+        "learned": "learned",
+        "other": "slow",
+        "training_seconds": 100.0,
+        "seconds_learned": 0.5,
+        "seconds_other": 2.5,
         "subjects": 50,
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("training", [1.0, 99.5, 1000.0])

@@ -78,9 +78,11 @@ MEASURES = [
     measure("morf_mean", "deletion", None, unit="{unit}", steps=STEPS, steps_name="voxels removed (%)"),
 ]
 ENTERED = [
-    method("learned", learned=True, training_seconds=100.0), method("saliency"), method("gradcam"),
+    method("learned", learned=True, training_seconds=100.0),
+    method("saliency"),
+    method("gradcam"),
     method("random", kind="floor"),
-]  # fmt: skip
+]
 
 
 def summed(rows: list[dict[str, Any]], curves: list[dict[str, Any]] | None = None, **other: Any) -> dict[str, Any]:
@@ -94,16 +96,33 @@ def found() -> dict[str, Any]:
 
 def test_what_benchmark_json_promises_is_there(found: dict[str, Any]) -> None:
     assert set(found) == {
-        "unit", "n", "subjects", "seed", "methods", "measures", "results", "curves", "agreement", "break_even",
-        "verdict", "warnings",
-    }  # fmt: skip
+        "unit",
+        "n",
+        "subjects",
+        "seed",
+        "methods",
+        "measures",
+        "results",
+        "curves",
+        "agreement",
+        "break_even",
+        "verdict",
+        "warnings",
+    }
     assert (found["unit"], found["n"], found["seed"], len(found["subjects"])) == ("years", 24, 0, 24)
     assert set(found["results"]) == {"auc", "srg_mean", "gini", "seconds"}
     assert set(found["results"]["auc"]) == {"n", "methods", "friedman", "pairs", "best", "groups", "left_out"}
     assert set(found["results"]["auc"]["methods"]["learned"]) == {"mean", "sd", "median", "interval", "n", "mean_rank"}
     assert set(found["results"]["auc"]["pairs"][0]) == {
-        "a", "b", "n", "difference", "difference_interval", "p", "p_holm", "effect",
-    }  # fmt: skip
+        "a",
+        "b",
+        "n",
+        "difference",
+        "difference_interval",
+        "p",
+        "p_holm",
+        "effect",
+    }
     assert len(found["results"]["auc"]["pairs"]) == 6
 
 
@@ -173,8 +192,19 @@ def test_the_summary_has_one_row_a_measure_and_method(found: dict[str, Any]) -> 
     rows = summary_rows(found)
     assert len(rows) == 4 * 4
     assert list(rows[0]) == [
-        "measure", "unit", "direction", "method", "n", "mean", "low", "high", "median", "sd", "mean_rank", "best",
-    ]  # fmt: skip
+        "measure",
+        "unit",
+        "direction",
+        "method",
+        "n",
+        "mean",
+        "low",
+        "high",
+        "median",
+        "sd",
+        "mean_rank",
+        "best",
+    ]
     first = rows[0]
     assert (first["measure"], first["method"], first["best"], first["mean_rank"]) == ("auc", "learned", "yes", 1)
     assert [first["low"], first["high"]] == found["results"]["auc"]["methods"]["learned"]["interval"]

@@ -16,9 +16,13 @@ def row(subject: str, method: str, value: object, note: str = "", measure: str =
 
 
 ROWS = [
-    row("sub-2", "b", 0.2), row("sub-1", "b", 0.1), row("sub-1", "a", 1.0), row("sub-2", "a", 2.0),
-    row("sub-3", "a", 3.0), row("sub-3", "b", None, "flat map"),
-]  # fmt: skip
+    row("sub-2", "b", 0.2),
+    row("sub-1", "b", 0.1),
+    row("sub-1", "a", 1.0),
+    row("sub-2", "a", 2.0),
+    row("sub-3", "a", 3.0),
+    row("sub-3", "b", None, "flat map"),
+]
 
 
 def test_every_value_stands_at_its_subject_and_its_method() -> None:
@@ -42,16 +46,19 @@ def test_methods_come_in_the_order_asked_for_and_others_after() -> None:
 @pytest.mark.parametrize("value", [None, "", "n/a", "nan", float("nan"), float("inf")])
 def test_what_is_no_finite_number_is_missing(value: object) -> None:
     assert np.isnan(table_of([row("sub-1", "a", value), row("sub-1", "b", "2.5")]).values["auc"][0]).tolist() == [
-        True, False,
-    ]  # fmt: skip
+        True,
+        False,
+    ]
 
 
 def test_a_method_without_any_value_is_left_out_with_the_commonest_reason() -> None:
     rows = [
-        row("sub-1", "a", 1.0), row("sub-2", "a", 1.0),
-        row("sub-1", "b", None, "rare"), row("sub-2", "b", None, "needs a truth"),
+        row("sub-1", "a", 1.0),
+        row("sub-2", "a", 1.0),
+        row("sub-1", "b", None, "rare"),
+        row("sub-2", "b", None, "needs a truth"),
         row("sub-3", "b", None, "needs a truth"),
-    ]  # fmt: skip
+    ]
     scores = table_of(rows, ["a", "b", "c"]).scores("auc")
     assert scores.methods == ("a",)
     assert scores.subjects == ("sub-1", "sub-2")  # nobody has a value for the third
@@ -59,9 +66,11 @@ def test_a_method_without_any_value_is_left_out_with_the_commonest_reason() -> N
 
 
 def test_complete_subjects_do_not_depend_on_a_method_that_lacks_most_of_them() -> None:
-    rows = [row(f"sub-{n}", "a", n) for n in range(6)] + [row(f"sub-{n}", "b", n) for n in range(5)] + [
-        row("sub-0", "c", 1.0)
-    ]  # fmt: skip
+    rows = (
+        [row(f"sub-{n}", "a", n) for n in range(6)]
+        + [row(f"sub-{n}", "b", n) for n in range(5)]
+        + [row("sub-0", "c", 1.0)]
+    )
     scores = table_of(rows).scores("auc")
     assert scores.counts.tolist() == [6, 5, 1]
     assert scores.ranked.tolist() == [True, True, False]

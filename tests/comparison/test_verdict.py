@@ -245,14 +245,23 @@ def test_without_any_value_nothing_is_said() -> None:
 def test_no_table_however_full_of_holes_breaks_the_summary(seed: int) -> None:
     drawn = np.random.default_rng(seed)
     methods = [
-        method("a", learned=True), method("b"), blurred("a"), blurred("b"), floor("random"), floor("template"),
+        method("a", learned=True),
+        method("b"),
+        blurred("a"),
+        blurred("b"),
+        floor("random"),
+        floor("template"),
         method("lost", note="no map"),
-    ]  # fmt: skip
+    ]
     measures = [
-        *AUC, *DELETION, measure("noise_tolerance", "noise_tolerance", "lower"), measure("mine", "theirs"),
+        *AUC,
+        *DELETION,
+        measure("noise_tolerance", "noise_tolerance", "lower"),
+        measure("mine", "theirs"),
         *(measure(name, "randomisation", "lower" if name == SIX[0] else None) for name in SIX),
-        measure("seconds", "cost", "lower"), measure("curve", "theirs", None, steps=[0, 1], steps_name="steps"),
-    ]  # fmt: skip
+        measure("seconds", "cost", "lower"),
+        measure("curve", "theirs", None, steps=[0, 1], steps_name="steps"),
+    ]
     holes, levels = drawn.random(), drawn.integers(1, 6)
     rows = [
         {"participant_id": f"sub-{at}", "method": one["name"], "measure": of["name"], "value": value}

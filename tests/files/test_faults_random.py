@@ -89,9 +89,7 @@ def test_a_file_that_is_cut_anywhere(damaged: Callable[[bytes, str], Path], name
 @pytest.mark.slow
 @often
 @given(field=st.sampled_from(sorted(FIELDS)), noise=st.binary(min_size=80, max_size=80), both=st.booleans())
-def test_a_header_of_anything(
-    damaged: Callable[[bytes, str], Path], field: str, noise: bytes, both: bool
-) -> None:
+def test_a_header_of_anything(damaged: Callable[[bytes, str], Path], field: str, noise: bytes, both: bool) -> None:
     """One field of noise, also with the affine's codes set to 0; what is read is what nibabel reads."""
     kind, offset = FIELDS[field][:2]
     content = bytearray(content_of("int16"))
@@ -116,8 +114,12 @@ tables = st.lists(st.lists(cells, min_size=1, max_size=5), max_size=6)
 
 @pytest.mark.slow
 @often
-@given(rows=tables, delimiter=st.sampled_from("\t;,"), header=st.booleans(), encoding=st.sampled_from(
-    ["utf-8", "utf-8-sig", "utf-16"]))
+@given(
+    rows=tables,
+    delimiter=st.sampled_from("\t;,"),
+    header=st.booleans(),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
 @example(rows=[["01", "44", "a.nii"]], delimiter=",", header=True, encoding="utf-16")
 def test_a_table_of_anything(
     tmp_path: Path, rows: list[list[str]], delimiter: str, header: bool, encoding: str

@@ -32,12 +32,54 @@ def nested(depth: int) -> list[Any]:
 
 
 ODD = [
-    None, True, 0, -1, -0.0, 1.5, 1e308, 10**30, 10**400, float("nan"), float("inf"), "", "x", "\ud800", "\udcff",
-    "a\0b", "\x1b[31mred\n\r", "x" * 5000, "/" + "y" * 5000, "../../x", "1", "\u202e", [], [1], ["x"], [[1, 2], [3]],
-    [None], {}, {"a": 1}, {"": None}, nested(50), nested(80),
-]  # fmt: skip
-TEXTS = [b"", b"{", b"[]", b"5", b"\xff\xfe{}", b'{"kind": "a", "kind": "b"}', b"[" * 100_000, b'{"a": ' * 1000,
-         b"\xef\xbb\xbf{}", b'{"a": 1e999}', b'{"a": NaN}', b'{"a": "\\ud800"}', b"1" * 5000]  # fmt: skip
+    None,
+    True,
+    0,
+    -1,
+    -0.0,
+    1.5,
+    1e308,
+    10**30,
+    10**400,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "\ud800",
+    "\udcff",
+    "a\0b",
+    "\x1b[31mred\n\r",
+    "x" * 5000,
+    "/" + "y" * 5000,
+    "../../x",
+    "1",
+    "\u202e",
+    [],
+    [1],
+    ["x"],
+    [[1, 2], [3]],
+    [None],
+    {},
+    {"a": 1},
+    {"": None},
+    nested(50),
+    nested(80),
+]
+TEXTS = [
+    b"",
+    b"{",
+    b"[]",
+    b"5",
+    b"\xff\xfe{}",
+    b'{"kind": "a", "kind": "b"}',
+    b"[" * 100_000,
+    b'{"a": ' * 1000,
+    b"\xef\xbb\xbf{}",
+    b'{"a": 1e999}',
+    b'{"a": NaN}',
+    b'{"a": "\\ud800"}',
+    b"1" * 5000,
+]
 PART = ["--participant-label", "00", "--participant-label", "01"]
 
 
@@ -81,13 +123,31 @@ def bench(chain: tuple[Path, Path], command: Run) -> None:
 
 
 MODEL = ["--predictor", "@/model", "--device", "cpu", *PART]
-BENCH = ["benchmark", "COHORT", *MODEL, "--methods", "saliency", "--measures", "complexity", "--maps", "@/maps",
-         "--refit-subjects", "2", "--processes", "1"]  # fmt: skip
-VERIFY = [["verify", "@/maps"], ["aggregate", "@/maps", "--out", "@/new"],
-          ["explain", "COHORT", *MODEL, "--method", "saliency", "--out", "@/maps"]]  # fmt: skip
+BENCH = [
+    "benchmark",
+    "COHORT",
+    *MODEL,
+    "--methods",
+    "saliency",
+    "--measures",
+    "complexity",
+    "--maps",
+    "@/maps",
+    "--refit-subjects",
+    "2",
+    "--processes",
+    "1",
+]
+VERIFY = [
+    ["verify", "@/maps"],
+    ["aggregate", "@/maps", "--out", "@/new"],
+    ["explain", "COHORT", *MODEL, "--method", "saliency", "--out", "@/maps"],
+]
 READERS: dict[str, list[list[str]]] = {  # each record, and the commands that read it
-    "model/model.json": [["predict", "COHORT", *MODEL, "--out", "@/new.tsv"],
-                         ["check", "COHORT", "--headers-only", "--predictor", "@/model"]],
+    "model/model.json": [
+        ["predict", "COHORT", *MODEL, "--out", "@/new.tsv"],
+        ["check", "COHORT", "--headers-only", "--predictor", "@/model"],
+    ],
     "maps/manifest.json": VERIFY,
     "maps/sub-00/sub-00_desc-saliency_importance.json": VERIFY,
     "population/manifest.json": [["verify", "@/population"], ["aggregate", "@/maps", "--out", "@/population"]],
@@ -95,7 +155,7 @@ READERS: dict[str, list[list[str]]] = {  # each record, and the commands that re
     "predicted/table.json": [["predict", "COHORT", *MODEL, "--out", "@/predicted/table.tsv"]],
     "bench/manifest.json": [[*BENCH, "--out", "@/bench"]],
     "bench/sub-00/sub-00_desc-benchmark_measures.json": [[*BENCH, "--out", "@/bench"]],
-}  # fmt: skip
+}
 SLOW = [name for name in READERS if "bench" in name or "population" in name]
 
 
@@ -147,11 +207,23 @@ def test_a_record_with_more_odd_values(
 
 
 KINDS: dict[str, Any] = {
-    "text": str, "number": NUMBER, "whole number": int, "true or false": bool, "path": Path, "list": ListOf(NUMBER, 2),
+    "text": str,
+    "number": NUMBER,
+    "whole number": int,
+    "true or false": bool,
+    "path": Path,
+    "list": ListOf(NUMBER, 2),
     "set of named values": MapOf(str),
-}  # fmt: skip
-RIGHT = {"text": ["", "x"], "number": [0, 1.5, -1], "whole number": [0, -1], "true or false": [True],
-         "path": ["x", "\udcff"], "list": [[1, 2.5]], "set of named values": [{}, {"a": "b"}]}  # fmt: skip
+}
+RIGHT = {
+    "text": ["", "x"],
+    "number": [0, 1.5, -1],
+    "whole number": [0, -1],
+    "true or false": [True],
+    "path": ["x", "\udcff"],
+    "list": [[1, 2.5]],
+    "set of named values": [{}, {"a": "b"}],
+}
 
 
 @pytest.mark.parametrize("called", KINDS)
@@ -225,8 +297,9 @@ def test_a_folder_with_an_odd_manifest_is_not_taken_over(odd: Any, tmp_path: Pat
 HEAD = "participant_id\tage\tsplit\n"
 
 
-@pytest.mark.parametrize("table", [f"{HEAD}sub-00\tx\ttrain\n", f"{HEAD}\t5\tx\n", f"{HEAD}sub-00\t1e999\ttest\n",
-                                   "a\tb\nc\td\n", "\0", '"'])  # fmt: skip
+@pytest.mark.parametrize(
+    "table", [f"{HEAD}sub-00\tx\ttrain\n", f"{HEAD}\t5\tx\n", f"{HEAD}sub-00\t1e999\ttest\n", "a\tb\nc\td\n", "\0", '"']
+)
 def test_a_table_of_splits_that_is_none(
     table: str, toy_cohort: Path, toy_model: Path, run: Run, tmp_path: Path
 ) -> None:
@@ -237,8 +310,21 @@ def test_a_table_of_splits_that_is_none(
     assert code == 3 and told.count("\n") == 1 and "split.tsv" in told, told
 
 
-TOML = ["5", "'x'", "[1, [2, [3]]]", "{a = 1}", "1979-05-27", "nan", "1e999", "true", "[" * 2000 + "]" * 2000,
-        "9" * 5000, "'\\u0000'", '"\\u0000"', '"\\u001b[31m"']  # fmt: skip
+TOML = [
+    "5",
+    "'x'",
+    "[1, [2, [3]]]",
+    "{a = 1}",
+    "1979-05-27",
+    "nan",
+    "1e999",
+    "true",
+    "[" * 2000 + "]" * 2000,
+    "9" * 5000,
+    "'\\u0000'",
+    '"\\u0000"',
+    '"\\u001b[31m"',
+]
 
 
 @pytest.mark.parametrize("odd", TOML, ids=lambda odd: odd[:9])

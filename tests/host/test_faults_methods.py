@@ -122,18 +122,25 @@ DEEDS: Mapping[str, Callable[..., Any]] = {
     "nothing wrong": lambda predictor, volumes, map: map,
 }
 REFUSED = {
-    "the wrong shape": "must return maps of shape", "an axis too many": "must return maps of shape",
-    "a map too many": "must return maps of shape", "NaN": "1 of 960 are NaN or infinite",
-    "infinity": "1 of 960 are NaN or infinite", "float64": "must return float32, got float64",
-    "whole numbers": "must return float32, got int64", "another device": "must return maps on cpu",
-    "an array": "must return a tensor, got ndarray", "nothing": "must return a tensor, got NoneType",
-    "an error": "failed: ValueError: I would rather not", "sys.exit": "failed: SystemExit: 0",
-    "an endless recursion": "failed: RecursionError", "all zeros": "the map is zero everywhere",
+    "the wrong shape": "must return maps of shape",
+    "an axis too many": "must return maps of shape",
+    "a map too many": "must return maps of shape",
+    "NaN": "1 of 960 are NaN or infinite",
+    "infinity": "1 of 960 are NaN or infinite",
+    "float64": "must return float32, got float64",
+    "whole numbers": "must return float32, got int64",
+    "another device": "must return maps on cpu",
+    "an array": "must return a tensor, got ndarray",
+    "nothing": "must return a tensor, got NoneType",
+    "an error": "failed: ValueError: I would rather not",
+    "sys.exit": "failed: SystemExit: 0",
+    "an endless recursion": "failed: RecursionError",
+    "all zeros": "the map is zero everywhere",
     "changed weights": "left the network or its input changed",
     "another layer": "left the network or its input changed",
     "hooks left behind": "left the network or its input changed",
     "a changed input": "left the network or its input changed",
-}  # fmt: skip
+}
 DOUBTED = {"one value": "the map is 3 everywhere"}
 PUT_BACK = [deed for deed in DEEDS if deed not in REFUSED and deed not in DOUBTED]
 
@@ -163,9 +170,10 @@ def test_a_method_that_fails_for_one_subject(
     """The others have their maps, the one is named, and the code is 4."""
     calls = itertools.count()
     monkeypatch.setitem(
-        DEEDS, "nothing wrong",  # type: ignore[index]
+        DEEDS,
+        "nothing wrong",  # type: ignore[index]
         lambda predictor, volumes, map: fails(predictor, volumes, map) if next(calls) == 1 else map,
-    )  # fmt: skip
+    )
     assert explained("wayward", "-o", "deed=nothing wrong")[0] == 4
     assert len(list((tmp_path / "maps-wayward").glob("sub-*/*_importance.nii.gz"))) == 2
     (failure,) = (tmp_path / "maps-wayward" / "failures.tsv").read_text().splitlines()[1:]
@@ -207,21 +215,23 @@ def test_a_map_that_is(deed: str, wayward: None, explained: Run, tmp_path: Path)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("deed", PUT_BACK)
-def test_a_method_that_leaves_behind(
-    deed: str, wayward: None, explained: Run, toy_model: Path, tmp_path: Path
-) -> None:
+def test_a_method_that_leaves_behind(deed: str, wayward: None, explained: Run, toy_model: Path, tmp_path: Path) -> None:
     """What comes after sees network, input, random state and grad mode as if nothing had been."""
     states = torch.get_rng_state(), np.random.get_state()[1], random.getstate()  # type: ignore[index]
     assert explained("wayward", "-o", "deed=nothing wrong")[0] == 0
     sound = {path.name: path.read_bytes() for path in (tmp_path / "maps-wayward").glob("sub-*/*.nii.gz")}
-    predictions = [json.loads(path.read_text())["prediction"]
-                   for path in sorted((tmp_path / "maps-wayward").glob("sub-*/*_importance.json"))]  # fmt: skip
+    predictions = [
+        json.loads(path.read_text())["prediction"]
+        for path in sorted((tmp_path / "maps-wayward").glob("sub-*/*_importance.json"))
+    ]
     before = sha256_of(toy_model / "model.safetensors")
     assert explained("wayward", "-o", f"deed={deed}", "--out", tmp_path / "after")[0] == 0
     maps = {path.name: path.read_bytes() for path in (tmp_path / "after").glob("sub-*/*.nii.gz")}
     assert maps == sound and len(maps) == 3
-    assert predictions == [json.loads(path.read_text())["prediction"]
-                           for path in sorted((tmp_path / "after").glob("sub-*/*_importance.json"))]  # fmt: skip
+    assert predictions == [
+        json.loads(path.read_text())["prediction"]
+        for path in sorted((tmp_path / "after").glob("sub-*/*_importance.json"))
+    ]
     assert torch.is_grad_enabled()
     assert torch.equal(torch.get_rng_state(), states[0])
     assert np.array_equal(np.random.get_state()[1], states[1])  # type: ignore[index]

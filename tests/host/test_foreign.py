@@ -118,7 +118,8 @@ def family(kind: type[InterpbenchError] = InterpbenchError) -> Iterator[type[Int
 Make = Callable[[], BaseException]
 
 FAMILY: dict[str, tuple[Make, int]] = {
-    kind.__name__: (lambda kind=kind: kind("what is wrong"), kind.exit_code) for kind in dict.fromkeys(family())  # type: ignore[misc]
+    kind.__name__: (lambda kind=kind: kind("what is wrong"), kind.exit_code)
+    for kind in dict.fromkeys(family())  # type: ignore[misc]
 }
 ODD_FAMILY: dict[str, tuple[Make, int]] = {
     "an own error that is its own cause": (lambda: own_cause(NotApplicable("no layer")), 5),
@@ -132,7 +133,7 @@ ODD_FAMILY: dict[str, tuple[Make, int]] = {
     "an own error whose message fails": (lambda: OwnWithoutMessage(), 5),
     "an own error whose exit code says success": (lambda: OwnSuccess("broken"), 5),
     "an own error whose exit code is a word": (lambda: OwnWord("broken"), 5),
-}  # fmt: skip
+}
 FOREIGN: dict[str, tuple[Make, int]] = {
     "ValueError": (lambda: ValueError("a value"), 5),
     "nothing said": (lambda: ValueError(), 5),
@@ -171,7 +172,7 @@ FOREIGN: dict[str, tuple[Make, int]] = {
     "half a character": (lambda: ValueError("\ud800"), 5),
     "a million characters": (lambda: ValueError("x" * 1_000_000), 5),
     "many lines": (lambda: RuntimeError("one\n  two\r\n\x0b three"), 5),
-}  # fmt: skip
+}
 ERRORS = {**FAMILY, **ODD_FAMILY, **FOREIGN}
 WAYS = list(ERRORS)
 
@@ -210,8 +211,17 @@ def check(error: BaseException, code: int) -> None:
 
 
 def test_the_family_is_found_whole() -> None:
-    assert {"InterpbenchError", "UsageError", "InputError", "SubjectsFailed", "PluginError", "NotApplicable",
-            "ResourceError", "ConflictError", "NoTemplate"} <= set(FAMILY)  # fmt: skip
+    assert {
+        "InterpbenchError",
+        "UsageError",
+        "InputError",
+        "SubjectsFailed",
+        "PluginError",
+        "NotApplicable",
+        "ResourceError",
+        "ConflictError",
+        "NoTemplate",
+    } <= set(FAMILY)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -446,8 +456,11 @@ class Alone(Predictor):
 @pytest.fixture
 def offered(toy_plugin: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[[type, str], None]:
     """`offered(Class, part)`: it is to fail in that part."""
-    for kind, classes in {"explainer": (Method, MethodWithExtras, Learner, Moody), "aggregator": (Adder,),
-                          "predictor": (Alone, Network)}.items():  # fmt: skip
+    for kind, classes in {
+        "explainer": (Method, MethodWithExtras, Learner, Moody),
+        "aggregator": (Adder,),
+        "predictor": (Alone, Network),
+    }.items():
         for one in classes:
             toy_plugin.offer(kind, one.__name__.lower(), one)
 
@@ -459,10 +472,18 @@ def offered(toy_plugin: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> Ca
 
 def case() -> Case:
     return Case(
-        subject="01", method="mine", predictor=linear_predictor(torch.ones(SHAPE)), volume=torch.randn(1, *SHAPE),
-        brain=torch.ones(SHAPE, dtype=torch.bool), map=torch.rand(SHAPE), signed=False, learned=False,
-        prediction=60.0, target=math.nan, seed=3,
-    )  # fmt: skip
+        subject="01",
+        method="mine",
+        predictor=linear_predictor(torch.ones(SHAPE)),
+        volume=torch.randn(1, *SHAPE),
+        brain=torch.ones(SHAPE, dtype=torch.bool),
+        map=torch.rand(SHAPE),
+        signed=False,
+        learned=False,
+        prediction=60.0,
+        target=math.nan,
+        seed=3,
+    )
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -510,8 +531,11 @@ def test_of_an_aggregator_that_raises(part: str, way: str, monkeypatch: pytest.M
     population = Population(Recipe(shape=SHAPE, voxel_size=4.0), Adder(), "made")
     brain = torch.ones(SHAPE, dtype=torch.bool)
     with pytest.raises(InterpbenchError) as caught:
-        population.add(Path("map"), {"participant_id": "sub-01"},
-                       Placed(torch.ones(SHAPE), torch.ones(1, *SHAPE), brain, torch.eye(4).numpy()))  # fmt: skip
+        population.add(
+            Path("map"),
+            {"participant_id": "sub-01"},
+            Placed(torch.ones(SHAPE), torch.ones(1, *SHAPE), brain, torch.eye(4).numpy()),
+        )
     check(caught.value, ERRORS[way][1])
     assert population.number == 0
 
@@ -552,9 +576,19 @@ def few(make_toy_cohort: Callable[..., Path], tmp_path_factory: pytest.TempPathF
     return make_toy_cohort(tmp_path_factory.mktemp("few"), 6, columns={"split": splits})
 
 
-SOME = ["UsageError", "NotApplicable", "SubjectsFailed", "a full disk", "StopIteration", "GeneratorExit",
-        "an exit in order", "its own cause", "a message that fails", "an own error that is its own cause",
-        "an own error whose exit code says success"]  # fmt: skip
+SOME = [
+    "UsageError",
+    "NotApplicable",
+    "SubjectsFailed",
+    "a full disk",
+    "StopIteration",
+    "GeneratorExit",
+    "an exit in order",
+    "its own cause",
+    "a message that fails",
+    "an own error that is its own cause",
+    "an own error whose exit code says success",
+]
 
 
 @pytest.mark.slow
@@ -638,14 +672,24 @@ def test_where_every_subject_fails_alike_the_run_ends_in_that_errors_code(
         (["ValueError"] * 40, 5, 40, ["sub-00: method", "sub-00 ... and 39 more subjects alike"]),
         (["ValueError", "NotApplicable", "NotApplicable", *[""] * 37], 5, 3, ["sub-00: method"]),
         (["NotApplicable", *[""] * 39], 4, 40, ["sub-00: what is wrong"]),
-        (["", "UsageError", "UsageError", *[""] * 37], 4, 40,
-         ["sub-01: what is wrong", "sub-01 ... and 1 more subject alike"]),
+        (
+            ["", "UsageError", "UsageError", *[""] * 37],
+            4,
+            40,
+            ["sub-01: what is wrong", "sub-01 ... and 1 more subject alike"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_one_cause_is_told_once_and_what_the_method_says_of_the_network_ends_the_run(
-    turns: list[str], code: int, called: int, told: list[str], toy_cohort: Path, offered: Any, tmp_path: Path,
+    turns: list[str],
+    code: int,
+    called: int,
+    told: list[str],
+    toy_cohort: Path,
+    offered: Any,
+    tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     offered(Alone, "nothing")
     Boom.turns = list(turns)
     with caplog.at_level("WARNING", "interpbench"), pytest.raises(InterpbenchError) as caught:
@@ -679,8 +723,18 @@ def test_a_metric_that_fails_leaves_a_benchmark_to_the_others(
     offered(Alone, "nothing")
     explain(few, "alone", tmp_path / "maps", method="method", device="cpu")
     Boom.due = ERRORS[way][0]
-    interpbench.benchmark(few, "alone", tmp_path / "bench", methods=["method"], maps=[tmp_path / "maps"], floors=False,
-                          measures=["measuring", "complexity"], blur=0, processes=processes, device="cpu")  # fmt: skip
+    interpbench.benchmark(
+        few,
+        "alone",
+        tmp_path / "bench",
+        methods=["method"],
+        maps=[tmp_path / "maps"],
+        floors=False,
+        measures=["measuring", "complexity"],
+        blur=0,
+        processes=processes,
+        device="cpu",
+    )
     with (tmp_path / "bench" / "measures.tsv").open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     assert {row["value"] for row in rows if row["measure"] == "number"} == {"n/a"}
@@ -739,8 +793,13 @@ def test_a_process_ends_in_time_whatever_its_methods_refuse(few: Path, tmp_path:
     ended = subprocess.run([sys.executable, script, few, tmp_path], capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
     codes = [line for line in ended.stdout.splitlines() if not line.startswith("Maps in ")]
-    assert codes == ["gradcam 5", "guidedbackprop 5", "occlusion -o box=99 2", "captumocclusion -o box=99 2",
-                     "occlusion 0"]  # fmt: skip
+    assert codes == [
+        "gradcam 5",
+        "guidedbackprop 5",
+        "occlusion -o box=99 2",
+        "captumocclusion -o box=99 2",
+        "occlusion 0",
+    ]
     assert ended.stderr.count("Error: ") == 4 and "Traceback" not in ended.stderr
 
 

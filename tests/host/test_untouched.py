@@ -194,9 +194,19 @@ def test_what_is_remembered_can_be_put_back_again_and_again(module: nn.Sequentia
         (lambda module, volumes: module.__setitem__(2, nn.Tanh()), True),
         (lambda module, volumes: setattr(module[5], "weight", nn.Parameter(torch.ones(1, 120))), True),
     ],
-    ids=["training flag", "a buffer", "random state", "gradient flags", "an attribute", "a weight's values", "a volume",
-         "a hook", "a layer", "a weight"],
-)  # fmt: skip
+    ids=[
+        "training flag",
+        "a buffer",
+        "random state",
+        "gradient flags",
+        "an attribute",
+        "a weight's values",
+        "a volume",
+        "a hook",
+        "a layer",
+        "a weight",
+    ],
+)
 def test_it_tells_whether_what_a_map_depends_on_was_left_changed(
     module: nn.Sequential, volumes: Tensor, deed: Callable[[nn.Sequential, Tensor], object], counts: bool
 ) -> None:

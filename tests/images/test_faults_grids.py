@@ -18,18 +18,16 @@ from scipy.ndimage import map_coordinates
 Array = NDArray[Any]
 
 SHAPE, CENTRE = (24, 28, 20), np.array([2.0, -3.0, 5.0])
-CODES = [
-    "".join(codes)
-    for order in itertools.permutations(("LR", "PA", "IS"))
-    for codes in itertools.product(*order)
-]
+CODES = ["".join(codes) for order in itertools.permutations(("LR", "PA", "IS")) for codes in itertools.product(*order)]
 METHODS = ("saliency", "intensity")
 OTHERS = {  # voxel edges in mm, and turns about the three axes in degrees
-    "finer voxels": ((1.5, 1.5, 1.5), (0, 0, 0)), "thick slices": ((2.0, 2.0, 5.0), (0, 0, 0)),
-    "thick slices the other way": ((5.0, 2.0, 2.0), (0, 0, 0)), "oblique": ((2.0, 2.0, 2.0), (12, 0, 0)),
+    "finer voxels": ((1.5, 1.5, 1.5), (0, 0, 0)),
+    "thick slices": ((2.0, 2.0, 5.0), (0, 0, 0)),
+    "thick slices the other way": ((5.0, 2.0, 2.0), (0, 0, 0)),
+    "oblique": ((2.0, 2.0, 2.0), (12, 0, 0)),
     "oblique about each axis": ((2.0, 2.0, 2.0), (10, -15, 20)),
     "oblique with thick slices": ((1.5, 2.0, 3.0), (0, 25, 0)),
-}  # fmt: skip
+}
 
 
 def head(points: Array) -> Array:

@@ -98,37 +98,55 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {  # the file's name,
     "a compressed image named .nii": ("packed.nii", lambda: SOUND, "gzip-compressed: name it .nii.gz"),
     "a plain image named .nii.gz": ("plain.nii.gz", image, "not gzip-compressed, or damaged"),
     "another ending": ("image.mgz", lambda: SOUND, "not named .nii or .nii.gz"),
-    "30000 voxels an edge": ("huge.nii.gz", lambda: squeezed(image(dim=[3, 30000, 30000, 30000, 1, 1, 1, 1])),
-                             "tells of 27000000000000 voxels"),
+    "30000 voxels an edge": (
+        "huge.nii.gz",
+        lambda: squeezed(image(dim=[3, 30000, 30000, 30000, 1, 1, 1, 1])),
+        "tells of 27000000000000 voxels",
+    ),
     "a gzip bomb": ("bomb.nii.gz", bomb, "goes on for over 16 MiB"),
     "a header of another size": ("sizeof.nii.gz", lambda: squeezed(image(sizeof_hdr=347)), "not a NIfTI file"),
     "an unknown data type": ("type.nii.gz", lambda: squeezed(image(datatype=77)), "bad header|values"),
     "a negative edge": ("negative.nii.gz", lambda: squeezed(image(dim=[3, -12, 14, 10, 1, 1, 1, 1])), "shape|header"),
     "an edge of 0": ("zero.nii.gz", lambda: squeezed(image(dim=[3, 12, 0, 10, 1, 1, 1, 1])), "shape"),
     "two axes": ("flat.nii.gz", lambda: squeezed(image(voxels()[:, :, 5])), "a 3D image is needed"),
-    "voxels that begin in the header": ("offset.nii.gz", lambda: squeezed(image(vox_offset=100)),
-                                        "vox offset 100 too low"),
+    "voxels that begin in the header": (
+        "offset.nii.gz",
+        lambda: squeezed(image(vox_offset=100)),
+        "vox offset 100 too low",
+    ),
     "voxels that begin nowhere": ("nowhere.nii.gz", lambda: squeezed(image(vox_offset=np.nan)), "begin at byte nan"),
     "voxels that begin far away": ("far.nii.gz", lambda: squeezed(image(vox_offset=2e9)), "begin at byte 2e"),
-    "more voxels than there are": ("more.nii.gz", lambda: squeezed(image(dim=[3, 12, 14, 11, 1, 1, 1, 1])),
-                                   "cut short"),
+    "more voxels than there are": (
+        "more.nii.gz",
+        lambda: squeezed(image(dim=[3, 12, 14, 11, 1, 1, 1, 1])),
+        "cut short",
+    ),
     "two volumes": ("two.nii.gz", lambda: squeezed(image(np.stack([voxels()] * 2, -1))), "is 4D"),
-    "a voxel that is no number": ("nan.nii.gz", lambda: squeezed(changed((3, 5, 7), np.nan)),
-                                  "1 voxels are not finite numbers, the first at index (3, 5, 7); --nan-to-zero"),
+    "a voxel that is no number": (
+        "nan.nii.gz",
+        lambda: squeezed(changed((3, 5, 7), np.nan)),
+        "1 voxels are not finite numbers, the first at index (3, 5, 7); --nan-to-zero",
+    ),
     "an infinite voxel": ("inf.nii.gz", lambda: squeezed(changed((0, 1, 2), -np.inf)), "the first at index (0, 1, 2)"),
-    "a constant image": ("constant.nii.gz", lambda: squeezed(image(np.full(SHAPE, 7, np.float32))),
-                         "every voxel is 7: the image is constant"),
+    "a constant image": (
+        "constant.nii.gz",
+        lambda: squeezed(image(np.full(SHAPE, 7, np.float32))),
+        "every voxel is 7: the image is constant",
+    ),
     "almost no brain": ("speck.nii.gz", lambda: squeezed(image(speck())), "almost no brain: "),
     "colours": ("rgb.nii.gz", lambda: squeezed(of_type("RGB")), "one real number a voxel is needed"),
     "complex numbers": ("complex.nii.gz", lambda: squeezed(of_type("complex64")), "one real number a voxel is needed"),
     "an affine that holds no number": ("affine1.nii.gz", lambda: squeezed(image(srow_x=[np.nan, 0, 0, 0])), "affine"),
     "an axis without a length": ("affine2.nii.gz", lambda: squeezed(image(srow_x=[0, 0, 0, 0])), "affine is singular"),
     "two axes that point the same way": ("affine3.nii.gz", lambda: squeezed(turned()), "affine is singular"),
-}  # fmt: skip
+}
 ELSEWHERE: dict[str, str] = {  # what stands in place of a file, and what is said of it
-    "a folder": "is not a file", "nothing": "does not exist", "a dangling link": "does not exist",
-    "a named pipe": "is not a file", "a device": "is not a file",
-}  # fmt: skip
+    "a folder": "is not a file",
+    "nothing": "does not exist",
+    "a dangling link": "does not exist",
+    "a named pipe": "is not a file",
+    "a device": "is not a file",
+}
 WARNED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a fourth axis of 1": (lambda: image(voxels()[..., None]), "shape (12, 14, 10, 1) read as (12, 14, 10)"),
     "no word of where it lies": (lambda: image(sform_code=0, qform_code=0), "it was guessed"),
@@ -136,11 +154,15 @@ WARNED: dict[str, tuple[Callable[[], bytes], str]] = {
     "lengths in metres": (lambda: image(xyzt_units=1), "lengths in meter"),
 }
 READ_RIGHT: dict[str, tuple[Callable[[], bytes], float]] = {  # content, and how far voxels may be from the sound ones
-    "int16": (lambda: of_type("int16"), 1.0), "uint8": (lambda: of_type("uint8"), 1.0),
-    "int64": (lambda: of_type("int64"), 1.0), "float64": (lambda: of_type("float64"), 0.0),
-    "big-endian": (lambda: big_endian(), 0.0), "a slope": (lambda: image(voxels() / 2, scl_slope=2), 1e-5),
-    "a slope of 0": (lambda: image(scl_slope=0), 0.0), "several gzip streams": (image, 0.0),
-}  # fmt: skip
+    "int16": (lambda: of_type("int16"), 1.0),
+    "uint8": (lambda: of_type("uint8"), 1.0),
+    "int64": (lambda: of_type("int64"), 1.0),
+    "float64": (lambda: of_type("float64"), 0.0),
+    "big-endian": (lambda: big_endian(), 0.0),
+    "a slope": (lambda: image(voxels() / 2, scl_slope=2), 1e-5),
+    "a slope of 0": (lambda: image(scl_slope=0), 0.0),
+    "several gzip streams": (image, 0.0),
+}
 
 
 def big_endian() -> bytes:
@@ -166,8 +188,11 @@ class Ran:
         return found
 
     def told(self, fault: str, level: str) -> str:
-        (found,) = (row["message"] for row in self.problems
-                    if row["participant_id"] == f"sub-{self.labels[fault]}" and row["level"] == level)  # fmt: skip
+        (found,) = (
+            row["message"]
+            for row in self.problems
+            if row["participant_id"] == f"sub-{self.labels[fault]}" and row["level"] == level
+        )
         return str(found)
 
 
@@ -186,8 +211,9 @@ def ran(toy_model: Path, tmp_path_factory: pytest.TempPathFactory, command: Call
     (cohort / "folder.nii.gz").mkdir()
     (cohort / "link.nii.gz").symlink_to(cohort / "gone.nii.gz")
     os.mkfifo(cohort / "pipe.nii.gz")
-    for fault, name in zip(ELSEWHERE, ("folder.nii.gz", "gone.nii.gz", "link.nii.gz", "pipe.nii.gz", "/dev/zero"),
-                           strict=True):  # fmt: skip
+    for fault, name in zip(
+        ELSEWHERE, ("folder.nii.gz", "gone.nii.gz", "link.nii.gz", "pipe.nii.gz", "/dev/zero"), strict=True
+    ):
         enter(fault, name)
     for table in (WARNED, READ_RIGHT):
         for fault, (content, _) in table.items():

@@ -48,8 +48,9 @@ def test_300_flipped_bits(heads: list[Path], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("voxel_size", [2.0, 4.0, 3.0])
 @pytest.mark.parametrize("centre", [(0.0, -17.0, 8.0), None])
-def test_48_orientations(voxel_size: float, centre: tuple[float, float, float] | None, heads: list[Path],
-                         tmp_path: Path) -> None:  # fmt: skip
+def test_48_orientations(
+    voxel_size: float, centre: tuple[float, float, float] | None, heads: list[Path], tmp_path: Path
+) -> None:
     recipe = Recipe(shape=(35, 44, 35), voxel_size=voxel_size, centre=centre)
     mask = next(heads[0].parent.glob("*_desc-brain_mask.nii.gz"))
     files = {"image": nibabel.load(heads[0]), "mask": nibabel.load(mask)}

@@ -24,9 +24,12 @@ NOISE = RANDOM.standard_normal(SHAPE)
 
 def moved(image: np.ndarray) -> np.ndarray:
     """By fractions of a voxel, as Fourier's interpolation does: a ripple that goes on to the corners."""
-    ramp = sum(part * step for part, step in zip(
-        np.meshgrid(*(np.fft.fftfreq(edge) for edge in SHAPE), indexing="ij"), (0.3, 0.4, 0.2), strict=True
-    ))  # fmt: skip
+    ramp = sum(
+        part * step
+        for part, step in zip(
+            np.meshgrid(*(np.fft.fftfreq(edge) for edge in SHAPE), indexing="ij"), (0.3, 0.4, 0.2), strict=True
+        )
+    )
     return np.fft.ifftn(np.fft.fftn(image) * np.exp(-2j * np.pi * ramp)).real
 
 

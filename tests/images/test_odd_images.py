@@ -106,10 +106,22 @@ def test_of_a_few_images_nothing_is_said() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [5, "text", {}, {"cells": [0, 1, 2]}, {"cells": [10**400, 1, 1]}, {"mean_and_directions": "!"}, {"flips": None},
-     {"mean_and_directions": "AAAA"}, {"distance": float("nan")}, {"limit": "far"}, {"orientation": "R"},
-     {"brain_voxels": [1]}, {"cells": None}],
-)  # fmt: skip
+    [
+        5,
+        "text",
+        {},
+        {"cells": [0, 1, 2]},
+        {"cells": [10**400, 1, 1]},
+        {"mean_and_directions": "!"},
+        {"flips": None},
+        {"mean_and_directions": "AAAA"},
+        {"distance": float("nan")},
+        {"limit": "far"},
+        {"orientation": "R"},
+        {"brain_voxels": [1]},
+        {"cells": None},
+    ],
+)
 def test_a_damaged_record_is_refused_in_one_line(typical: Typical, change: object) -> None:
     record = {**typical.to_json(), **change} if isinstance(change, dict) and change else change
     with pytest.raises(InputError, match=f"model.json: {KEY} is no record"):

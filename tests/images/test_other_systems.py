@@ -62,9 +62,7 @@ def test_every_module_and_public_name_can_be_imported_on(system: str, missing: t
 
 
 @pytest.mark.parametrize(("system", "mebibytes"), [("linux", 3.0), ("darwin", 3 / 1024), ("win32", None)])
-def test_the_peak_of_memory_is_in_mib_on(
-    system: str, mebibytes: float | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_peak_of_memory_is_in_mib_on(system: str, mebibytes: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     resource = pytest.importorskip("resource")
 
     class Usage:

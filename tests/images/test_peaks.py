@@ -72,8 +72,11 @@ def test_a_single_voxel_comes_back_as_high_as_it_was_within_half_a_voxel_of_its_
             if not any(GRIDS[name][1]):
                 assert np.count_nonzero(back) == 1
         else:
-            across = [1 - abs(place - np.rint(place)) * GRIDS[name][0][axis] / 1.5 for axis, place in enumerate(there)
-                      if axis not in larger]  # fmt: skip
+            across = [
+                1 - abs(place - np.rint(place)) * GRIDS[name][0][axis] / 1.5
+                for axis, place in enumerate(there)
+                if axis not in larger
+            ]
             assert back.max() >= np.prod(across) - 1e-5  # of linear interpolation along those alone
         centre = [np.sum(back * index) / back.sum() for index in np.indices(shape)]
         assert np.abs(np.array(centre) - there).max() <= 0.5 + 1e-3
@@ -103,8 +106,10 @@ def test_every_value_that_comes_back_is_one_of_the_largest_magnitude_nearby(name
             if any(GRIDS[name][1]) and not len(values):
                 continue
         else:
-            planes = [np.unique(np.round(index[:, axis], 6)) if axis in larger else voxel[axis : axis + 1]
-                      for axis in range(3)]  # fmt: skip
+            planes = [
+                np.unique(np.round(index[:, axis], 6)) if axis in larger else voxel[axis : axis + 1]
+                for axis in range(3)
+            ]
             planes = [some[np.abs(some - voxel[axis]) <= 0.5] for axis, some in enumerate(planes)]
             looked = np.array(list(product(*planes))).reshape(-1, 3)
             there = looked @ way[:3, :3].T + way[:3, 3]

@@ -69,8 +69,10 @@ def largest_covered(affine, voxels, grid, edges):
         return [field[(np.abs(index - voxel) < IN_VOXEL).all(axis=1)].max() for voxel in voxels]
     found = []
     for voxel in voxels:
-        planes = [some[np.abs(some - place) < IN_VOXEL] if long else [place]
-                  for some, place, long in zip(index.T, voxel, larger, strict=True)]  # fmt: skip
+        planes = [
+            some[np.abs(some - place) < IN_VOXEL] if long else [place]
+            for some, place, long in zip(index.T, voxel, larger, strict=True)
+        ]
         ends = np.array(list(product(*((min(some), max(some)) for some in planes))))  # a linear field has its largest
         found.append((nib.affines.apply_affine(affine, ends) @ SLOPE + 100).max())
     return found

@@ -302,8 +302,16 @@ def test_a_kept_map_of_an_earlier_run_goes_where_there_is_none_any_more(run, coh
 @pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_benchmark_measures_what_the_method_made_of_every_kind_of_image(run, cohort, tmp_path, whole):
     maps = run(whole=whole)
-    settings = {"methods": ["everywhere"], "measures": ["localisation", "complexity"], "floors": False, "split": None,
-                "subjects": 0, "blur": 0, "device": "cpu", "processes": 1}  # fmt: skip
+    settings = {
+        "methods": ["everywhere"],
+        "measures": ["localisation", "complexity"],
+        "floors": False,
+        "split": None,
+        "subjects": 0,
+        "blur": 0,
+        "device": "cpu",
+        "processes": 1,
+    }
     Everywhere.calls.clear()
     given = benchmark(cohort, "line", tmp_path / "given", maps=[maps], **settings)
     assert not Everywhere.calls
@@ -322,8 +330,17 @@ def test_a_benchmark_makes_anew_what_was_resampled_and_says_how_many(run, cohort
     for label in ("03", "06"):
         kept_of(maps, label).unlink()
     Everywhere.calls.clear()
-    settings = {"methods": ["everywhere"], "measures": ["complexity"], "floors": False, "split": None, "subjects": 0,
-                "blur": 0, "device": "cpu", "processes": 1, "maps": [maps]}  # fmt: skip
+    settings = {
+        "methods": ["everywhere"],
+        "measures": ["complexity"],
+        "floors": False,
+        "split": None,
+        "subjects": 0,
+        "blur": 0,
+        "device": "cpu",
+        "processes": 1,
+        "maps": [maps],
+    }
     with caplog.at_level("WARNING", "interpbench"):
         found = benchmark(cohort, "line", tmp_path / "out", **settings)
     assert len(Everywhere.calls) == 2
@@ -342,8 +359,9 @@ def test_a_benchmark_makes_anew_what_was_resampled_and_says_how_many(run, cohort
 def test_a_population_is_of_what_the_method_made(run, cohort, tmp_path, whole):
     maps = run(whole=whole)
     found = aggregate(maps, tmp_path / "out", aggregator="total")
-    each = [made if whole else torch.where(brain, made, 0.0)
-            for made, brain in (made_of(cohort, label) for label in IMAGES)]  # fmt: skip
+    each = [
+        made if whole else torch.where(brain, made, 0.0) for made, brain in (made_of(cohort, label) for label in IMAGES)
+    ]
     total = read_volume(tmp_path / "out" / "population_sum.nii.gz").data[0]
     torch.testing.assert_close(total, torch.stack(each).sum(dim=0), rtol=0, atol=1e-4)
     assert found["n"] == len(IMAGES)
@@ -385,7 +403,21 @@ def test_the_command_line_has_the_option(run, cohort, tmp_path, monkeypatch):
 
     from interpbench.cli.explain import explain as command
 
-    words = [str(cohort), "--predictor", "line", "--method", "everywhere", "--split", "all", "--device", "cpu",
-             "--participant-label", "03", "--whole", "--out", str(tmp_path / "maps")]  # fmt: skip
+    words = [
+        str(cohort),
+        "--predictor",
+        "line",
+        "--method",
+        "everywhere",
+        "--split",
+        "all",
+        "--device",
+        "cpu",
+        "--participant-label",
+        "03",
+        "--whole",
+        "--out",
+        str(tmp_path / "maps"),
+    ]
     assert CliRunner().invoke(command, words).exit_code == 0
     assert record_of(path_of(tmp_path / "maps", "03"))["whole"] is True

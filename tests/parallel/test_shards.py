@@ -28,15 +28,19 @@ def test_the_shares_are_apart_and_together_all_in_turn() -> None:
         ("auto", {"SLURM_ARRAY_TASK_ID": "4", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_COUNT": "7"}, (3, 7)),
         (
             "auto",
-            {"SLURM_ARRAY_TASK_ID": "9", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "4",
-             "SLURM_ARRAY_TASK_COUNT": "3"},
+            {
+                "SLURM_ARRAY_TASK_ID": "9",
+                "SLURM_ARRAY_TASK_MIN": "1",
+                "SLURM_ARRAY_TASK_STEP": "4",
+                "SLURM_ARRAY_TASK_COUNT": "3",
+            },
             (2, 3),
         ),
         ("auto", {"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_MAX": "4"}, (2, 5)),
         ("auto", {"RANK": "0", "WORLD_SIZE": "4"}, (0, 4)),
         ("auto", {"RANK": "1", "WORLD_SIZE": "4", "SLURM_ARRAY_TASK_ID": "0", "SLURM_ARRAY_TASK_COUNT": "2"}, (0, 2)),
     ],
-)  # fmt: skip
+)
 def test_a_share_is_named_or_found_in_the_environment(
     word: str | None, environment: dict[str, str], expected: tuple[int, int]
 ) -> None:
@@ -57,10 +61,14 @@ def test_what_is_no_share_is_refused(word: str) -> None:
         {"RANK": "4", "WORLD_SIZE": "4"},
         {"RANK": "one", "WORLD_SIZE": "4"},
         {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "3"},
-        {"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "4",
-         "SLURM_ARRAY_TASK_COUNT": "3"},
+        {
+            "SLURM_ARRAY_TASK_ID": "2",
+            "SLURM_ARRAY_TASK_MIN": "1",
+            "SLURM_ARRAY_TASK_STEP": "4",
+            "SLURM_ARRAY_TASK_COUNT": "3",
+        },
     ],
-)  # fmt: skip
+)
 def test_an_environment_that_does_not_say_which_is_refused(environment: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="shard"):
         shard_of("auto", environment)

@@ -66,8 +66,14 @@ def test_the_prediction_is_output_times_scale_plus_offset(own: Any, tmp_path: Pa
 
 def test_a_column_of_several_outputs_is_asked_for_by_an_option(own: Any, tmp_path: Path) -> None:
     network = saved(own, tmp_path / "w.pt", outputs=3)
-    adopt("own_network:Own", tmp_path / "w.pt", tmp_path / "out", recipe=RECIPE, arguments={"outputs": 3},
-          options={"column": "2"})  # fmt: skip
+    adopt(
+        "own_network:Own",
+        tmp_path / "w.pt",
+        tmp_path / "out",
+        recipe=RECIPE,
+        arguments={"outputs": 3},
+        options={"column": "2"},
+    )
     volumes = torch.randn(2, 1, 8, 9, 10)
     torch.testing.assert_close(load_predictor(tmp_path / "out").predict(volumes), network(volumes)[:, 2])
 
@@ -75,8 +81,14 @@ def test_a_column_of_several_outputs_is_asked_for_by_an_option(own: Any, tmp_pat
 @pytest.mark.parametrize("ending", ["none", "log", "softmax"])
 def test_soft_bins_give_one_expectation_whatever_the_network_ends_in(own: Any, tmp_path: Path, ending: str) -> None:
     network = saved(own, tmp_path / "w.pt", outputs=10, ending=ending)
-    record = adopt("own_network:Own", tmp_path / "w.pt", tmp_path / "out", recipe=RECIPE,
-                   arguments={"outputs": 10, "ending": ending}, bins=(40.0, 80.0))  # fmt: skip
+    record = adopt(
+        "own_network:Own",
+        tmp_path / "w.pt",
+        tmp_path / "out",
+        recipe=RECIPE,
+        arguments={"outputs": 10, "ending": ending},
+        bins=(40.0, 80.0),
+    )
     volumes = torch.randn(2, 1, 8, 9, 10)
     network.ending = "softmax"
     expected = (network(volumes) * torch.arange(42.0, 80.0, 4.0)).sum(1)
@@ -115,8 +127,16 @@ def test_a_classifiers_classes_are_its_outputs_in_order(
     own: Any, tmp_path: Path, classes: list[str], sign: float, ending: str
 ) -> None:
     network = saved(own, tmp_path / "w.pt", outputs=2, ending=ending)
-    record = adopt("own_network:Own", tmp_path / "w.pt", tmp_path / "out", recipe=RECIPE, classes=classes,
-                   arguments={"outputs": 2, "ending": ending}, target="Group", target_class="old")  # fmt: skip
+    record = adopt(
+        "own_network:Own",
+        tmp_path / "w.pt",
+        tmp_path / "out",
+        recipe=RECIPE,
+        classes=classes,
+        arguments={"outputs": 2, "ending": ending},
+        target="Group",
+        target_class="old",
+    )
     volumes = torch.randn(2, 1, 8, 9, 10)
     scores = network(volumes)
     torch.testing.assert_close(load_predictor(tmp_path / "out").predict(volumes), sign * (scores[:, 1] - scores[:, 0]))
@@ -166,6 +186,13 @@ def test_a_sigmoid_with_a_scale_may_be_meant_and_is_told(
     own: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     saved(own, tmp_path / "w.pt", ending="sigmoid")
-    adopt("own_network:Own", tmp_path / "w.pt", tmp_path / "out", recipe=RECIPE, arguments={"ending": "sigmoid"},
-          scale=40.0, offset=40.0)  # fmt: skip
+    adopt(
+        "own_network:Own",
+        tmp_path / "w.pt",
+        tmp_path / "out",
+        recipe=RECIPE,
+        arguments={"ending": "sigmoid"},
+        scale=40.0,
+        offset=40.0,
+    )
     assert "own_network:Own: its output ends in a sigmoid: where it saturates, maps are flat" in caplog.text

@@ -125,8 +125,10 @@ def test_a_third_partys_method_and_measure_appear_in_the_table(entered, toy_coho
     curves = table(tmp_path / "out", "curves")
     assert {(row["measure"], row["step"]) for row in curves} == {("spread", "25.0"), ("spread", "75.0")}
     assert {one["name"]: one["kind"] for one in found["methods"]} == {
-        "steepness": "method", "steepness+blur": "method", "noise": "floor"
-    }  # fmt: skip
+        "steepness": "method",
+        "steepness+blur": "method",
+        "noise": "floor",
+    }
     assert found["results"]["height"]["methods"]["steepness"]["n"] == 6 == found["n"]
 
 
@@ -148,9 +150,7 @@ def test_the_same_command_again_makes_no_map_and_measures_nobody_twice(entered, 
 
 
 @pytest.mark.slow
-def test_an_interrupted_benchmark_loses_the_subject_in_hand_only(
-    entered, toy_cohort, toy_model, tmp_path, monkeypatch
-):
+def test_an_interrupted_benchmark_loses_the_subject_in_hand_only(entered, toy_cohort, toy_model, tmp_path, monkeypatch):
     def stop(self, case):
         if len({*Height.calls, case.subject}) == 4:
             raise KeyboardInterrupt
@@ -287,9 +287,20 @@ def test_a_smaller_number_of_subjects_is_drawn_by_the_seed(entered, toy_cohort, 
 @pytest.mark.slow
 def test_the_command_line_writes_tables_and_a_page(entered, toy_cohort, toy_model, tmp_path, run):
     code, out, err = run(
-        "benchmark", toy_cohort, "--predictor", toy_model, "--methods", "steepness,noise", "--measures", "height",
-        "--no-floors", "--out", tmp_path / "out", "--device", "cpu",
-    )  # fmt: skip
+        "benchmark",
+        toy_cohort,
+        "--predictor",
+        toy_model,
+        "--methods",
+        "steepness,noise",
+        "--measures",
+        "height",
+        "--no-floors",
+        "--out",
+        tmp_path / "out",
+        "--device",
+        "cpu",
+    )
     assert code == 0, err
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"measures.tsv", "measures.json", "curves.tsv", "summary.tsv", "benchmark.json", "index.html"} <= written
@@ -323,9 +334,17 @@ def test_on_a_linear_predictor_gradients_find_every_weight_and_random_maps_none(
     write_map(tmp_path / "truth.nii.gz", (line.weights != 0).float(), affine=affine)
     gradients = ["saliency", "integratedgradients", "gradientshap", "smoothgrad", "smoothgradsquared"]
     found = benchmark(
-        toy_cohort, "line", tmp_path / "out", methods=[*gradients, "random"], measures=["localisation"], floors=False,
-        truth=tmp_path / "truth.nii.gz", subjects=0, blur=0, device="cpu",
-    )  # fmt: skip
+        toy_cohort,
+        "line",
+        tmp_path / "out",
+        methods=[*gradients, "random"],
+        measures=["localisation"],
+        floors=False,
+        truth=tmp_path / "truth.nii.gz",
+        subjects=0,
+        blur=0,
+        device="cpu",
+    )
     means = {name: one["mean"] for name, one in found["results"]["auc"]["methods"].items()}
     assert found["n"] == 40 and means["saliency"] == means["smoothgrad"] == means["smoothgradsquared"] == 1.0
     assert all(means[name] > 0.99 for name in gradients) and means["random"] == pytest.approx(0.5, abs=0.05)

@@ -169,9 +169,7 @@ def test_the_longest_come_first_but_those_that_need_the_firsts_fits_wait_for_it(
     class Stub:
         explainer = Pupil() if learns else Fixed()
 
-    measuring = Measuring(
-        run=None, circumstances=None, maps=None, base=[Stub()], contestants=[], metrics=[], repeats=2
-    )  # fmt: skip
+    measuring = Measuring(run=None, circumstances=None, maps=None, base=[Stub()], contestants=[], metrics=[], repeats=2)
     given: list[str] = []
     monkeypatch.setattr(Measuring, "_done", lambda self, found, place: len(given) >= done_after)
     found = Found(subjects=list("ABcdef"))

@@ -139,9 +139,17 @@ def compared(toy_plugin, toy_cohort, tmp_path, monkeypatch):
 
     def compared(name: str, number: int) -> Path:
         benchmark(
-            toy_cohort, "line", tmp_path / name, methods=["grain", "capsules", "breaks", "frame"],
-            measures=["height", "again"], floors=False, subjects=5, repeats=2, device="cpu", processes=number,
-        )  # fmt: skip
+            toy_cohort,
+            "line",
+            tmp_path / name,
+            methods=["grain", "capsules", "breaks", "frame"],
+            measures=["height", "again"],
+            floors=False,
+            subjects=5,
+            repeats=2,
+            device="cpu",
+            processes=number,
+        )
         return tmp_path / name
 
     threads = torch.get_num_threads()

@@ -75,8 +75,15 @@ def test_fitting_counts_the_doubts_about_those_it_learned_from(doubtful, tmp_pat
     splits = dict(line.split("\t")[::2] for line in (model / "split.tsv").read_text().splitlines()[1:])
     number = sum(splits[f"sub-{one:02d}"] != "test" for one in range(12))
     for out in ("first", "second", "second"):
-        fit(folder, model, tmp_path / out, method="unoise", options=SMALL, device="cpu",
-            cache=tmp_path / "cache" if cached else None)  # fmt: skip
+        fit(
+            folder,
+            model,
+            tmp_path / out,
+            method="unoise",
+            options=SMALL,
+            device="cpu",
+            cache=tmp_path / "cache" if cached else None,
+        )
         (line,) = told()
         assert line.startswith(f"doubts: no skull-stripping: {number} of 34 subjects (sub-")
 
@@ -108,9 +115,19 @@ def test_predicting_counts_doubts_and_keeps_their_kinds(doubtful, tmp_path, told
 def test_the_command_line_shows_them_without_being_asked(doubtful, tmp_path, run) -> None:
     folder, model = doubtful
     code, _, shown = run(
-        "explain", folder, "--predictor", model, "--method", "saliency", "--participant-label", "00", "--out",
-        tmp_path / "maps", "--device", "cpu",
-    )  # fmt: skip
+        "explain",
+        folder,
+        "--predictor",
+        model,
+        "--method",
+        "saliency",
+        "--participant-label",
+        "00",
+        "--out",
+        tmp_path / "maps",
+        "--device",
+        "cpu",
+    )
     assert code == 0 and "doubts: no skull-stripping: 1 of 1 subject (sub-00)" in shown
 
 

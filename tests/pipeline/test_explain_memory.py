@@ -44,8 +44,15 @@ def run(toy_cohort: Path, toy_model: Path, tmp_path: Path, toy_plugin: types.Mod
     Hungry.tried.clear()
 
     def explained(participants: list[str], **options: object) -> list[Path]:
-        return explain(toy_cohort, toy_model, tmp_path / "maps", method="hungry", device="cpu", options=options,
-                       participants=participants)  # fmt: skip
+        return explain(
+            toy_cohort,
+            toy_model,
+            tmp_path / "maps",
+            method="hungry",
+            device="cpu",
+            options=options,
+            participants=participants,
+        )
 
     return explained
 

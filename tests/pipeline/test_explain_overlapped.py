@@ -101,8 +101,14 @@ class Wanders(Explainer):
             os.chdir(here)
 
 
-METHODS = {"brightness": Brightness, "seeded": Seeded, "reuses": Reuses, "moody": Moody, "interrupted": Interrupted,
-           "wanders": Wanders}  # fmt: skip
+METHODS = {
+    "brightness": Brightness,
+    "seeded": Seeded,
+    "reuses": Reuses,
+    "moody": Moody,
+    "interrupted": Interrupted,
+    "wanders": Wanders,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -146,9 +152,7 @@ def failures(folder: Path) -> list[dict[str, str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 5])
 @pytest.mark.parametrize("method", ["brightness", "seeded", "reuses", "gradcam"])
-def test_the_files_are_the_same_however_far_ahead_it_is_read(
-    run, tmp_path: Path, method: str, batch_size: int
-) -> None:
+def test_the_files_are_the_same_however_far_ahead_it_is_read(run, tmp_path: Path, method: str, batch_size: int) -> None:
     for number in (0, 3):
         run(method, f"ahead-{number}", ahead=number, batch_size=batch_size)
     serial = contents(tmp_path / "ahead-0")
@@ -169,9 +173,7 @@ def test_method_and_predictor_are_called_by_the_one_thread_that_asked(run, monke
     assert set(threads) == {threading.current_thread()}
 
 
-def test_the_next_is_read_and_the_last_is_written_while_the_method_works(
-    run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_next_is_read_and_the_last_is_written_while_the_method_works(run, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     both = {name: threading.Event() for name in ("read", "written")}
     prepare, write = Recipe.prepare, map_files.write_map

@@ -93,8 +93,15 @@ class Learner(Explainer):
         return torch.full_like(volumes[:, 0], self.gain * float(self.number))
 
 
-METHODS = {"brightness": Brightness, "seeded": Seeded, "careless": Careless, "greedy": Greedy,
-           "fails-on-bright": FailsOnBright, "always": AlwaysFails, "learner": Learner}  # fmt: skip
+METHODS = {
+    "brightness": Brightness,
+    "seeded": Seeded,
+    "careless": Careless,
+    "greedy": Greedy,
+    "fails-on-bright": FailsOnBright,
+    "always": AlwaysFails,
+    "learner": Learner,
+}
 
 
 @pytest.fixture(autouse=True)

@@ -105,21 +105,55 @@ def files_up_to(size: int) -> Iterator[None]:
 
 
 FULL = {
-    "train": ("model.safetensors", ["train", "COHORT", "--shape", "10x12x8", "-o", "width=2", "-o", "first_stride=2",
-                                    "--epochs", "1", "--device", "cpu"]),
-    "fit": ("state.safetensors", ["fit", "COHORT", "--predictor", "MODEL", "--method", "unoise", "--device", "cpu",
-                                  "-o", "channels=2", "-o", "blocks=2", "-o", "pretrain_epochs=1", "-o", "epochs=1"]),
-    "explain": ("sub-02/sub-02_desc-noisy_importance.nii.gz",
-                ["explain", "COHORT", "--predictor", "MODEL", "--method", "noisy", "--device", "cpu", *PICKED]),
+    "train": (
+        "model.safetensors",
+        [
+            "train",
+            "COHORT",
+            "--shape",
+            "10x12x8",
+            "-o",
+            "width=2",
+            "-o",
+            "first_stride=2",
+            "--epochs",
+            "1",
+            "--device",
+            "cpu",
+        ],
+    ),
+    "fit": (
+        "state.safetensors",
+        [
+            "fit",
+            "COHORT",
+            "--predictor",
+            "MODEL",
+            "--method",
+            "unoise",
+            "--device",
+            "cpu",
+            "-o",
+            "channels=2",
+            "-o",
+            "blocks=2",
+            "-o",
+            "pretrain_epochs=1",
+            "-o",
+            "epochs=1",
+        ],
+    ),
+    "explain": (
+        "sub-02/sub-02_desc-noisy_importance.nii.gz",
+        ["explain", "COHORT", "--predictor", "MODEL", "--method", "noisy", "--device", "cpu", *PICKED],
+    ),
     "aggregate": ("population_mean.nii.gz", ["aggregate", "MAPS"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", FULL)
-def test_a_disk_that_is_full(
-    command: str, explained: Run, run: Run, cohort: Path, model: Path, tmp_path: Path
-) -> None:
+def test_a_disk_that_is_full(command: str, explained: Run, run: Run, cohort: Path, model: Path, tmp_path: Path) -> None:
     product, words = FULL[command]
     if command == "aggregate":
         assert explained("maps")[0] == 0
@@ -164,9 +198,14 @@ CHANGES = {"option": another_option, "seed": another_seed, "model": another_mode
 @pytest.mark.slow
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_run_that_goes_on_after_a_change_of(
-    what: str, explained: Run, cohort: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    explained: Run,
+    cohort: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     assert explained("maps")[0] == 0
     before = maps(tmp_path / "maps")
     words = CHANGES[what](cohort, model, monkeypatch)

@@ -143,8 +143,15 @@ def test_with_a_cache_it_learns_the_same_bytes_and_images_are_prepared_once(
     numbers = []
     for name in ("first", "second"):
         prepared.clear()
-        fit(toy_cohort, toy_model, tmp_path / name, method="average", options={"gain": 2.0}, device="cpu",
-            cache=tmp_path / "cache")  # fmt: skip
+        fit(
+            toy_cohort,
+            toy_model,
+            tmp_path / name,
+            method="average",
+            options={"gain": 2.0},
+            device="cpu",
+            cache=tmp_path / "cache",
+        )
         numbers.append(len(prepared))
         for file in ("state.safetensors", "fitted.json"):
             assert (tmp_path / name / file).read_bytes() == (fitted / file).read_bytes()
@@ -162,13 +169,19 @@ def test_the_same_command_again_does_nothing_and_another_is_refused(
         fit(toy_cohort, toy_model, fitted, method="average", options={"gain": 3}, device="cpu")
 
 
-def test_a_preset_sets_options_and_single_options_go_over_it(
-    toy_cohort: Path, toy_model: Path, tmp_path: Path
-) -> None:
+def test_a_preset_sets_options_and_single_options_go_over_it(toy_cohort: Path, toy_model: Path, tmp_path: Path) -> None:
     loud = fit(toy_cohort, toy_model, tmp_path / "loud", method="average", preset="loud", seed=5, device="cpu")
     assert (loud.gain, loud.seed) == (10.0, 5)
-    both = fit(toy_cohort, toy_model, tmp_path / "both", method="average", preset="loud",
-               options={"gain": 4, "seed": 9}, seed=5, device="cpu")  # fmt: skip
+    both = fit(
+        toy_cohort,
+        toy_model,
+        tmp_path / "both",
+        method="average",
+        preset="loud",
+        options={"gain": 4, "seed": 9},
+        seed=5,
+        device="cpu",
+    )
     assert (both.gain, both.seed) == (4.0, 9)
     with pytest.raises(UsageError, match=r"no preset 'lowd'\. Did you mean 'loud'"):
         fit(toy_cohort, toy_model, tmp_path / "none", method="average", preset="lowd")
@@ -192,9 +205,7 @@ def test_a_state_that_is_no_numbers_is_refused_and_not_kept(
     assert not (tmp_path / "fitted" / "fitted.json").exists()
 
 
-def test_a_predictor_without_a_split_has_the_cohort_divided(
-    toy_cohort: Path, toy_model: Path, tmp_path: Path
-) -> None:
+def test_a_predictor_without_a_split_has_the_cohort_divided(toy_cohort: Path, toy_model: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     model.mkdir()
     for name in ("model.json", "model.safetensors"):

@@ -96,8 +96,11 @@ def test_every_combination_is_fitted_and_the_last_option_varies_fastest(run, tmp
     record = run({"low": ["0", "1"], "high": ["2", "3"]})
     assert FITS == [(0, 2), (0, 3), (1, 2), (1, 3)]
     assert [(row["folder"], row["low"], row["high"]) for row in record["trials"]] == [
-        ("1", 0, 2), ("2", 0, 3), ("3", 1, 2), ("4", 1, 3)
-    ]  # fmt: skip
+        ("1", 0, 2),
+        ("2", 0, 3),
+        ("3", 1, 2),
+        ("4", 1, 3),
+    ]
     assert all((tmp_path / "search" / row["folder"] / "fitted.json").is_file() for row in record["trials"])
 
 

@@ -33,8 +33,10 @@ def test_it_learns_and_says_so_beside_the_error_of_the_mean(toy_model: Path) -> 
 
 def test_the_error_of_the_mean_is_that_of_the_training_splits_mean(toy_model: Path) -> None:
     record = json.loads((toy_model / "model.json").read_text())
-    ages = {part: [float(row["age"]) for row in rows(toy_model / "split.tsv") if row["split"] == part]
-            for part in ("train", "test")}  # fmt: skip
+    ages = {
+        part: [float(row["age"]) for row in rows(toy_model / "split.tsv") if row["split"] == part]
+        for part in ("train", "test")
+    }
     mean = np.mean(ages["train"])
     assert record["training_mean"] == pytest.approx(mean)
     error = np.abs(np.array(ages["test"]) - mean).mean()
@@ -123,9 +125,7 @@ def test_a_wrong_word_is_told_before_anything_is_written(
     assert not (tmp_path / "model").exists()
 
 
-def test_a_bad_image_is_left_out_and_listed_and_the_rest_is_trained(
-    toy_cohort: Path, tmp_path: Path
-) -> None:
+def test_a_bad_image_is_left_out_and_listed_and_the_rest_is_trained(toy_cohort: Path, tmp_path: Path) -> None:
     cohort = tmp_path / "cohort"
     shutil.copytree(toy_cohort, cohort)
     (cohort / "07.nii.gz").write_bytes(b"no image")
@@ -140,8 +140,9 @@ def test_a_cohort_of_one_age_is_refused(make_toy_cohort: Callable[..., Path], tm
     (tmp_path / "cohort").mkdir()
     table = make_toy_cohort(tmp_path / "cohort", 8) / "participants.tsv"
     lines = [line.split("\t") for line in table.read_text().splitlines()]
-    table.write_text("\n".join("\t".join([line[0], "50", line[2]]) if index else "\t".join(line)
-                               for index, line in enumerate(lines)))  # fmt: skip
+    table.write_text(
+        "\n".join("\t".join([line[0], "50", line[2]]) if index else "\t".join(line) for index, line in enumerate(lines))
+    )
     with pytest.raises(InputError, match="two subjects of different age"):
         train(tmp_path / "cohort", tmp_path / "model", **QUICK)
     assert not (tmp_path / "model" / "model.json").exists()

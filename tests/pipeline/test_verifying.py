@@ -83,9 +83,15 @@ def test_a_map_that_does_not_fit_is_named_and_no_other(place: Path, change: Call
 
 
 @pytest.mark.parametrize(
-    "name", ["population/population_mean.nii.gz", "population/population.json", "model/model.safetensors",
-             "model/model.json", "model/split.tsv"],
-)  # fmt: skip
+    "name",
+    [
+        "population/population_mean.nii.gz",
+        "population/population.json",
+        "model/model.safetensors",
+        "model/model.json",
+        "model/split.tsv",
+    ],
+)
 def test_any_file_of_a_whole_run_is_watched(place: Path, name: str) -> None:
     flipped(place / name)
     assert {str(one.file) for one in verify(place).misfits if "bytes are not" in one.message} == {str(place / name)}

@@ -30,8 +30,11 @@ def rows(path: Path) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def cohort(make_toy_cohort: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy cohort, whose cube tells the age, with a group by age and two further columns."""
-    columns = {"group": WORDS, "trio": [name for name in "abc" for _ in range(14)][:40],
-               "size": [f"{20 + number / 4:.2f}" for number in range(40)]}  # fmt: skip
+    columns = {
+        "group": WORDS,
+        "trio": [name for name in "abc" for _ in range(14)][:40],
+        "size": [f"{20 + number / 4:.2f}" for number in range(40)],
+    }
     return make_toy_cohort(tmp_path_factory.mktemp("groups"), 40, columns=columns)
 
 
@@ -188,7 +191,7 @@ def test_the_maps_of_two_classes_are_two_runs_with_opposite_gradients(cohort, mo
     volumes = torch.randn(1, 1, 10, 12, 8)
     maps = [Watching().explain(load_predictor(model, target=name), volumes) for name in ("old", "young")]
     torch.testing.assert_close(maps[0], -maps[1])
-    with pytest.raises(ConflictError, match="target_class is \"old\" there and \"young\" here"):
+    with pytest.raises(ConflictError, match='target_class is "old" there and "young" here'):
         explain(cohort, model, tmp_path / "old", **{**settings, "target_class": "young"})
 
 

@@ -60,8 +60,9 @@ def beside(name: str) -> Deed:
 
 
 def others(model: Path, evil: object) -> None:
-    state = {name: torch.cat([one, one]) if one.ndim else one
-             for name, one in load_file(model / "model.safetensors").items()}  # fmt: skip
+    state = {
+        name: torch.cat([one, one]) if one.ndim else one for name, one in load_file(model / "model.safetensors").items()
+    }
     save_file(state, model / "model.safetensors")
     record_changed(sha256=sha256_of(model / "model.safetensors"))(model, evil)
 
@@ -78,7 +79,8 @@ FOLDERS: dict[str, tuple[Deed, str]] = {
     "a pickle beside no weights": (beside("model.pt"), "model.safetensors is missing"),
     "weights of another width": (others, "of another architecture"),
     "no record": (lambda model, evil: (model / "model.json").unlink(), "model.json is missing"),
-    "an empty record": (text_in(b""), "model.json"), "a record that is no JSON": (text_in(b"{'a': 1}"), "model.json"),
+    "an empty record": (text_in(b""), "model.json"),
+    "a record that is no JSON": (text_in(b"{'a': 1}"), "model.json"),
     "a record that is a list": (text_in(b"[]"), "no model record"),
     "a record that is no text": (text_in(b"\xff\xfe\x00{"), "model.json"),
     "a record nested a million deep": (text_in(b"[" * 10**6), "model.json"),
@@ -93,14 +95,18 @@ FOLDERS: dict[str, tuple[Deed, str]] = {
     "a recipe of text": (record_changed(recipe="plain"), "recipe"),
     "options of text": (record_changed(options="none"), "options"),
     "a checksum that is no text": (record_changed(sha256=5), "sha256 is '5', which is no text"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FOLDERS)
 def test_a_model_folder_with(
-    fault: str, toy_model: Path, toy_cohort: Path, run: Run, tmp_path: Path,
+    fault: str,
+    toy_model: Path,
+    toy_cohort: Path,
+    run: Run,
+    tmp_path: Path,
     payloads: Callable[[Path], Mapping[str, object]],
-) -> None:  # fmt: skip
+) -> None:
     model = Path(shutil.copytree(toy_model, tmp_path / "network"))
     damage, said = FOLDERS[fault]
     damage(model, payloads(tmp_path / "marker")["os.system"])

@@ -61,9 +61,7 @@ def refused(came: tuple[int, str, str], *said: str) -> None:
 
 @pytest.mark.parametrize("how", ["bare", "inside a state dict", "inside a zip archive of torch"])
 @pytest.mark.parametrize("payload", ["os.system", "a program", "eval"])
-def test_a_malicious_pickle_with(
-    payload: str, how: str, adopted: Any, tmp_path: Path, payloads: Payloads
-) -> None:
+def test_a_malicious_pickle_with(payload: str, how: str, adopted: Any, tmp_path: Path, payloads: Payloads) -> None:
     marker, weights = tmp_path / "marker", tmp_path / "weights.pt"
     evil = payloads(marker)[payload]
     if how == "bare":
@@ -93,15 +91,20 @@ def entry(**changes: Any) -> dict[str, Any]:
 
 
 MALFORMED: dict[str, bytes] = {
-    "nothing": b"", "a length alone": bytes(8), "a header longer than the file": packed(entry(), length=2**40),
-    "a header that is no JSON": packed(b"{'a': 1}"), "a header that is a list": packed([1, 2]),
+    "nothing": b"",
+    "a length alone": bytes(8),
+    "a header longer than the file": packed(entry(), length=2**40),
+    "a header that is no JSON": packed(b"{'a': 1}"),
+    "a header that is a list": packed([1, 2]),
     "offsets beyond the file": packed(entry(data_offsets=[0, 4096], shape=[1024])),
     "offsets that go backwards": packed(entry(data_offsets=[24, 0])),
     "offsets that leave a hole": packed(entry(data_offsets=[8, 24], shape=[4])),
-    "a shape that does not fit its bytes": packed(entry(shape=[7])), "an unknown type": packed(entry(dtype="F33")),
-    "a negative edge": packed(entry(shape=[-6])), "a cut body": packed(entry(), body=bytes(23)),
+    "a shape that does not fit its bytes": packed(entry(shape=[7])),
+    "an unknown type": packed(entry(dtype="F33")),
+    "a negative edge": packed(entry(shape=[-6])),
+    "a cut body": packed(entry(), body=bytes(23)),
     "text": b"these are no weights at all, whoever says so",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", MALFORMED)
@@ -120,7 +123,7 @@ OTHERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a list": (lambda path: torch.save([torch.ones(3)], path), "holds list, not a state dict"),
     "a text among tensors": (lambda path: torch.save({"first.weight": "yes"}, path), "is str, not a tensor"),
     "an archive of something else": (lambda path: zipfile.ZipFile(path, "w").close(), "not a state dict"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", OTHERS)
@@ -141,14 +144,16 @@ def own_state(tmp_path: Path) -> dict[str, Any]:
 
 
 WRONG: dict[str, tuple[Callable[[dict[str, Any]], dict[str, Any]], str]] = {
-    "a weight too few": (lambda state: {name: one for name, one in state.items() if name != "last.bias"},
-                         "last.bias missing"),
+    "a weight too few": (
+        lambda state: {name: one for name, one in state.items() if name != "last.bias"},
+        "last.bias missing",
+    ),
     "a weight too many": (lambda state: {**state, "more": torch.ones(2)}, "more not in the network"),
     "another shape": (lambda state: {**state, "last.weight": torch.ones(1, 4)}, "last.weight is (1, 4) in the file"),
     "NaN": (lambda state: {**state, "last.bias": torch.tensor([float("nan")])}, "1 of 1 weights in last.bias are NaN"),
     "infinity": (lambda state: {**state, "norm.running_var": torch.full((3,), torch.inf)}, "3 of 3 weights"),
     "another network altogether": (lambda state: {"stem.conv": torch.ones(3)}, "of another architecture"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", WRONG)
@@ -170,9 +175,7 @@ def test_weights_with_the_prefix(prefix: str, adopted: Any, tmp_path: Path, capl
     assert all(torch.equal(kept[name], one) for name, one in own_state(tmp_path).items())
 
 
-def test_a_network_that_was_left_in_train_mode(
-    adopted: Any, tmp_path: Path, toy_cohort: Path, run: Run
-) -> None:
+def test_a_network_that_was_left_in_train_mode(adopted: Any, tmp_path: Path, toy_cohort: Path, run: Run) -> None:
     """Dropout and batch statistics would make each prediction another."""
     weights = tmp_path / "weights.safetensors"
     save_file(own_state(tmp_path), weights)

@@ -57,11 +57,18 @@ def test_of_several_numbers_one_must_be_named(given: Any, said: str) -> None:
     assert caught.match(pattern) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("given", "column", "expected"), [
-    (SEVERAL["columns"][0], 1, [41.0, 51.0]), (SEVERAL["a list"][0], 1, [-40.0, -50.0]),
-    (SEVERAL["a tuple"][0], 0, [40.0, 50.0]), (SEVERAL["a tuple"][0], 12, [11.0, 23.0]),
-    (SEVERAL["a mapping"][0], 12, [40.0, 50.0]), (AGE, 0, [40.0, 50.0]), ([AGE], 0, [40.0, 50.0]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "column", "expected"),
+    [
+        (SEVERAL["columns"][0], 1, [41.0, 51.0]),
+        (SEVERAL["a list"][0], 1, [-40.0, -50.0]),
+        (SEVERAL["a tuple"][0], 0, [40.0, 50.0]),
+        (SEVERAL["a tuple"][0], 12, [11.0, 23.0]),
+        (SEVERAL["a mapping"][0], 12, [40.0, 50.0]),
+        (AGE, 0, [40.0, 50.0]),
+        ([AGE], 0, [40.0, 50.0]),
+    ],
+)
 def test_a_column_counts_over_all_outputs_in_their_order(given: Any, column: int, expected: list[float]) -> None:
     assert TorchModule(column=column).read_out(given).tolist() == expected
 

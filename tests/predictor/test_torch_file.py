@@ -127,9 +127,7 @@ def test_more_bytes_than_were_written_are_refused(name: str, tmp_path: Path) -> 
     assert outcome(path, state()) == "refused"
 
 
-def test_the_old_format_is_read_and_said_to_have_no_checksum(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_old_format_is_read_and_said_to_have_no_checksum(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     WRITERS["old.pt"](tmp_path / "old.pt")
     assert outcome(tmp_path / "old.pt", state()) == "same"
     assert "has no checksum" in caplog.text
@@ -203,13 +201,17 @@ KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
     "nothing": (lambda path: path.write_bytes(b""), "it is empty"),
     "a folder": (lambda path: path.mkdir(), "it is a folder"),
     "ONNX": (lambda path: path.write_bytes(b"\x08\x07\x12\x07pytorch" + bytes(99)), "an ONNX model"),
-    "TorchScript": (lambda path: write_zip(path, **{"a__constants.pkl": b"", "a__code__n.py": b"", "a__data.pkl": b""}),
-                    "a TorchScript archive"),
+    "TorchScript": (
+        lambda path: write_zip(path, **{"a__constants.pkl": b"", "a__code__n.py": b"", "a__data.pkl": b""}),
+        "a TorchScript archive",
+    ),
     "torch.export": (lambda path: write_zip(path, a__archive_format=b"pt2"), "a program of torch.export"),
     "HDF5": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99)), "an HDF5 file"),
     "Keras": (lambda path: write_zip(path, **{"model.weights.h5": b"", "config.json": b"{}"}), "a Keras model"),
-    "a whole network": (lambda path: torch.save(nn.Sequential(Net()), path),
-                        "a whole object of class torch.nn.modules.container.Sequential"),
+    "a whole network": (
+        lambda path: torch.save(nn.Sequential(Net()), path),
+        "a whole object of class torch.nn.modules.container.Sequential",
+    ),
     "a network of a class of one's own": (lambda path: torch.save(Net(), path), "a whole object of class "),
     "npz": (lambda path: write_numpy(path, np.savez), "an archive of numpy (.npz)"),
     "npy": (lambda path: write_numpy(path, np.save), "an array of numpy (.npy)"),
@@ -225,15 +227,21 @@ KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a bare pickle": (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "a pickle that torch.save did not write"),
     "a picture": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50)), "a picture"),
     "noise": (lambda path: path.write_bytes(random.Random(3).randbytes(500)), "nor of any format known here"),
-    "a network under a key": (lambda path: torch.save({"model": torch.nn.Sequential(torch.nn.Linear(1, 1))}, path),
-                              "save its weights alone: torch.save(network.state_dict(), path)"),
+    "a network under a key": (
+        lambda path: torch.save({"model": torch.nn.Sequential(torch.nn.Linear(1, 1))}, path),
+        "save its weights alone: torch.save(network.state_dict(), path)",
+    ),
     "arrays of numpy": (lambda path: torch.save({"a.weight": np.ones(3)}, path), "torch.from_numpy"),
     "arrays of numpy, deep": (lambda path: torch.save({"a": {"weight": np.ones(3)}}, path), "torch.from_numpy"),
-    "settings beside": (lambda path: torch.save({"state_dict": state(), "h": argparse.Namespace(lr=1)}, path),
-                        "it holds argparse.Namespace, which only code could make"),
-    "a number of numpy": (lambda path: torch.save({"state_dict": state(), "mae": np.float64(3)}, path),
-                          "multiarray.scalar, which only code could make"),
-}  # fmt: skip
+    "settings beside": (
+        lambda path: torch.save({"state_dict": state(), "h": argparse.Namespace(lr=1)}, path),
+        "it holds argparse.Namespace, which only code could make",
+    ),
+    "a number of numpy": (
+        lambda path: torch.save({"state_dict": state(), "mae": np.float64(3)}, path),
+        "multiarray.scalar, which only code could make",
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -285,14 +293,23 @@ BOMBS: dict[str, bytes] = {
     "an array of two thousand million bytes": b"\x80\x02cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.",
     "a tensor as large": b"\x80\x02ctorch\nFloatTensor\nJ\xff\xff\xff\x7f\x85R.",
     "a storage as large": b"\x80\x02ctorch.storage\nUntypedStorage\nJ\xff\xff\xff\x7f\x85R.",
-    "a dictionary that is copied over and over": b"\x80\x02}q\x00" + ENTRIES + b"0ccollections\nOrderedDict\nq\x01]("
-    + b"h\x01h\x00\x85R" * 60_000 + b"e.",
-    "a text that is copied over and over": b"\x80\x02X" + struct.pack("<I", 2**20) + b"a" * 2**20
-    + b"q\x00X\x06\x00\x00\x00latin1q\x02c_codecs\nencode\nq\x01](" + b"h\x01h\x00h\x02\x86R" * 1000 + b"e.",
+    "a dictionary that is copied over and over": b"\x80\x02}q\x00"
+    + ENTRIES
+    + b"0ccollections\nOrderedDict\nq\x01]("
+    + b"h\x01h\x00\x85R" * 60_000
+    + b"e.",
+    "a text that is copied over and over": b"\x80\x02X"
+    + struct.pack("<I", 2**20)
+    + b"a" * 2**20
+    + b"q\x00X\x06\x00\x00\x00latin1q\x02c_codecs\nencode\nq\x01]("
+    + b"h\x01h\x00h\x02\x86R" * 1000
+    + b"e.",
     "a text longer than the file": b"\x80\x02X\xff\xff\xff\xffabc.",
-    "no end": b"\x80\x02}", "nothing to take": b"\x80\x020000.", "an unknown step": b"\x80\x02\xff.",
+    "no end": b"\x80\x02}",
+    "nothing to take": b"\x80\x020000.",
+    "an unknown step": b"\x80\x02\xff.",
     "a name that was never kept": b"\x80\x02h\x07.",
-}  # fmt: skip
+}
 
 
 @pytest.mark.timeout(30)

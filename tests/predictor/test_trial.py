@@ -171,13 +171,27 @@ class Shut6(Net):
 
 
 FOUND: dict[type[Net], str] = {
-    FunctionalDropout: "chance", Noise: "chance", KeptTraining: "chance", Counting: "chance",
-    BatchStatistics: "batch", TrainsItsNorm: "batch", Demeaned: "batch", FirstIsSpecial: "batch",
-    SeededDropout: "batch", OneAtATime: "batch",
-    NoGrad: "gradient", Detached: "gradient", Numpy: "gradient", NumpyOnly: "gradient", Rounded: "gradient",
+    FunctionalDropout: "chance",
+    Noise: "chance",
+    KeptTraining: "chance",
+    Counting: "chance",
+    BatchStatistics: "batch",
+    TrainsItsNorm: "batch",
+    Demeaned: "batch",
+    FirstIsSpecial: "batch",
+    SeededDropout: "batch",
+    OneAtATime: "batch",
+    NoGrad: "gradient",
+    Detached: "gradient",
+    Numpy: "gradient",
+    NumpyOnly: "gradient",
+    Rounded: "gradient",
     NotANumberBack: "gradient",
-    Constant: "constant", DeadInside: "constant", Shut: "stuck", Shut6: "stuck",
-}  # fmt: skip
+    Constant: "constant",
+    DeadInside: "constant",
+    Shut: "stuck",
+    Shut6: "stuck",
+}
 
 
 def predictor(kind: Callable[[], nn.Module]) -> Predictor:
@@ -198,9 +212,7 @@ def test_each_is_refused_by_its_kind_unless_that_is_accepted(kind: type[Net]) ->
     assert sentence.startswith("MODEL: ") and "accept" not in sentence
 
 
-@pytest.mark.parametrize(
-    ("kind", "part"), [(KeptTraining, "drop"), (BatchStatistics, "norm"), (TrainsItsNorm, "norm")]
-)
+@pytest.mark.parametrize(("kind", "part"), [(KeptTraining, "drop"), (BatchStatistics, "norm"), (TrainsItsNorm, "norm")])
 def test_the_part_that_is_why_is_named(kind: type[Net], part: str) -> None:
     assert f"(because of {part})" in try_network(predictor(kind), VOLUMES).findings[0].sentence
 
@@ -322,10 +334,18 @@ def test_the_layer_that_holds_a_prediction_is_named(name: str) -> None:
     assert str(bound_of(predictor(Held), VOLUMES[:1])) == said
 
 
-@pytest.mark.parametrize("ending", [
-    lambda z: z, lambda z: z.clamp(-99, 99), lambda z: torch.relu(z + 9), lambda z: z.sigmoid(),
-    lambda z: torch.maximum(z, torch.tensor(-30.0)), lambda z: torch.relu(z - 9) + z, lambda z: z.detach(),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "ending",
+    [
+        lambda z: z,
+        lambda z: z.clamp(-99, 99),
+        lambda z: torch.relu(z + 9),
+        lambda z: z.sigmoid(),
+        lambda z: torch.maximum(z, torch.tensor(-30.0)),
+        lambda z: torch.relu(z - 9) + z,
+        lambda z: z.detach(),
+    ],
+)
 def test_a_prediction_within_its_range_is_held_by_nothing(ending: Callable[[Tensor], Tensor]) -> None:
     class Free(Net):
         def answer(self, z: Tensor) -> Tensor:

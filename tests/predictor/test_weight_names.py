@@ -48,38 +48,71 @@ OTHER = state(2)
 # What a file holds, and a word of what is said of it.
 HARMLESS: dict[str, tuple[Callable[[], Any], str]] = {
     "as it is": (state, ""),
-    **{f"the prefix {prefix}": (lambda prefix=prefix: put(prefix, state()), f"prefix '{prefix}'")  # type: ignore[misc]
-       for prefix in ("module.", "model.", "net.", "_orig_mod.", "model._orig_mod.", "module.model.", "model.net.",
-                      "net.model.module.", "brainage_model.", "encoder.backbone.")},
-    "a part that was compiled": (lambda: {name.replace("features.", "features._orig_mod."): tensor
-                                          for name, tensor in state().items()}, "_orig_mod"),
-    "a part on several devices": (lambda: {name.replace("features.", "features.module."): tensor
-                                           for name, tensor in state().items()}, "module"),
+    **{
+        f"the prefix {prefix}": (lambda prefix=prefix: put(prefix, state()), f"prefix '{prefix}'")  # type: ignore[misc]
+        for prefix in (
+            "module.",
+            "model.",
+            "net.",
+            "_orig_mod.",
+            "model._orig_mod.",
+            "module.model.",
+            "model.net.",
+            "net.model.module.",
+            "brainage_model.",
+            "encoder.backbone.",
+        )
+    },
+    "a part that was compiled": (
+        lambda: {name.replace("features.", "features._orig_mod."): tensor for name, tensor in state().items()},
+        "_orig_mod",
+    ),
+    "a part on several devices": (
+        lambda: {name.replace("features.", "features.module."): tensor for name, tensor in state().items()},
+        "module",
+    ),
     "a loss beside it": (lambda: {**put("model.", state()), "criterion.weight": torch.ones(1)}, "criterion.weight"),
-    "metrics beside it": (lambda: {**put("model.", state()), "mae.total": torch.ones(1), "loss.weight": torch.ones(2)},
-                          "mae.total, loss.weight"),
+    "metrics beside it": (
+        lambda: {**put("model.", state()), "mae.total": torch.ones(1), "loss.weight": torch.ones(2)},
+        "mae.total, loss.weight",
+    ),
     "how often it was averaged": (lambda: {**put("module.", state()), "n_averaged": torch.tensor(3)}, "n_averaged"),
-    "what a profiler counted": (lambda: {**state(), "total_ops": torch.ones(1), "head.total_params": torch.ones(1)},
-                                "profiler"),
+    "what a profiler counted": (
+        lambda: {**state(), "total_ops": torch.ones(1), "head.total_params": torch.ones(1)},
+        "profiler",
+    ),
     "no counts of batches": (lambda: without("num_batches_tracked", state()), "num_batches_tracked"),
     "no counts under a prefix": (lambda: put("module.", without("num_batches_tracked", state())), "'module.'"),
     "an average beside it, by prefix": (lambda: {**put("model.", state()), **put("ema_model.", OTHER)}, "ema_model."),
     "an average beside it, at its own names": (lambda: {**state(), **put("ema.", OTHER)}, "ema."),
-    **{f"among other things, as {name}": (lambda name=name: {"epoch": 3, name: state(), "lr": 0.1}, "")  # type: ignore[misc]
-       for name in ("state_dict", "model", "network", "net_state", "params", "weights", "my_network", "module")},
+    **{
+        f"among other things, as {name}": (lambda name=name: {"epoch": 3, name: state(), "lr": 0.1}, "")  # type: ignore[misc]
+        for name in ("state_dict", "model", "network", "net_state", "params", "weights", "my_network", "module")
+    },
     "two deep": (lambda: {"checkpoint": {"model": state()}}, "checkpoint.model"),
-    "an optimiser beside it": (lambda: {"model": state(), "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}},
-                                        "optimizer_states": [{}], "amp_scaler": {"scale": torch.ones(1)}}, ""),
+    "an optimiser beside it": (
+        lambda: {
+            "model": state(),
+            "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}},
+            "optimizer_states": [{}],
+            "amp_scaler": {"scale": torch.ones(1)},
+        },
+        "",
+    ),
     "an average beside it": (lambda: {"model": state(), "model_ema": OTHER}, "model_ema"),
     "timm's average beside it": (lambda: {"state_dict": state(), "state_dict_ema": OTHER}, "state_dict_ema"),
     "an average first": (lambda: {"ema": OTHER, "weights": state()}, "'ema'"),
     "an average alone": (lambda: {"ema": state(), "epoch": 3}, "averaged weights under 'ema'"),
     "another known one first": (lambda: {"discriminator": OTHER, "model": state()}, "'discriminator'"),
     "numbers among the tensors": (lambda: {**state(), "epoch": 3, "best": 0.5}, "epoch, best"),
-    "as parameters": (lambda: {name: nn.Parameter(tensor) if tensor.is_floating_point() else tensor
-                               for name, tensor in state().items()}, ""),
+    "as parameters": (
+        lambda: {
+            name: nn.Parameter(tensor) if tensor.is_floating_point() else tensor for name, tensor in state().items()
+        },
+        "",
+    ),
     "double precision": (lambda: typed(torch.float64, state()), "float64 were converted"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", HARMLESS)
@@ -108,13 +141,17 @@ def test_weights_of_less_precision_are_converted_and_that_is_said(
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "one name too many": (lambda: {**state(), "extra.weight": torch.ones(3)}, "extra.weight not in the network"),
-    "one too many under the prefix": (lambda: {**put("model.", state()), "model.extra": torch.ones(3)},
-                                      "extra not in the network"),
+    "one too many under the prefix": (
+        lambda: {**put("model.", state()), "model.extra": torch.ones(3)},
+        "extra not in the network",
+    ),
     "no statistics": (lambda: without("running", state()), "running_mean, features.1.running_var missing"),
     "no statistics, so said": (lambda: without("running", state()), "its batch norm has no running statistics: "),
     "parameters alone": (lambda: dict(Net().named_parameters()), "Save network.state_dict(), not its parameters"),
-    "two networks by prefix": (lambda: {**put("encoder_q.", state()), **put("encoder_k.", OTHER)},
-                               "several times, under 'encoder_q.', 'encoder_k.'"),
+    "two networks by prefix": (
+        lambda: {**put("encoder_q.", state()), **put("encoder_k.", OTHER)},
+        "several times, under 'encoder_q.', 'encoder_k.'",
+    ),
     "two networks": (lambda: {"first": state(), "second": OTHER}, "several sets of weights: first, second"),
     "two averages": (lambda: {"ema": state(), "swa": OTHER}, "several sets of weights: ema, swa"),
     "a text among the tensors": (lambda: {**state(), "name": "mine"}, "'name' is str, not a tensor"),
@@ -123,15 +160,18 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "a list": (lambda: list(state().values()), "holds list"),
     "one tensor": (lambda: torch.ones(3), "holds Tensor"),
     "nothing": (dict, "holds dict"),
-    "whole numbers for weights": (lambda: {**state(), "head.weight": torch.ones(1, 2, dtype=torch.int8)},
-                                  "head.weight is int8 in the file and float32 in the network"),
+    "whole numbers for weights": (
+        lambda: {**state(), "head.weight": torch.ones(1, 2, dtype=torch.int8)},
+        "head.weight is int8 in the file and float32 in the network",
+    ),
     "complex weights": (lambda: {**state(), "head.weight": torch.ones(1, 2, dtype=torch.complex64)}, "is complex64"),
     "a sparse weight": (lambda: {**state(), "head.weight": torch.ones(1, 2).to_sparse()}, "is sparse float32"),
-    "weights without numbers": (lambda: {**state(), "head.weight": torch.ones(1, 2, device="meta")},
-                                "without numbers"),
+    "weights without numbers": (lambda: {**state(), "head.weight": torch.ones(1, 2, device="meta")}, "without numbers"),
     "numbers too large for the network's type": (
-        lambda: {**state(), "head.weight": torch.full((1, 2), 1e300, dtype=torch.float64)}, "2 of 2 weights"),
-}  # fmt: skip
+        lambda: {**state(), "head.weight": torch.full((1, 2), 1e300, dtype=torch.float64)},
+        "2 of 2 weights",
+    ),
+}
 
 
 @pytest.mark.parametrize("form", REFUSED)

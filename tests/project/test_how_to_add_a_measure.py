@@ -56,9 +56,11 @@ def test_every_code_block_of_the_page_is_one_of_its_files(package):
 
 def test_its_metric_is_found_and_loaded_by_name(package):
     points = [
-        point for one in distributions(path=[str(package)]) for point in one.entry_points
+        point
+        for one in distributions(path=[str(package)])
+        for point in one.entry_points
         if point.group == "interpbench"
-    ]  # fmt: skip
+    ]
     registry = discover(points)
     assert [plugin.status for plugin in registry.plugins] == ["OK"]
     metric = registry.load("metric", "swap")(draws=2)

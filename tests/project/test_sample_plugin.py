@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(
     reason="the sample plugin is not installed: pip install tests/sample_plugin",
 )
 
+
 def run(*words):
     with pytest.raises(SystemExit) as ended:
         main([str(word) for word in words])

@@ -29,11 +29,18 @@ RECORD = {"predictor": "p", "unit": "years", "n": 1, "figures": {}, "warnings": 
 
 # What each path that a command reads is given as, below the scratch folder. Each lies in a folder of its own.
 READ = {
-    "cohort": "cohorts/cohort", "predictor": "models/model", "fitted": "fits/fit", "maps": "mapped/maps",
-    "regions": "atlases/atlas.nii.gz", "truth": "truths/truth.nii.gz", "weights": "weights/weights.pt",
-    "config": "settings/config.toml", "options": "extra/option.nii.gz", "grid": "more/grid.nii.gz",
+    "cohort": "cohorts/cohort",
+    "predictor": "models/model",
+    "fitted": "fits/fit",
+    "maps": "mapped/maps",
+    "regions": "atlases/atlas.nii.gz",
+    "truth": "truths/truth.nii.gz",
+    "weights": "weights/weights.pt",
+    "config": "settings/config.toml",
+    "options": "extra/option.nii.gz",
+    "grid": "more/grid.nii.gz",
     "root": "moved/data",
-}  # fmt: skip
+}
 OTHERS = {"method": "unoise", "factory": "os:path", "voxel_size": "4", "shape": "4x4x4", "grid": "r=0.5"}
 HOW = ("equal", "inside", "holds", "link", "inside a link", "hard link", "dots")
 
@@ -54,8 +61,12 @@ def tree(tmp_path: Path) -> Path:
         (cohort / file).write_text(file)
     (tmp_path / "far.nii.gz").write_text("far")
     (cohort / "linked.nii.gz").symlink_to(tmp_path / "far.nii.gz")
-    rows = ["participant_id\tage\timage\tmask", "sub-s0\t50\ts0.nii.gz\ts0_mask.nii.gz",
-            "sub-01\t50\tsub-01/anat/image.nii.gz\tn/a", "sub-l\tnothing\tlinked.nii.gz\tn/a"]  # fmt: skip
+    rows = [
+        "participant_id\tage\timage\tmask",
+        "sub-s0\t50\ts0.nii.gz\ts0_mask.nii.gz",
+        "sub-01\t50\tsub-01/anat/image.nii.gz\tn/a",
+        "sub-l\tnothing\tlinked.nii.gz\tn/a",
+    ]
     (cohort / "participants.tsv").write_text("\n".join(rows) + "\n")
     (cohort / "participants.json").write_text('{"age": {"Units": "years"}}')
     (cohort / "truth.nii.gz").write_text("truth")
@@ -73,8 +84,11 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def reads_of(command: str) -> list[str]:
     """The names of a command's values that may be paths and are read. A new one needs a line in `READ`."""
-    paths = [str(one.name) for one in parameters(command)
-             if isinstance(one.type, click.Path) or one.name in ("options", "grid")]  # fmt: skip
+    paths = [
+        str(one.name)
+        for one in parameters(command)
+        if isinstance(one.type, click.Path) or one.name in ("options", "grid")
+    ]
     return [name for name in paths if name not in WRITTEN[command] and (command, name) != ("verify", "out")]
 
 
@@ -109,16 +123,24 @@ def placed(tree: Path, read: Path, how: str) -> Path:
     if "link" in how and not (how == "hard link" and read.is_dir()):
         (os.link if how == "hard link" else os.symlink)(read, link)
     return {
-        "equal": read, "inside": read / "deep" / "out", "holds": read.parent, "link": link, "inside a link": link / "x",
-        "hard link": link, "dots": tree / "extra" / ".." / read.relative_to(tree),
-    }[how]  # fmt: skip
+        "equal": read,
+        "inside": read / "deep" / "out",
+        "holds": read.parent,
+        "link": link,
+        "inside a link": link / "x",
+        "hard link": link,
+        "dots": tree / "extra" / ".." / read.relative_to(tree),
+    }[how]
 
 
 CASES = [
     (command, written, read, how)
-    for command in COMMANDS for written in WRITTEN[command] for read in reads_of(command) for how in HOW
+    for command in COMMANDS
+    for written in WRITTEN[command]
+    for read in reads_of(command)
+    for how in HOW
     if not (how == "hard link" and "." not in READ[read])
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("command", "written", "read", "how"), CASES, ids=lambda word: str(word))
@@ -135,16 +157,24 @@ def test_an_output_is_never_in_what_is_read(
     assert hashes(tree) == before and not (tree / "safe").exists()
 
 
-INSIDE = ["participants.tsv", "participants.json", "s0.nii.gz", "s0_mask.nii.gz", "truth.nii.gz", "linked.nii.gz",
-          "sub-01/anat/image.nii.gz", "../../far.nii.gz", "new.tsv", "sub-01/new.tsv"]  # fmt: skip
+INSIDE = [
+    "participants.tsv",
+    "participants.json",
+    "s0.nii.gz",
+    "s0_mask.nii.gz",
+    "truth.nii.gz",
+    "linked.nii.gz",
+    "sub-01/anat/image.nii.gz",
+    "../../far.nii.gz",
+    "new.tsv",
+    "sub-01/new.tsv",
+]
 
 
 @pytest.mark.parametrize("as_table", [False, True], ids=["folder", "table"])
 @pytest.mark.parametrize("file", INSIDE)
 @pytest.mark.parametrize("command", ["predict", "check", "explain", "aggregate"])
-def test_nothing_that_a_cohort_names_is_replaced(
-    command: str, file: str, as_table: bool, tree: Path, run: Run
-) -> None:
+def test_nothing_that_a_cohort_names_is_replaced(command: str, file: str, as_table: bool, tree: Path, run: Run) -> None:
     cohort = tree / READ["cohort"]
     before = hashes(tree)
     given = {**values(tree, command), "cohort": cohort / "participants.tsv" if as_table else cohort}
@@ -160,9 +190,12 @@ def test_nothing_that_a_cohort_names_is_replaced(
 
 @pytest.mark.parametrize(
     ("out", "of"),
-    [("models/model/model.tsv", "model.json"), ("cohorts/cohort/participants.txt", "participants.json"),
-     ("elsewhere/x.json", "x.json")],
-)  # fmt: skip
+    [
+        ("models/model/model.tsv", "model.json"),
+        ("cohorts/cohort/participants.txt", "participants.json"),
+        ("elsewhere/x.json", "x.json"),
+    ],
+)
 def test_the_record_beside_a_table_replaces_nothing(out: str, of: str, tree: Path, run: Run) -> None:
     before = hashes(tree)
     given = {**values(tree, "predict"), "cohort": tree / READ["cohort"] / "participants.tsv", "out": tree / out}
@@ -224,7 +257,7 @@ RIGHT: list[tuple[str, dict[str, str]]] = [
     ("benchmark", {"cohort": "cohorts/cohort", "fitted": "fits/fit", "maps": "mapped/maps", "out": "bench"}),
     ("train", {"cohort": "cohorts/cohort/participants.tsv", "out": "cohorts/cohort/model"}),
     ("verify", {"out": "mapped/maps", "config": "mapped/maps/config.toml"}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("command", "given"), RIGHT)
@@ -302,8 +335,10 @@ def calls(tree: Path, out: Path) -> Iterator[Callable[[], Any]]:
 
 
 def test_the_python_api_is_as_safe(tree: Path) -> None:
-    parents = [READ[name] for name in ("cohort", "weights", "predictor", "predictor", "predictor", "predictor", "maps",
-                                       "predictor")]  # fmt: skip
+    parents = [
+        READ[name]
+        for name in ("cohort", "weights", "predictor", "predictor", "predictor", "predictor", "maps", "predictor")
+    ]
     before = hashes(tree)
     for number, place in enumerate(parents):
         for out in (tree / place, (tree / place).parent):

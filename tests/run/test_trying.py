@@ -135,8 +135,17 @@ REFUSED = {
 def test_adopt_refuses_what_its_trial_finds_unless_that_is_accepted(
     own: Path, tmp_path: Path, run: Callable[..., Any], name: str
 ) -> None:
-    words = ("adopt", f"tried_network:{name}", own / "Sound.pt", "--out", tmp_path / "model", "--voxel-size", 4,
-             "--shape", "10x12x8")  # fmt: skip
+    words = (
+        "adopt",
+        f"tried_network:{name}",
+        own / "Sound.pt",
+        "--out",
+        tmp_path / "model",
+        "--voxel-size",
+        4,
+        "--shape",
+        "10x12x8",
+    )
     code, _, said = run(*words)
     assert (code, said.count("\n")) == (3, 1) and REFUSED[name] in said
     assert f"`--accept {name.lower()}`" in said and not (tmp_path / "model").exists()
@@ -148,11 +157,14 @@ def test_adopt_refuses_what_its_trial_finds_unless_that_is_accepted(
     assert REFUSED[name] in sentence
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("Two", r"tried_network:Two wants 2 inputs \(x, sex\), and a predictor is given the volume alone"),
-    ("Channels", r"first convolution, 'conv', is a Conv3d of 2 input channels"),
-    ("Pair", r"gives 2 outputs .* -o column=N \(column 0 is output 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Two", r"tried_network:Two wants 2 inputs \(x, sex\), and a predictor is given the volume alone"),
+        ("Channels", r"first convolution, 'conv', is a Conv3d of 2 input channels"),
+        ("Pair", r"gives 2 outputs .* -o column=N \(column 0 is output 0"),
+    ],
+)
 def test_what_takes_or_gives_more_than_one_is_refused(own: Path, tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         adopted(own, tmp_path / "model", name)
@@ -241,8 +253,9 @@ class Plain(NetworkPredictor):
 
     def build(self, shape: tuple[int, int, int]) -> nn.Module:
         torch.manual_seed(1)
-        return nn.Sequential(nn.Conv3d(1, 4, 3, stride=2), self.middle(), nn.AdaptiveMaxPool3d(1), nn.Flatten(),
-                             nn.Linear(4, 1))  # fmt: skip
+        return nn.Sequential(
+            nn.Conv3d(1, 4, 3, stride=2), self.middle(), nn.AdaptiveMaxPool3d(1), nn.Flatten(), nn.Linear(4, 1)
+        )
 
     def middle(self) -> nn.Module:
         return nn.ReLU()
@@ -323,23 +336,45 @@ def regressor(mae: float, interval: list[float] | None, mean: float | None) -> d
 
 
 def classifier(accuracy: float, interval: list[float], majority: float | None) -> dict[str, Any]:
-    return {"n": 20, "accuracy": accuracy, "accuracy_interval": interval, "majority_accuracy": majority,
-            "majority_class": None if majority is None else "old"}  # fmt: skip
+    return {
+        "n": 20,
+        "accuracy": accuracy,
+        "accuracy_interval": interval,
+        "majority_accuracy": majority,
+        "majority_class": None if majority is None else "old",
+    }
 
 
-@pytest.mark.parametrize(("figures", "said"), [
-    (regressor(5.0, [4.0, 6.0], 9.0), None),
-    (regressor(5.0, [4.0, 9.5], 9.0), "may be no better than predicting the mean: mean absolute error 5.00 years (95"),
-    (regressor(9.5, [8.0, 11.0], 9.0), "is no better than predicting the mean: mean absolute error 9.50 years (95 %"),
-    (regressor(5.0, None, 9.0), "may be no better than predicting the mean: mean absolute error 5.00 years against"),
-    (regressor(5.0, [4.0, 6.0], None), None),
-    (classifier(0.9, [0.7, 0.97], 0.6), None),
-    (classifier(0.7, [0.5, 0.85], 0.6), "may be no better than predicting the majority class 'old': accuracy 0.700"),
-    (classifier(0.6, [0.4, 0.78], 0.6), "is no better than predicting the majority class 'old': accuracy 0.600"),
-    (classifier(0.6, [0.4, 0.78], None), None),
-    ({"n": 3}, None), ({"mae": "x", "mean_predictor_mae": 1}, None), ({"mae": True, "mean_predictor_mae": 1}, None),
-    ({"mae": 1, "mean_predictor_mae": 10**400}, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        (regressor(5.0, [4.0, 6.0], 9.0), None),
+        (
+            regressor(5.0, [4.0, 9.5], 9.0),
+            "may be no better than predicting the mean: mean absolute error 5.00 years (95",
+        ),
+        (
+            regressor(9.5, [8.0, 11.0], 9.0),
+            "is no better than predicting the mean: mean absolute error 9.50 years (95 %",
+        ),
+        (
+            regressor(5.0, None, 9.0),
+            "may be no better than predicting the mean: mean absolute error 5.00 years against",
+        ),
+        (regressor(5.0, [4.0, 6.0], None), None),
+        (classifier(0.9, [0.7, 0.97], 0.6), None),
+        (
+            classifier(0.7, [0.5, 0.85], 0.6),
+            "may be no better than predicting the majority class 'old': accuracy 0.700",
+        ),
+        (classifier(0.6, [0.4, 0.78], 0.6), "is no better than predicting the majority class 'old': accuracy 0.600"),
+        (classifier(0.6, [0.4, 0.78], None), None),
+        ({"n": 3}, None),
+        ({"mae": "x", "mean_predictor_mae": 1}, None),
+        ({"mae": True, "mean_predictor_mae": 1}, None),
+        ({"mae": 1, "mean_predictor_mae": 10**400}, None),
+    ],
+)
 def test_a_predictor_that_may_have_learned_nothing_is_a_doubt(figures: dict[str, Any], said: str | None) -> None:
     found = no_better(figures, "years")
     assert (found is None) if said is None else (found is not None and said in found)
@@ -375,9 +410,17 @@ def test_no_better_than_the_mean_is_said_by_every_step(
         assert doubt in json.loads(Path(str(path).replace(".nii.gz", ".json")).read_text())["warnings"]
     assert aggregate(tmp_path / "maps", tmp_path / "population")["warnings"][0] == doubt
     found = benchmark(
-        cohort, tmp_path / "model", tmp_path / "bench", methods=["still"], measures=["complexity"], split=None,
-        floors=False, blur=0.0, device="cpu", processes=1,
-    )  # fmt: skip
+        cohort,
+        tmp_path / "model",
+        tmp_path / "bench",
+        methods=["still"],
+        measures=["complexity"],
+        split=None,
+        floors=False,
+        blur=0.0,
+        device="cpu",
+        processes=1,
+    )
     assert found["warnings"][0] == doubt
     assert "no better than predicting the mean" in (tmp_path / "bench" / "index.html").read_text()
 

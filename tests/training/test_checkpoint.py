@@ -81,9 +81,14 @@ class Shy(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv3d(1, 3, 3), nn.BatchNorm3d(3), nn.ReLU(), nn.Dropout(0.3), nn.AdaptiveAvgPool3d(1), nn.Flatten(),
+            nn.Conv3d(1, 3, 3),
+            nn.BatchNorm3d(3),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.AdaptiveAvgPool3d(1),
+            nn.Flatten(),
             nn.Linear(3, 1),
-        )  # fmt: skip
+        )
 
     def forward(self, volumes: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = self.layers(volumes)
@@ -118,9 +123,16 @@ def test_a_training_that_is_cut_off_ends_as_one_that_was_not(
             torch.manual_seed(3)
             predictor = TorchModule().loaded(Shy(), Recipe(shape=SHAPE, voxel_size=4.0))
             return train_network(
-                predictor, Shy(), samples(11, 0), samples(4, 1), settings, scale=10.0, offset=40.0, seed=7,
+                predictor,
+                Shy(),
+                samples(11, 0),
+                samples(4, 1),
+                settings,
+                scale=10.0,
+                offset=40.0,
+                seed=7,
                 checkpoint=checkpoint,
-            )  # fmt: skip
+            )
 
     whole = trained(None)
     keep = Checkpoint.keep

@@ -55,10 +55,17 @@ class Ground:
             folder = self.out / "fitted" / name
             with contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
                 fit(
-                    self.cohort, self.predictor, folder, method=name, options=dict(options), seed=self.seed,
-                    device=self.device, target_class=self.target_class, images=self.images,
+                    self.cohort,
+                    self.predictor,
+                    folder,
+                    method=name,
+                    options=dict(options),
+                    seed=self.seed,
+                    device=self.device,
+                    target_class=self.target_class,
+                    images=self.images,
                     trust_factory=self.trust_factory,
-                )  # fmt: skip
+                )
         explainer = load_fitted(folder, model, method=name, trust_factory=allowed)
         seconds = explainer.record.get("training_seconds")
         measured = math.nan if seconds is None else float(seconds)

@@ -25,9 +25,12 @@ from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.run.identity import read_of_subject
 
 _NEEDED = {
-    "kind": str, "method": Maybe(str), "options": Maybe(dict), "predictor_sha256": Maybe(str),
+    "kind": str,
+    "method": Maybe(str),
+    "options": Maybe(dict),
+    "predictor_sha256": Maybe(str),
     "command": Maybe({"fitted": Maybe(Path)}),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -117,9 +120,14 @@ class Maps:
         return self.run.product(subject.id, f"space-network_desc-{label_of(contestant.method)}_importance.nii.gz")
 
     def _keep(
-        self, product: Path, map: Tensor, contestant: Contestant, subject: Subject, prepared: Prepared,
+        self,
+        product: Path,
+        map: Tensor,
+        contestant: Contestant,
+        subject: Subject,
+        prepared: Prepared,
         source: Mapping[str, Path | None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         sidecar_of(product).unlink(missing_ok=True)  # never an old sidecar beside a new map
         write_map(product, map.cpu(), affine=prepared.affine)
         record = {

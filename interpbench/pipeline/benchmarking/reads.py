@@ -33,9 +33,12 @@ from interpbench.run.identity import (
 
 
 def read_methods(
-    ground: Ground, names: Sequence[str], waiting: Sequence[str], options: Mapping[str, Mapping[str, Any]],
+    ground: Ground,
+    names: Sequence[str],
+    waiting: Sequence[str],
+    options: Mapping[str, Mapping[str, Any]],
     people: Cohort,
-) -> Read:  # fmt: skip
+) -> Read:
     """Every method: its component, and of one that learns what was fitted, or the cohort that it is to learn from.
 
     Args:

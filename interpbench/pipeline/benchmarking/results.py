@@ -45,10 +45,20 @@ def write_results(
     methods = [{**one.describe(), "note": _note(one, found)} for one in contestants]
     known = {one["name"] for one in methods}
     methods += [
-        {"name": name, "method": name, "kind": "method", "blurred": False, "signed": False, "learned": False,
-         "options": {}, "training_seconds": 0.0, "note": why}
-        for name, why in found.excluded.items() if name not in known
-    ]  # fmt: skip
+        {
+            "name": name,
+            "method": name,
+            "kind": "method",
+            "blurred": False,
+            "signed": False,
+            "learned": False,
+            "options": {},
+            "training_seconds": 0.0,
+            "note": why,
+        }
+        for name, why in found.excluded.items()
+        if name not in known
+    ]
     measures = [describe_measure(name, measure, predictor.unit) for name, measure in declared(metrics)]
     write_json(folder / "measures.json", {"file": "measures.tsv", "measures": measures, "methods": methods})
     table = table_of(numbers, [one["name"] for one in methods])
@@ -86,8 +96,9 @@ def _doubts(found: Found) -> list[str]:
     number = len(found.subjects)
     flat = [
         f"{method}: the map is the same everywhere for {count} of {number} subjects; it says nothing about them."
-        for method, count in found.flat.items() if count
-    ]  # fmt: skip
+        for method, count in found.flat.items()
+        if count
+    ]
     return [*flat, *said_of_resampled(found)]
 
 

@@ -78,9 +78,12 @@ def make_maps(
     ahead, counts = Found(excluded=dict(excluded)), dict[str, int]()
     # What a process finds out, it keeps to itself: the loop below finds it out again, and tells.
     side_by_side(
-        subjects, lambda subject: _look(subject, lasting, maps, predictor, ahead, counts), processes, "making maps",
+        subjects,
+        lambda subject: _look(subject, lasting, maps, predictor, ahead, counts),
+        processes,
+        "making maps",
         silent=True,
-    )  # fmt: skip
+    )
     found, counts = Found(excluded=dict(excluded)), dict[str, int]()
     for subject in track(subjects, "making maps", unit="subject"):
         _look(subject, contestants, maps, predictor, found, counts, typical)
@@ -96,14 +99,20 @@ def said_of_resampled(found: Found) -> list[str]:
     return [
         f"{method}: {count} of {number} maps were made anew: those given were interpolated onto their images' grids, "
         "and the ones on the network's grid are gone."
-        for method, count in found.anew.items() if count
-    ]  # fmt: skip
+        for method, count in found.anew.items()
+        if count
+    ]
 
 
 def _look(
-    subject: Subject, contestants: Sequence[Contestant], maps: Maps, predictor: Predictor, found: Found,
-    counts: dict[str, int], typical: Typical | None = None,
-) -> None:  # fmt: skip
+    subject: Subject,
+    contestants: Sequence[Contestant],
+    maps: Maps,
+    predictor: Predictor,
+    found: Found,
+    counts: dict[str, int],
+    typical: Typical | None = None,
+) -> None:
     """See to one subject's maps, and add to `found` what they tell; `means` are sums of `counts` maps so far."""
     try:
         prepared = predictor.recipe.prepare(subject)
@@ -235,9 +244,12 @@ class Measuring:
         write_rows(product, self._measured(subject, found, again, unfinished))
         news = {
             "excluded": {method: why for method, why in found.excluded.items() if method not in known},
-            "missing": {method: why for (label, method), why in found.missing.items()
-                        if label == subject.id and (label, method) not in known},
-        }  # fmt: skip
+            "missing": {
+                method: why
+                for (label, method), why in found.missing.items()
+                if label == subject.id and (label, method) not in known
+            },
+        }
         self.run.mark_done(product, {"participant_id": f"sub-{subject.id}", **self._stamp(place), **read, **news})
         unfinished.remove()
 

@@ -71,8 +71,10 @@ def write_tables(folder: Path, rows: Iterable[Row]) -> tuple[list[Row], list[Row
     curves: list[Row] = []
     for row in rows:
         (numbers if row["step"] is None else curves).append(row)
-    named = [{name: row[name] or None if name == "note" else row[name] for name in COLUMNS if name != "step"}
-             for row in numbers]  # fmt: skip
+    named = [
+        {name: row[name] or None if name == "note" else row[name] for name in COLUMNS if name != "step"}
+        for row in numbers
+    ]
     write_tsv(folder / "measures.tsv", named, [name for name in COLUMNS if name != "step"])
     stepped = [{name: row[name] for name in COLUMNS if name != "note"} for row in curves]
     write_tsv(folder / "curves.tsv", stepped, [name for name in COLUMNS if name != "note"])

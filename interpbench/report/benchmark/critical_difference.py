@@ -105,9 +105,16 @@ def _draw_name(axes: Axes, ranks: Ranks, name: str, x: float, y: float, end: flo
     towards = -0.05 if end < x else 0.05
     side = "right" if end < x else "left"
     axes.text(
-        end + towards, y, _label(name, ranks), fontsize=9, ha=side, va="center", color=look.colour, style=look.slant,
+        end + towards,
+        y,
+        _label(name, ranks),
+        fontsize=9,
+        ha=side,
+        va="center",
+        color=look.colour,
+        style=look.slant,
         parse_math=False,
-    )  # fmt: skip
+    )
 
 
 def _label(name: str, ranks: Ranks) -> str:

@@ -106,9 +106,17 @@ def draw_curves(
         handles.append(Line2D([], [], color=PALE, linewidth=0.8))
     if handles:
         box = canvas.legend(
-            handles, words, loc="upper left", ncols=across, frameon=False, fontsize=8, handlelength=3, columnspacing=1,
-            bbox_to_anchor=(0, 1), borderaxespad=0.2,
-        )  # fmt: skip
+            handles,
+            words,
+            loc="upper left",
+            ncols=across,
+            frameon=False,
+            fontsize=8,
+            handlelength=3,
+            columnspacing=1,
+            bbox_to_anchor=(0, 1),
+            borderaxespad=0.2,
+        )
         box.set_in_layout(False)
         for text in box.get_texts():
             text.set_parse_math(False)
@@ -119,13 +127,18 @@ def _styles(coloured: Sequence[str], floors: Sequence[str]) -> dict[str, dict[st
     styles: dict[str, dict[str, Any]] = {}
     for index, name in enumerate(floors):
         styles[name] = {
-            "color": GREYS[index % 2], "linestyle": STROKES[(index + 1) % len(STROKES)], "linewidth": 1.2, "zorder": 2
-        }  # fmt: skip
+            "color": GREYS[index % 2],
+            "linestyle": STROKES[(index + 1) % len(STROKES)],
+            "linewidth": 1.2,
+            "zorder": 2,
+        }
     for index, name in enumerate(coloured):
         styles[name] = {
-            "color": COLOURS[index], "linestyle": STROKES[index % len(STROKES)], "linewidth": 1.6,
+            "color": COLOURS[index],
+            "linestyle": STROKES[index % len(STROKES)],
+            "linewidth": 1.6,
             "zorder": 4 + MOST - index,
-        }  # fmt: skip
+        }
     return styles
 
 

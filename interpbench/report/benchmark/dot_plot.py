@@ -56,9 +56,16 @@ def draw_dots(dots: Sequence[Dot], *, title: str, axis: str, note: str = "", cha
     if chance is not None and math.isfinite(chance):
         axes.axvline(chance, color=INK, linewidth=1, linestyle=(0, (4, 2)), zorder=1)
         axes.annotate(
-            "chance", (chance, 1), (2, 1), xycoords=("data", "axes fraction"), textcoords="offset points",
-            fontsize=8, color=INK, va="bottom", ha="center",
-        )  # fmt: skip
+            "chance",
+            (chance, 1),
+            (2, 1),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
+            va="bottom",
+            ha="center",
+        )
     if wide(shown, chance):
         axes.set_xscale("log")
         axis = f"{axis}, logarithmic"

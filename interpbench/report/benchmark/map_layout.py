@@ -62,6 +62,12 @@ class Words:
 
     def write(self, text: str, x: float, y: float, size: float, colour: str = INK, side: str = "left") -> None:
         self.canvas.text(
-            x / self.layout.width, 1 - y / self.layout.height, text, color=colour, fontsize=size, ha=side, va="center",
+            x / self.layout.width,
+            1 - y / self.layout.height,
+            text,
+            color=colour,
+            fontsize=size,
+            ha=side,
+            va="center",
             parse_math=False,
-        )  # fmt: skip
+        )

@@ -93,8 +93,9 @@ def write_benchmark_page(
         warnings=summary.get("warnings") or [],
         about=_about(summary),
         figures=predictor_figures(summary.get("predictor") or {}, str(summary.get("unit", ""))),
-        methods=[(name, *kind_of(one), one, in_words(one.get("options") or {})) for name, one in
-                 methods_of(summary).items()],
+        methods=[
+            (name, *kind_of(one), one, in_words(one.get("options") or {})) for name, one in methods_of(summary).items()
+        ],
         columns=[column_of(summary, one) for one in columns],
         rows=method_rows(summary, columns, places, len(counted)),
         sorted_by=sort_by,
@@ -114,7 +115,7 @@ def write_benchmark_page(
         commands=commands,
         versions=versions or {},
         settings=[(name, in_words(value)) for name, value in _settings(summary) if value is not None],
-    )  # fmt: skip
+    )
 
 
 def _look(method: Record) -> Look:
@@ -152,24 +153,38 @@ def _plots(summary: Record, measure: Record, looks: Mapping[str, Look]) -> tuple
     result = summary["results"][measure["name"]]
     known = {name: number(one.get("mean")) for name, one in result["methods"].items()}
     dots = [
-        Dot(place.name, value, pair(result["methods"][place.name].get("interval")), looks[place.name],
-            bool(mark_of(result, place.name)))
-        for place in places_by(summary, measure["name"]) if (value := known.get(place.name)) is not None
-    ]  # fmt: skip
+        Dot(
+            place.name,
+            value,
+            pair(result["methods"][place.name].get("interval")),
+            looks[place.name],
+            bool(mark_of(result, place.name)),
+        )
+        for place in places_by(summary, measure["name"])
+        if (value := known.get(place.name)) is not None
+    ]
     column = column_of(summary, measure)
     lines = "lines: 95 % intervals" if any(dot.interval for dot in dots) else "too few subjects for intervals"
     dotted = dot_plot_png(
-        dots, title=column.name, axis=f"{column.name} ({column.unit})", note=f"{column.better}; {lines}",
+        dots,
+        title=column.name,
+        axis=f"{column.name} ({column.unit})",
+        note=f"{column.better}; {lines}",
         chance=number(measure.get("chance")),
-    )  # fmt: skip
+    )
     ranks = {name: number(one.get("mean_rank")) for name, one in result["methods"].items()}
     ranked = {name: rank for name, rank in ranks.items() if rank is not None}
     if len(ranked) < 2:
         return inlined(dotted), ""
-    ranks_drawn = critical_difference_png(Ranks(
-        f"{measure['name']}: mean ranks over subjects", ranked, result.get("groups") or (), looks,
-        column.note or "1 is best; a bar joins methods that are not told apart, its dots mark who belongs to it",
-    ))  # fmt: skip
+    ranks_drawn = critical_difference_png(
+        Ranks(
+            f"{measure['name']}: mean ranks over subjects",
+            ranked,
+            result.get("groups") or (),
+            looks,
+            column.note or "1 is best; a bar joins methods that are not told apart, its dots mark who belongs to it",
+        )
+    )
     return inlined(dotted), inlined(ranks_drawn)
 
 

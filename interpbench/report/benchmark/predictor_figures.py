@@ -23,8 +23,15 @@ def predictor_figures(predictor: Mapping[str, Any], unit: str) -> list[Figure]:
         if not isinstance(record, Mapping) or number(record.get("mae")) is None:
             continue
         n = record.get("n")
-        found.append(Figure(f"Predictor: mean absolute error{f', {place} split' if place else ''}",
-                            number(record["mae"]), unit, n, pair(record.get("mae_interval"))))  # fmt: skip
+        found.append(
+            Figure(
+                f"Predictor: mean absolute error{f', {place} split' if place else ''}",
+                number(record["mae"]),
+                unit,
+                n,
+                pair(record.get("mae_interval")),
+            )
+        )
         for name, label, of in EVALUATED:
             if number(record.get(name)) is not None:
                 bounds = pair(record.get(name.replace("_mae", "_interval")))

@@ -201,16 +201,24 @@ def detail_of(summary: Record, measure: Record) -> Detail:
         if number(figures.get("mean")) is None:
             continue
         versus = _versus(against.get(place.name), place.name, write_difference)
-        rows.append(DetailRow(
-            place.name, *kind_of(methods[place.name]), cell_of(result, place.name), str(figures.get("n", NONE)),
-            write(number(figures.get("median"))), _fixed(number(figures.get("mean_rank")), 1), *versus,
-        ))  # fmt: skip
+        rows.append(
+            DetailRow(
+                place.name,
+                *kind_of(methods[place.name]),
+                cell_of(result, place.name),
+                str(figures.get("n", NONE)),
+                write(number(figures.get("median"))),
+                _fixed(number(figures.get("mean_rank")), 1),
+                *versus,
+            )
+        )
     there = {row.name for row in rows}
     left_out = result.get("left_out") or {}
     absent = [
         (name, str(left_out.get(name) or method["note"] or "no value"))
-        for name, method in methods.items() if name not in there
-    ]  # fmt: skip
+        for name, method in methods.items()
+        if name not in there
+    ]
     return Detail(column_of(summary, measure), friedman_in_words(result.get("friedman")), reference, rows, absent)
 
 

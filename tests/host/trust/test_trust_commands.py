@@ -62,9 +62,7 @@ CHANGES: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_after_a_change_of_a_record_it_is_asked_about_again(
-    change: str, given: Run, run: Run, somebody: Any
-) -> None:
+def test_after_a_change_of_a_record_it_is_asked_about_again(change: str, given: Run, run: Run, somebody: Any) -> None:
     assert run("trust", somebody.folder, "--yes")[0] == 0
     record = somebody.folder / "model.json"
     before = record.read_text()
@@ -80,9 +78,7 @@ def test_a_copy_of_a_trusted_folder_is_trusted(run: Run, somebody: Any) -> None:
     load_predictor(shutil.copytree(somebody.folder, somebody.home / "copy"))
 
 
-def test_who_adopts_trusts_and_python_may_allow_by_name(
-    somebody: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_adopts_trusts_and_python_may_allow_by_name(somebody: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="asks to import"):
         load_predictor(somebody.folder)
     load_predictor(somebody.folder, trust_factory="somebodys_network:make")
@@ -93,11 +89,23 @@ def test_who_adopts_trusts_and_python_may_allow_by_name(
     assert [oct(path.stat().st_mode & 0o777) for path in (kept[0].parent, *kept)] == ["0o700", "0o600"]
 
 
-def test_a_network_of_ones_own_that_is_trained_here_is_trusted(
-    toy_cohort: Path, somebody: Any, run: Run
-) -> None:
+def test_a_network_of_ones_own_that_is_trained_here_is_trusted(toy_cohort: Path, somebody: Any, run: Run) -> None:
     trained = somebody.home / "trained"
-    code, _, told = run("train", toy_cohort, "--predictor", "torch", "-o", "factory=somebodys_network:make", "--epochs",
-                        "1", "--shape", "10x12x8", "--device", "cpu", "--out", trained)  # fmt: skip
+    code, _, told = run(
+        "train",
+        toy_cohort,
+        "--predictor",
+        "torch",
+        "-o",
+        "factory=somebodys_network:make",
+        "--epochs",
+        "1",
+        "--shape",
+        "10x12x8",
+        "--device",
+        "cpu",
+        "--out",
+        trained,
+    )
     assert code == 0, told
     predict(toy_cohort, trained, somebody.home / "p.tsv", device="cpu")

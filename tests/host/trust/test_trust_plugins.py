@@ -81,8 +81,21 @@ def test_what_a_fit_recorded_imports_nothing_either(
 ) -> None:
     toy_plugin.offer("explainer", "hooked", Hooked)
     fitted, maps = somebody.home / "fitted", somebody.home / "maps"
-    words = ["explain", toy_cohort, "--predictor", toy_model, "--method", "hooked", "--device", "cpu",
-             "--participant-label", "07", "--fitted", fitted, "--out"]  # fmt: skip
+    words = [
+        "explain",
+        toy_cohort,
+        "--predictor",
+        toy_model,
+        "--method",
+        "hooked",
+        "--device",
+        "cpu",
+        "--participant-label",
+        "07",
+        "--fitted",
+        fitted,
+        "--out",
+    ]
     fit(toy_cohort, toy_model, fitted, method="hooked", options={"hook": "somebodys_network:make"}, device="cpu")
     code, _, told = run(*words, maps)
     assert code == 0, f"who fitted it named it: {told}"
@@ -108,8 +121,25 @@ def test_a_benchmark_imports_nothing_that_maps_and_fits_record(
     explain(toy_cohort, toy_model, maps, fitted=fitted, participants=["07"], **asked)
     monkeypatch.setenv("INTERPBENCH_CONFIG", str(somebody.home / "of-another-user"))
     somebody.forget()
-    bench = ["benchmark", toy_cohort, "--predictor", toy_model, "--methods", "hooked", "--no-floors", "--device", "cpu",
-             "--maps", maps, "--fitted", fitted, "--measures", "complexity", "--participant-label", "07"]  # fmt: skip
+    bench = [
+        "benchmark",
+        toy_cohort,
+        "--predictor",
+        toy_model,
+        "--methods",
+        "hooked",
+        "--no-floors",
+        "--device",
+        "cpu",
+        "--maps",
+        maps,
+        "--fitted",
+        fitted,
+        "--measures",
+        "complexity",
+        "--participant-label",
+        "07",
+    ]
     _, _, told = run(*bench, "--out", somebody.home / "bench")
     assert "manifest.json asks to import `somebodys_network:make`" in told
     assert somebody.markers() == []

@@ -90,8 +90,9 @@ def test_where_trust_cannot_be_kept_adopt_goes_on_and_says_what_to_do(
     monkeypatch.setenv("INTERPBENCH_CONFIG", folder)
     shutil.rmtree(somebody.folder)
     recipe = ["--shape", "10x12x8", "--voxel-size", "4"]
-    code, _, told = run("adopt", "somebodys_network:make", somebody.home / "w.safetensors", *recipe, "--out",
-                        somebody.folder)  # fmt: skip
+    code, _, told = run(
+        "adopt", "somebodys_network:make", somebody.home / "w.safetensors", *recipe, "--out", somebody.folder
+    )
     assert code == 0 and said in told and f"interpbench trust {somebody.folder}" in told
     somebody.forget()
     code, _, told = run("trust", somebody.folder, "--yes")

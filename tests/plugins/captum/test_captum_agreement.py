@@ -143,7 +143,7 @@ CASES: list[tuple[str, dict[str, object], Direct]] = [
     ("guidedgradcam", {}, guided_gradcam("layer4")),
     ("captumocclusion", {"stride": 8}, occlusion((8, 8, 8), (8, 8, 8), 8)),
     ("captumocclusion", {"box": (8, 9, 10), "stride": (8, 9, 5), "batch_size": 1}, occlusion((8, 9, 10), (8, 9, 5), 1)),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")

@@ -92,9 +92,15 @@ def test_of_a_resnet_the_last_stage_with_some_resolution_is_taken(shape: tuple[i
 
 def test_of_a_plain_stack_the_rectifier_before_the_last_pooling_is_taken() -> None:
     network = nn.Sequential(
-        nn.Conv3d(1, 2, 3, padding=1), nn.ReLU(), nn.MaxPool3d(2), nn.Conv3d(2, 2, 3, padding=1), nn.ReLU(),
-        nn.MaxPool3d(2), nn.Flatten(), nn.Linear(2 * 3 * 3 * 2, 1),
-    )  # fmt: skip
+        nn.Conv3d(1, 2, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool3d(2),
+        nn.Conv3d(2, 2, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool3d(2),
+        nn.Flatten(),
+        nn.Linear(2 * 3 * 3 * 2, 1),
+    )
     assert layer_of(network, SHAPE) == "4"
 
 

@@ -118,8 +118,20 @@ class Hybrid(Patches):
         self.embed = nn.Sequential(nn.Conv3d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 8, 2, stride=2))
 
 
-REFUSED = [Patches, Einsum, Transposed, Fused, WithoutSoftmax, Linear, Module, ModuleWithWeights, Encoder, Mixer,
-           Windows, Hybrid]  # fmt: skip
+REFUSED = [
+    Patches,
+    Einsum,
+    Transposed,
+    Fused,
+    WithoutSoftmax,
+    Linear,
+    Module,
+    ModuleWithWeights,
+    Encoder,
+    Mixer,
+    Windows,
+    Hybrid,
+]
 
 
 class Pooled(Patches):

@@ -117,9 +117,18 @@ class TestCost(MetricContract):
 
 
 CLASSES = (
-    Localisation, Deletion, RegionDeletion, NoiseTolerance, Infidelity, Sensitivity, Repeatability, Randomisation,
-    Complexity, Completeness, Cost,
-)  # fmt: skip
+    Localisation,
+    Deletion,
+    RegionDeletion,
+    NoiseTolerance,
+    Infidelity,
+    Sensitivity,
+    Repeatability,
+    Randomisation,
+    Complexity,
+    Completeness,
+    Cost,
+)
 
 
 def test_every_built_in_metric_is_checked_here() -> None:

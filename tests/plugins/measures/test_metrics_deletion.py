@@ -28,10 +28,19 @@ def toy_case(map: torch.Tensor, **changes: Any) -> Case:
     with torch.no_grad():
         prediction = float(predictor.predict(volume[None])[0])
     values: dict[str, Any] = {
-        "subject": "01", "method": "toy", "predictor": predictor, "brain": BRAIN, "map": map, "signed": False,
-        "learned": False, "prediction": prediction, "target": prediction + 2.0, "seed": 5, "voxel_size": 4.0,
+        "subject": "01",
+        "method": "toy",
+        "predictor": predictor,
+        "brain": BRAIN,
+        "map": map,
+        "signed": False,
+        "learned": False,
+        "prediction": prediction,
+        "target": prediction + 2.0,
+        "seed": 5,
+        "voxel_size": 4.0,
         "mean_volume": toy_brains(9, SHAPE, 3).mean(dim=0),
-    }  # fmt: skip
+    }
     return Case(**(values | changes))
 
 
@@ -84,9 +93,9 @@ def test_the_perfect_map_of_a_linear_predictor_has_the_largest_gain_and_its_reve
 
 def test_random_maps_gain_nothing_on_average() -> None:
     predictor = linear_predictor(uphill())
-    gains = torch.tensor([
-        ZERO.measure(toy_case(random_map(seed), predictor=predictor))["srg_zero"] for seed in range(80)
-    ])  # fmt: skip
+    gains = torch.tensor(
+        [ZERO.measure(toy_case(random_map(seed), predictor=predictor))["srg_zero"] for seed in range(80)]
+    )
     assert abs(float(gains.mean())) < 3 * float(gains.std()) / math.sqrt(80)
 
 

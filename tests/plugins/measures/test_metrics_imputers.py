@@ -21,10 +21,20 @@ BRAIN = toy_brain(SHAPE)
 def toy_case(method: str = "one", **changes: Any) -> Case:
     volume = 2 + 3 * toy_brains(1, SHAPE)[0]
     values: dict[str, Any] = {
-        "subject": "01", "method": method, "predictor": linear_predictor(torch.ones(SHAPE)), "volume": volume,
-        "brain": BRAIN, "map": torch.rand(SHAPE), "signed": False, "learned": False, "prediction": 60.0,
-        "target": 60.0, "seed": 5, "voxel_size": 4.0, "mean_volume": torch.full((1, *SHAPE), 7.0),
-    }  # fmt: skip
+        "subject": "01",
+        "method": method,
+        "predictor": linear_predictor(torch.ones(SHAPE)),
+        "volume": volume,
+        "brain": BRAIN,
+        "map": torch.rand(SHAPE),
+        "signed": False,
+        "learned": False,
+        "prediction": 60.0,
+        "target": 60.0,
+        "seed": 5,
+        "voxel_size": 4.0,
+        "mean_volume": torch.full((1, *SHAPE), 7.0),
+    }
     return Case(**(values | changes))
 
 
@@ -98,13 +108,19 @@ def test_without_a_mean_image_the_imputer_mean_is_not_applicable() -> None:
 
 def test_imputers_are_read_from_the_command_line() -> None:
     assert parse_options(Deletion, ["imputers=zero,blur", "steps=0,10,50"]) == {
-        "imputers": ("zero", "blur"), "steps": (0.0, 10.0, 50.0),
-    }  # fmt: skip
+        "imputers": ("zero", "blur"),
+        "steps": (0.0, 10.0, 50.0),
+    }
 
 
-@pytest.mark.parametrize(("names", "words"), [
-    (("zero", "blurr"), "Did you mean 'blur'"), ((), "each once"), (("zero", "zero"), "each once"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("zero", "blurr"), "Did you mean 'blur'"),
+        ((), "each once"),
+        (("zero", "zero"), "each once"),
+    ],
+)
 def test_imputers_that_do_not_exist_or_come_twice_are_refused(names: tuple[str, ...], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         check_imputers(names, "Deletion")

@@ -34,9 +34,18 @@ def toy_case(map: torch.Tensor, **changes: Any) -> Case:
     with torch.no_grad():
         prediction = float(predictor.predict(volume[None])[0])
     values: dict[str, Any] = {
-        "subject": "01", "method": "toy", "predictor": predictor, "brain": BRAIN, "map": map, "signed": True,
-        "learned": False, "prediction": prediction, "target": math.nan, "seed": 5, "voxel_size": 4.0,
-    }  # fmt: skip
+        "subject": "01",
+        "method": "toy",
+        "predictor": predictor,
+        "brain": BRAIN,
+        "map": map,
+        "signed": True,
+        "learned": False,
+        "prediction": prediction,
+        "target": math.nan,
+        "seed": 5,
+        "voxel_size": 4.0,
+    }
     return Case(**(values | changes))
 
 

@@ -25,9 +25,18 @@ def toy_case(map: torch.Tensor, **changes: Any) -> Case:
     with torch.no_grad():
         prediction = float(predictor.predict(VOLUME[None])[0])
     values: dict[str, Any] = {
-        "subject": "01", "method": "toy", "predictor": predictor, "volume": VOLUME, "brain": BRAIN, "map": map,
-        "signed": False, "learned": False, "prediction": prediction, "target": prediction + 2.0, "seed": 5,
-    }  # fmt: skip
+        "subject": "01",
+        "method": "toy",
+        "predictor": predictor,
+        "volume": VOLUME,
+        "brain": BRAIN,
+        "map": map,
+        "signed": False,
+        "learned": False,
+        "prediction": prediction,
+        "target": prediction + 2.0,
+        "seed": 5,
+    }
     return Case(**(values | changes))
 
 
@@ -36,9 +45,12 @@ def random_map(seed: int) -> torch.Tensor:
 
 
 MAPS = {
-    "random": random_map(0), "skewed": random_map(0) ** 20, "block": (random_map(1) > 0.9).float(),
-    "levels": random_map(2).mul(5).round(), "one voxel": torch.zeros(SHAPE).index_fill_(1, torch.tensor([3]), 1.0),
-}  # fmt: skip
+    "random": random_map(0),
+    "skewed": random_map(0) ** 20,
+    "block": (random_map(1) > 0.9).float(),
+    "levels": random_map(2).mul(5).round(),
+    "one voxel": torch.zeros(SHAPE).index_fill_(1, torch.tensor([3]), 1.0),
+}
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -106,15 +118,17 @@ def test_what_is_returned_is_what_is_declared() -> None:
 
 def test_only_the_order_of_a_map_counts() -> None:
     map = random_map(3)
-    scaled = torch.where(BRAIN, -(1 + map) ** 5, torch.tensor(1e6))
+    scaled = torch.where(BRAIN, -((1 + map) ** 5), torch.tensor(1e6))
     assert NoiseTolerance().measure(toy_case(map)) == NoiseTolerance().measure(toy_case(scaled, signed=True))
 
 
 def test_figures_do_not_depend_on_the_batch_size_nor_on_who_was_measured_before() -> None:
     shared: dict[str, Any] = {}
     NoiseTolerance().measure(toy_case(random_map(7), shared=shared))
-    alone, after = (NoiseTolerance().measure(toy_case(random_map(1), **more))
-                    for more in ({"batch_size": 1}, {"batch_size": 7, "shared": shared}))  # fmt: skip
+    alone, after = (
+        NoiseTolerance().measure(toy_case(random_map(1), **more))
+        for more in ({"batch_size": 1}, {"batch_size": 7, "shared": shared})
+    )
     for name, value in alone.items():
         assert after[name] == pytest.approx(value, abs=1e-4)
 
@@ -135,9 +149,15 @@ def test_a_map_that_is_flat_in_the_brain_has_no_figures() -> None:
         NoiseTolerance().measure(toy_case((~BRAIN).float()))
 
 
-@pytest.mark.parametrize("options", [
-    {"energies": ()}, {"energies": (0.0, 1.0)}, {"energies": (0.2, 0.1)}, {"pairs": 0},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"energies": ()},
+        {"energies": (0.0, 1.0)},
+        {"energies": (0.2, 0.1)},
+        {"pairs": 0},
+    ],
+)
 def test_options_that_cannot_be_right_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="of NoiseTolerance must be"):
         NoiseTolerance(**options)

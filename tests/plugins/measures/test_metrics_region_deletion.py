@@ -33,10 +33,19 @@ def toy_case(map: torch.Tensor, **changes: Any) -> Case:
     with torch.no_grad():
         prediction = float(predictor.predict(volume[None])[0])
     values: dict[str, Any] = {
-        "subject": "01", "method": "toy", "predictor": predictor, "brain": BRAIN, "map": map, "signed": False,
-        "learned": False, "prediction": prediction, "target": prediction, "seed": 5, "voxel_size": 4.0,
+        "subject": "01",
+        "method": "toy",
+        "predictor": predictor,
+        "brain": BRAIN,
+        "map": map,
+        "signed": False,
+        "learned": False,
+        "prediction": prediction,
+        "target": prediction,
+        "seed": 5,
+        "voxel_size": 4.0,
         "regions": QUARTERS,
-    }  # fmt: skip
+    }
     return Case(**(values | changes))
 
 

@@ -90,9 +90,7 @@ def test_every_method_faces_the_same_perturbations() -> None:
 
     shared: dict = {}
     for method, known in (("one", shared), ("two", shared), ("alone", {})):
-        Sensitivity(samples=2).measure(
-            toy_case(predictor, torch.ones(SHAPE), method=method, again=again, shared=known)
-        )
+        Sensitivity(samples=2).measure(toy_case(predictor, torch.ones(SHAPE), method=method, again=again, shared=known))
     assert seen[0] is seen[2]  # the same tensor, not its equal: whoever makes the maps may keep them
     assert torch.equal(torch.stack(seen[:2]), torch.stack(seen[4:]))
     assert not torch.equal(seen[0], seen[1])

@@ -46,8 +46,10 @@ def test_structural_similarity_is_that_of_monai_where_its_window_lies_inside_the
     theirs, _ = compute_ssim_and_cs(
         torch.from_numpy(first)[None, None],
         torch.from_numpy(second)[None, None],
-        spatial_dims=3, kernel_size=[11] * 3, kernel_sigma=[1.5] * 3,
-    )  # fmt: skip
+        spatial_dims=3,
+        kernel_size=[11] * 3,
+        kernel_sigma=[1.5] * 3,
+    )
     middle = np.zeros(SHAPE, dtype=bool)
     middle[MARGIN, MARGIN, MARGIN] = True
     assert theirs.shape[2:] == first[MARGIN, MARGIN, MARGIN].shape

@@ -91,13 +91,16 @@ REGIONS = [region(0, 0.5), region(1, 0.002), toy_brain(SHAPE), ~toy_brain(SHAPE)
 @pytest.mark.parametrize(
     "places",
     [
-        CORNERS, VOXELS, SLABS, REGIONS,
+        CORNERS,
+        VOXELS,
+        SLABS,
+        REGIONS,
         [box((0, 12), (0, 14), (0, 10))],
         BoxGrid(SHAPE, (5, 4, 3), (5, 4, 3)).boxes,  # along no axis does the last one fit
         [*CORNERS, *REGIONS, *VOXELS],  # of all sizes, one after the other
     ],
     ids=["in the corners", "of one voxel", "from end to end", "regions", "the whole volume", "a grid", "mixed"],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("neck", [0, 1, 3, NECK])
 def test_wherever_it_lies_a_place_is_hidden_as_in_a_plain_pass(
     predictor: Predictor, program: Program, places: list[Place], neck: int

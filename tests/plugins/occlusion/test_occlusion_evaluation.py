@@ -155,9 +155,11 @@ def through_a_view(features: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("between", [by_value, through_numpy, through_a_view])
 def test_what_cannot_be_followed_takes_plain_passes_and_says_so_once(
-    between: Callable[[Tensor], Tensor], through_the_engine: list[int], caplog: pytest.LogCaptureFixture,
+    between: Callable[[Tensor], Tensor],
+    through_the_engine: list[int],
+    caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     predictor = predictor_of(between)
     effect = fresh().explain_with_extras(predictor, VOLUMES)[1]["effect"]
     (message,) = warnings_in(caplog)
@@ -176,9 +178,12 @@ def test_what_cannot_be_followed_takes_plain_passes_and_says_so_once(
 
 @pytest.mark.parametrize("wrong", [1.0, float("nan")])
 def test_an_engine_that_says_otherwise_is_not_used(
-    wrong: float, plain_map: Tensor, through_the_engine: list[int], caplog: pytest.LogCaptureFixture,
+    wrong: float,
+    plain_map: Tensor,
+    through_the_engine: list[int],
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     watched = Engine.predictions
 
     def otherwise(self: Engine, *given: object) -> tuple[float, Tensor]:
@@ -254,9 +259,12 @@ def test_a_network_is_read_once_for_many_subjects(
 
 @pytest.mark.parametrize("worth", [0, 1e18], ids=["engine", "plain passes"])
 def test_bfloat16_is_near_and_its_error_is_told(
-    worth: float, plain_map: Tensor, through_the_engine: list[int], caplog: pytest.LogCaptureFixture,
+    worth: float,
+    plain_map: Tensor,
+    through_the_engine: list[int],
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr("interpbench_occlusion.evaluation.WORTH_TRACING", worth)
     with caplog.at_level(logging.INFO, "interpbench"):
         effect = fresh(precision="bfloat16").explain_with_extras(predictor_of(), VOLUMES)[1]["effect"]

@@ -137,8 +137,14 @@ def test_a_convolution_and_a_norm_in_one_are_as_exact_as_both() -> None:
 def test_a_norm_of_a_part_is_as_exact_as_torchs(affine: bool, rectified: bool) -> None:
     layer, features = norm(6, affine=affine).eval(), torch.randn(2, 6, 7, 8, 9).contiguous(memory_format=CHANNELS_LAST)
     weight, bias = (layer.weight.detach(), layer.bias.detach()) if affine else (None, None)
-    made = BatchNorm(weight=weight, bias=bias, mean=layer.running_mean, variance=layer.running_var, eps=layer.eps,
-                     rectified=rectified)  # fmt: skip
+    made = BatchNorm(
+        weight=weight,
+        bias=bias,
+        mean=layer.running_mean,
+        variance=layer.running_var,
+        eps=layer.eps,
+        rectified=rectified,
+    )
     with torch.no_grad():
         theirs, exact = layer(features), layer.double()(features.double())
         if rectified:

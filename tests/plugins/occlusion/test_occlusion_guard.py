@@ -259,9 +259,14 @@ def test_the_error_of_bfloat16_is_a_share_of_the_range_and_warned_of_where_it_is
 
 def test_the_error_of_bfloat16_stands_in_the_sidecar(toy_cohort: Path, toy_model: Path, tmp_path: Path) -> None:
     paths = explain(
-        toy_cohort, toy_model, tmp_path / "maps", method="occlusion", device="cpu", participants=["00", "01"],
+        toy_cohort,
+        toy_model,
+        tmp_path / "maps",
+        method="occlusion",
+        device="cpu",
+        participants=["00", "01"],
         options={"precision": "bfloat16", "box": 6, "stride": 6},
-    )  # fmt: skip
+    )
     for path in paths:
         record = read_json(path.with_name(path.name.replace(".nii.gz", ".json")))
         share = record["measured"][ERROR]

@@ -121,26 +121,55 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "ResNet": (resnet, 38),
     "DenseNet": (densenet, 38),
     "max pooling to the end": (
-        lambda: chain(conv(1, 4), nn.MaxPool3d(3, 2, ceil_mode=True), conv(4, 4),
-                      nn.MaxPool3d((2, 3, 2), padding=(1, 1, 0), ceil_mode=True), conv(4, 4)), 5),
+        lambda: chain(
+            conv(1, 4),
+            nn.MaxPool3d(3, 2, ceil_mode=True),
+            conv(4, 4),
+            nn.MaxPool3d((2, 3, 2), padding=(1, 1, 0), ceil_mode=True),
+            conv(4, 4),
+        ),
+        5,
+    ),
     "max pooling with holes": (lambda: chain(conv(1, 4), nn.MaxPool3d(3, 2, 1, dilation=2), conv(4, 4)), 3),
     "pooling that leaves voxels out": (lambda: chain(conv(1, 4), nn.MaxPool3d(2, 3), conv(4, 4)), 3),
     "average pooling": (lambda: chain(conv(1, 4), nn.AvgPool3d(3, 2, 1), conv(4, 4)), 3),
     "average pooling that leaves the last voxels out": (
-        lambda: chain(conv(1, 4, 3, stride=(5, 1, 1)), nn.AvgPool3d(3, 3, 1), conv(4, 4)), 3),
+        lambda: chain(conv(1, 4, 3, stride=(5, 1, 1)), nn.AvgPool3d(3, 3, 1), conv(4, 4)),
+        3,
+    ),
     "average pooling of the volume alone": (
-        lambda: chain(conv(1, 4), nn.AvgPool3d(3, 2, 1, count_include_pad=False), conv(4, 4)), 1),
+        lambda: chain(conv(1, 4), nn.AvgPool3d(3, 2, 1, count_include_pad=False), conv(4, 4)),
+        1,
+    ),
     "average pooling to the end": (lambda: chain(conv(1, 4), nn.AvgPool3d(3, 2, ceil_mode=True), conv(4, 4)), 1),
     "dilated and grouped": (
         lambda: chain(conv(1, 4, dilation=2, padding=2), conv(4, 8, groups=4), conv(8, 8, groups=2, stride=(2, 1, 2))),
-        3),
+        3,
+    ),
     "windows of unequal edges": (
-        lambda: chain(conv(1, 4, (1, 3, 5), stride=(1, 2, 1), padding=(0, 0, 2)), nn.ReLU(),
-                      conv(4, 4, (3, 1, 2), padding=(2, 0, 1))), 3),
+        lambda: chain(
+            conv(1, 4, (1, 3, 5), stride=(1, 2, 1), padding=(0, 0, 2)),
+            nn.ReLU(),
+            conv(4, 4, (3, 1, 2), padding=(2, 0, 1)),
+        ),
+        3,
+    ),
     "strides longer than the window": (lambda: chain(conv(1, 4, 2, stride=3, padding=0), conv(4, 4)), 2),
     "activations": (
-        lambda: chain(conv(1, 4), nn.LeakyReLU(0.2), nn.ELU(), nn.PReLU(4), nn.GELU(), nn.SiLU(), nn.Hardswish(),
-                      nn.Softplus(), nn.Tanh(), conv(4, 4)), 10),
+        lambda: chain(
+            conv(1, 4),
+            nn.LeakyReLU(0.2),
+            nn.ELU(),
+            nn.PReLU(4),
+            nn.GELU(),
+            nn.SiLU(),
+            nn.Hardswish(),
+            nn.Softplus(),
+            nn.Tanh(),
+            conv(4, 4),
+        ),
+        10,
+    ),
     "constants by channel": (shifting, 5),
     "squeeze and excite": (lambda: Net(excited, first=conv(1, 4), gates=nn.Linear(4, 4), second=conv(4, 4)), 1),
     "a gate for each voxel": (lambda: Net(gated, first=conv(1, 4), gate=conv(4, 1), second=conv(4, 4)), 5),
@@ -152,7 +181,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "padding in words": (lambda: chain(conv(1, 4), conv(4, 4, padding="same"), conv(4, 4)), 1),
     "instance norm": (lambda: chain(conv(1, 4), nn.InstanceNorm3d(4), conv(4, 4)), 1),
     "group norm": (lambda: chain(conv(1, 4), nn.GroupNorm(2, 4), nn.ReLU(), conv(4, 4)), 1),
-}  # fmt: skip
+}
 
 
 def predictor_of(make: Callable[[], nn.Module], dtype: torch.dtype) -> Predictor:
@@ -208,8 +237,9 @@ def test_a_classifiers_logit_is_followed_as_well(target: str, outputs: int, dtyp
     classes = ("a", "b", "c")[: max(2, outputs)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        module = nn.Sequential(conv(1, 4), nn.ReLU(), conv(4, 6), nn.AdaptiveAvgPool3d(1), nn.Flatten(),
-                               nn.Linear(6, outputs))  # fmt: skip
+        module = nn.Sequential(
+            conv(1, 4), nn.ReLU(), conv(4, 6), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(6, outputs)
+        )
     recipe, volume = Recipe(shape=SHAPE, voxel_size=4.0), toy_brains(1, SHAPE)[0].to(dtype)
     predictor = TorchModule().aimed_at("sex", classes, target).loaded(module.to(dtype), recipe)
     program = program_of(predictor, volume[None])

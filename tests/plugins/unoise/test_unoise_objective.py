@@ -24,9 +24,12 @@ def evaluate(
     **changes: object,
 ) -> torch.Tensor:
     settings = {
-        "noise": Noise(0.2, 1.2), "r": 0.5, "estimator": "paper",
-        "epsilon": standard_normal(volumes, torch.Generator().manual_seed(seed)), **changes,
-    }  # fmt: skip
+        "noise": Noise(0.2, 1.2),
+        "r": 0.5,
+        "estimator": "paper",
+        "epsilon": standard_normal(volumes, torch.Generator().manual_seed(seed)),
+        **changes,
+    }
     return objective(predictor, volumes, targets, logits, torch.ones_like(volumes), **settings)[0]  # type: ignore[arg-type]
 
 
@@ -97,9 +100,16 @@ def test_voxels_that_are_not_penalised_get_no_noise_and_no_gradient(setting: tup
     where = torch.ones_like(volumes)
     where[..., 0] = 0
     scalar, _, _ = objective(
-        predictor, volumes, targets, logits, where, noise=Noise(0.0, 1.0), r=0.5, estimator="paper",
+        predictor,
+        volumes,
+        targets,
+        logits,
+        where,
+        noise=Noise(0.0, 1.0),
+        r=0.5,
+        estimator="paper",
         epsilon=torch.randn(volumes.shape),
-    )  # fmt: skip
+    )
     assert not gradient(scalar, logits)[..., 0].any()
 
 

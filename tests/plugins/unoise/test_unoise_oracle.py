@@ -38,10 +38,17 @@ def free_mask(noise: Noise, weights: torch.Tensor, r: float, estimator: str, ste
         # subjects far apart: the recalibration's slope is then that of the noiseless prediction, 1
         volumes = 30 * torch.randn((batch, 1, *SHAPE), generator=generator)
         surrogate, predictions, _ = objective(
-            predictor, volumes, predictor.predict(volumes), logits.expand(batch, -1, -1, -1, -1),
-            torch.ones_like(volumes), noise=noise, r=r, epsilon=standard_normal(volumes, generator),
-            estimator=estimator, slope=recalibration.slope,
-        )  # fmt: skip
+            predictor,
+            volumes,
+            predictor.predict(volumes),
+            logits.expand(batch, -1, -1, -1, -1),
+            torch.ones_like(volumes),
+            noise=noise,
+            r=r,
+            epsilon=standard_normal(volumes, generator),
+            estimator=estimator,
+            slope=recalibration.slope,
+        )
         recalibration.update(predictions, predictor.predict(volumes))
         optimiser.zero_grad()
         surrogate.backward()
@@ -113,9 +120,17 @@ def test_the_u_net_ranks_voxels_as_the_closed_form_on_held_out_inputs(v_min: flo
         for number, volume in enumerate(volumes)
     ]
     explainer = UNoise(
-        v_min=v_min, v_max=v_min + 1, r=r, blocks=2, channels=16, epochs=60, pretrain_epochs=2, patience=0,
-        learning_rate=1e-2, batch_size=8,
-    )  # fmt: skip
+        v_min=v_min,
+        v_max=v_min + 1,
+        r=r,
+        blocks=2,
+        channels=16,
+        epochs=60,
+        pretrain_epochs=2,
+        patience=0,
+        learning_rate=1e-2,
+        batch_size=8,
+    )
     fitted = explainer.fit(predictor, samples[:56], samples[56:64])
     maps = fitted.explain(predictor, torch.stack(volumes[64:])[:, None])
     expected = 1 - closed_form_mask(weights[brain], Noise(v_min, v_min + 1), r)

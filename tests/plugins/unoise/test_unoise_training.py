@@ -99,9 +99,7 @@ def test_without_a_reward_for_noise_the_mask_goes_to_0_and_with_an_endless_one_t
     assert mean_mask(everywhere, 1e9) > 0.95
 
 
-def test_importance_is_1_minus_b_inside_the_brain_and_0_outside(
-    predictor: ToyPredictor, samples: list[Sample]
-) -> None:
+def test_importance_is_1_minus_b_inside_the_brain_and_0_outside(predictor: ToyPredictor, samples: list[Sample]) -> None:
     fitted = SMALL.fit(predictor, samples[:32], samples[32:])
     volume, brain = samples[35].volume[None], samples[35].brain
     map = fitted.explain(predictor, volume)[0]
@@ -121,10 +119,14 @@ def test_early_stopping_keeps_the_best_epoch() -> None:
 
     samples = toy_samples(cube_predictor(SHAPE), 4)
     curve = train_by_epochs(
-        network, samples, dataclasses.replace(SMALL, patience=2)._schedule(6), what="test",
-        device=torch.device("cpu"), validate=validate,
+        network,
+        samples,
+        dataclasses.replace(SMALL, patience=2)._schedule(6),
+        what="test",
+        device=torch.device("cpu"),
+        validate=validate,
         step=lambda batch, generator: network(batch.targets[:, None]).mean().backward(),
-    )  # fmt: skip
+    )
     assert len(curve) == 4 and torch.equal(network.weight, seen[1])
 
 
@@ -153,9 +155,13 @@ def test_a_predictor_that_reads_nothing_is_told(samples: list[Sample]) -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"v_min": 2.0, "v_max": 1.0}, "v_max must be above v_min"), ({"estimator": "papr"}, "must be one of"),
-     ({"r": 0.0}, "must be above 0"), ({"blocks": 9}, "at most 7")],
-)  # fmt: skip
+    [
+        ({"v_min": 2.0, "v_max": 1.0}, "v_max must be above v_min"),
+        ({"estimator": "papr"}, "must be one of"),
+        ({"r": 0.0}, "must be above 0"),
+        ({"blocks": 9}, "at most 7"),
+    ],
+)
 def test_options_that_cannot_be_are_refused(options: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         UNoise(**options)

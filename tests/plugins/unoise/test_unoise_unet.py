@@ -90,6 +90,7 @@ def test_output_and_gradients_are_those_of_the_plain_network(
 def test_checkpointing_gives_the_same_output_and_the_same_gradients(network: UNet, precision: str) -> None:
     found = []
     for checkpointing in (False, True):
+
         def logits(volumes: torch.Tensor, again: bool = checkpointing) -> torch.Tensor:
             return mask_logits(network, volumes, precision, checkpointing=again)
 

@@ -20,9 +20,22 @@ from interpbench_networks.torch_module import TorchModule
 MOST = 8_000  # numbers in a volume of features
 
 ACTIVATIONS: tuple[Callable[[], nn.Module], ...] = (
-    nn.ReLU, nn.ReLU, lambda: nn.ReLU(inplace=True), lambda: nn.LeakyReLU(0.1), nn.ELU, nn.GELU, nn.SiLU, nn.Tanh,
-    nn.Softplus, nn.Hardswish, nn.Mish, nn.ReLU6, nn.Softsign, lambda: nn.Softshrink(0.1), lambda: nn.Dropout3d(0.3),
-)  # fmt: skip
+    nn.ReLU,
+    nn.ReLU,
+    lambda: nn.ReLU(inplace=True),
+    lambda: nn.LeakyReLU(0.1),
+    nn.ELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Tanh,
+    nn.Softplus,
+    nn.Hardswish,
+    nn.Mish,
+    nn.ReLU6,
+    nn.Softsign,
+    lambda: nn.Softshrink(0.1),
+    lambda: nn.Dropout3d(0.3),
+)
 
 
 class Around(nn.Module):
@@ -109,10 +122,16 @@ class RandomNetwork(nn.Module):
             padding = tuple(self.random.choice((0, one // 2, one // 2, one)) for one in reach)
             groups = math.gcd(self.channels, self.random.choice((1, 1, 1, 2, 4)))
             layer = nn.Conv3d(
-                self.channels, groups * self.random.choice((1, 1, 2, 3, 4)), kernel, self._three(1, 1, 1, 2, 3),
-                self._three(0, 1, 2) if self._one_in(20) else padding, dilation, groups, self.random.random() < 0.7,
+                self.channels,
+                groups * self.random.choice((1, 1, 2, 3, 4)),
+                kernel,
+                self._three(1, 1, 1, 2, 3),
+                self._three(0, 1, 2) if self._one_in(20) else padding,
+                dilation,
+                groups,
+                self.random.random() < 0.7,
                 self.random.choice(("zeros",) * 8 + ("replicate", "reflect", "circular")),
-            )  # fmt: skip
+            )
             if self._fits(layer):
                 break
         layers: list[nn.Module] = [layer]
@@ -136,13 +155,15 @@ class RandomNetwork(nn.Module):
                 padding = (0, 0, 0)
             ceil = self._one_in(4)
             goal = tuple(self.random.randint(1, edge) for edge in self.edges)
-            layer: nn.Module = self.random.choice((
-                nn.MaxPool3d(kernel, stride, padding, self._three(1, 1, 1, 2), ceil_mode=ceil),
-                nn.MaxPool3d(kernel, padding=padding),
-                nn.AvgPool3d(kernel, stride, padding, ceil, count_include_pad=not self._one_in(3)),
-                nn.AdaptiveAvgPool3d(goal),
-                nn.AdaptiveMaxPool3d(goal),
-            ))  # fmt: skip
+            layer: nn.Module = self.random.choice(
+                (
+                    nn.MaxPool3d(kernel, stride, padding, self._three(1, 1, 1, 2), ceil_mode=ceil),
+                    nn.MaxPool3d(kernel, padding=padding),
+                    nn.AvgPool3d(kernel, stride, padding, ceil, count_include_pad=not self._one_in(3)),
+                    nn.AdaptiveAvgPool3d(goal),
+                    nn.AdaptiveMaxPool3d(goal),
+                )
+            )
             if self._fits(layer):
                 return layer
 

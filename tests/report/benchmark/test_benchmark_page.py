@@ -30,10 +30,16 @@ MEASURES = [
 
 def method(name: str) -> dict[str, Any]:
     return {
-        "name": name, "method": name.removesuffix("+blur"), "kind": "floor" if name == "random" else "method",
-        "blurred": name.endswith("+blur"), "signed": False, "learned": name.startswith("unoise"),
-        "options": {"seed": 0}, "training_seconds": 60.0, "note": "",
-    }  # fmt: skip
+        "name": name,
+        "method": name.removesuffix("+blur"),
+        "kind": "floor" if name == "random" else "method",
+        "blurred": name.endswith("+blur"),
+        "signed": False,
+        "learned": name.startswith("unoise"),
+        "options": {"seed": 0},
+        "training_seconds": 60.0,
+        "note": "",
+    }
 
 
 def result(direction: str | None, shift: float = 0.0) -> dict[str, Any]:
@@ -43,51 +49,106 @@ def result(direction: str | None, shift: float = 0.0) -> dict[str, Any]:
     return {
         "n": 3,
         "methods": {
-            name: {"mean": mean, "sd": 0.1, "median": mean, "interval": [mean - 0.05, mean + 0.05], "n": 3,
-                   "mean_rank": index + 1.0 if direction else None}
+            name: {
+                "mean": mean,
+                "sd": 0.1,
+                "median": mean,
+                "interval": [mean - 0.05, mean + 0.05],
+                "n": 3,
+                "mean_rank": index + 1.0 if direction else None,
+            }
             for index, (name, mean) in enumerate(means.items())
         },
         "friedman": {"statistic": 9.0, "df": 3, "p": 0.029, "n": 3, "k": 4} if direction else None,
         "pairs": [
-            {"a": a, "b": b, "n": 3, "difference": means[a] - means[b], "difference_interval": None, "p": 0.25,
-             "p_holm": 1.0, "effect": 1.0}
-            for index, a in enumerate(NAMES) for b in NAMES[index + 1 :]
-        ] if direction else [],
+            {
+                "a": a,
+                "b": b,
+                "n": 3,
+                "difference": means[a] - means[b],
+                "difference_interval": None,
+                "p": 0.25,
+                "p_holm": 1.0,
+                "effect": 1.0,
+            }
+            for index, a in enumerate(NAMES)
+            for b in NAMES[index + 1 :]
+        ]
+        if direction
+        else [],
         "best": list(NAMES) if direction else [],
         "groups": [list(NAMES)] if direction else [],
-    }  # fmt: skip
+    }
 
 
 def summary() -> dict[str, Any]:
     measures = [
-        {"name": name, "metric": metric, "unit": unit, "direction": direction, "help": f"What {name} asks.",
-         "chance": chance, "steps": [], "steps_name": ""}
+        {
+            "name": name,
+            "metric": metric,
+            "unit": unit,
+            "direction": direction,
+            "help": f"What {name} asks.",
+            "chance": chance,
+            "steps": [],
+            "steps_name": "",
+        }
         for name, metric, unit, direction, chance in MEASURES
-    ]  # fmt: skip
+    ]
     curves = {}
     for name in ("morf_mean", "lerf_mean"):
-        measures.append({"name": name, "metric": "deletion", "unit": "years", "direction": None, "help": "Hide.",
-                         "chance": None, "steps": STEPS, "steps_name": "hidden (%)"})  # fmt: skip
+        measures.append(
+            {
+                "name": name,
+                "metric": "deletion",
+                "unit": "years",
+                "direction": None,
+                "help": "Hide.",
+                "chance": None,
+                "steps": STEPS,
+                "steps_name": "hidden (%)",
+            }
+        )
         curves[name] = {one: {"mean": [0.0, 1.0, 2.0], "interval": [[0, 0], [0.5, 1.5], None], "n": 3} for one in NAMES}
     return {
-        "unit": "years", "n": 3, "subjects": ["sub-1", "sub-2", "sub-3"], "seed": 7,
+        "unit": "years",
+        "n": 3,
+        "subjects": ["sub-1", "sub-2", "sub-3"],
+        "seed": 7,
         "predictor": {"name": "resnet18", "test": {"n": 75, "mae": 2.5, "mae_interval": [2.1, 3.0]}},
         "settings": {"blur": 1.0, "repeats": 2},
         "methods": [method(name) for name in NAMES],
         "measures": measures,
         "results": {name: result(direction) for name, _, _, direction, _ in MEASURES},
         "curves": curves,
-        "agreement": {"kendall_w": 0.75, "p": 0.01, "measures": ["auc", "srg_mean"], "methods": list(NAMES),
-                      "tau": {"auc": {"auc": 1.0, "srg_mean": -0.33}, "srg_mean": {"auc": -0.33, "srg_mean": 1.0}}},
+        "agreement": {
+            "kendall_w": 0.75,
+            "p": 0.01,
+            "measures": ["auc", "srg_mean"],
+            "methods": list(NAMES),
+            "tau": {"auc": {"auc": 1.0, "srg_mean": -0.33}, "srg_mean": {"auc": -0.33, "srg_mean": 1.0}},
+        },
         "break_even": [
-            {"learned": "unoise", "other": "saliency", "training_seconds": 60.0, "seconds_learned": 0.1,
-             "seconds_other": 2.1, "subjects": 30},
-            {"learned": "unoise", "other": "gradcam", "training_seconds": 60.0, "seconds_learned": 0.1,
-             "seconds_other": 0.01, "subjects": None},
+            {
+                "learned": "unoise",
+                "other": "saliency",
+                "training_seconds": 60.0,
+                "seconds_learned": 0.1,
+                "seconds_other": 2.1,
+                "subjects": 30,
+            },
+            {
+                "learned": "unoise",
+                "other": "gradcam",
+                "training_seconds": 60.0,
+                "seconds_learned": 0.1,
+                "seconds_other": 0.01,
+                "subjects": None,
+            },
         ],
         "verdict": ["auc: unoise has the best mean.", "Not told apart does not mean equal."],
         "warnings": ["Three subjects are few."],
-    }  # fmt: skip
+    }
 
 
 def page(folder: Path, found: dict[str, Any] | None = None, **changes: Any) -> str:
@@ -327,8 +388,11 @@ def not_applicable() -> dict[str, Any]:
     for one in (*found["results"].values(), *({"methods": curve} for curve in found["curves"].values())):
         del one["methods"]["saliency"]
         for key in ("best", "groups"):
-            one[key] = [[name for name in group if name != "saliency"] if isinstance(group, list) else group
-                        for group in one.get(key, []) if group != "saliency"]  # fmt: skip
+            one[key] = [
+                [name for name in group if name != "saliency"] if isinstance(group, list) else group
+                for group in one.get(key, [])
+                if group != "saliency"
+            ]
         one["pairs"] = [pair for pair in one.get("pairs", []) if "saliency" not in (pair["a"], pair["b"])]
     return found
 

@@ -69,8 +69,10 @@ def test_only_banded_names_with_bounds_have_a_band() -> None:
 
 def test_panels_of_one_family_share_their_axis_and_it_holds_every_line_and_band() -> None:
     many = [
-        panel(line("a"), family="x"), panel(line("a", [0.0, 5.0, 9.0]), family="x"), panel(line("a"), family="y"),
-    ]  # fmt: skip
+        panel(line("a"), family="x"),
+        panel(line("a", [0.0, 5.0, 9.0]), family="x"),
+        panel(line("a"), family="y"),
+    ]
     first, second, alone = (axes.get_ylim() for axes in draw_curves(many, coloured=["a"], banded=["a"]).axes)
     assert first == second and first[0] <= -0.5 and first[1] >= 9.5
     assert alone[1] < 5

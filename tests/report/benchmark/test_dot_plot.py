@@ -30,8 +30,10 @@ def test_each_method_has_its_row_its_interval_and_its_look() -> None:
     labels = axes.get_yticklabels()
     assert [label.get_text() for label in labels] == ["unoise", "saliency+blur", "random"]
     assert [(label.get_weight(), label.get_style()) for label in labels] == [
-        ("bold", "normal"), ("normal", "italic"), ("normal", "normal"),
-    ]  # fmt: skip
+        ("bold", "normal"),
+        ("normal", "italic"),
+        ("normal", "normal"),
+    ]
     bottom, top = axes.get_ylim()
     assert bottom > top  # the first row is above
 

@@ -87,7 +87,9 @@ def test_the_truth_is_outlined_on_every_map(tmp_path: Path) -> None:
 def canvas_drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, maps: Any, **changes: Any) -> Canvas:
     """The picture before it is painted, which takes most of the time."""
     canvases: list[Canvas] = []
-    monkeypatch.setattr("interpbench.report.benchmark.method_maps.png_of", lambda canvas, dpi: canvases.append(canvas) or b"")
+    monkeypatch.setattr(
+        "interpbench.report.benchmark.method_maps.png_of", lambda canvas, dpi: canvases.append(canvas) or b""
+    )
     method_maps(maps, image(), AFFINE, folder / "maps.png", **{"title": "Maps of sub-01", "brain": BRAIN, **changes})
     return canvases[0]
 

@@ -37,9 +37,15 @@ def summary(measures: list[dict[str, Any]], results: dict[str, Any], methods: tu
 
 
 EVERY = {
-    "seconds": "cost", "srg_zero": "deletion", "srg_mean": "deletion", "top_half_error_mean": "deletion",
-    "gini": "complexity", "auc": "localisation", "beauty": "third_party", "max_sensitivity": "sensitivity",
-}  # fmt: skip
+    "seconds": "cost",
+    "srg_zero": "deletion",
+    "srg_mean": "deletion",
+    "top_half_error_mean": "deletion",
+    "gini": "complexity",
+    "auc": "localisation",
+    "beauty": "third_party",
+    "max_sensitivity": "sensitivity",
+}
 
 
 def every() -> dict[str, Any]:

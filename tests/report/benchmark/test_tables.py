@@ -29,9 +29,15 @@ DASH = "\N{EN DASH}"
 
 def pair(a: str, b: str, difference: float, n: int = 20, p: float = 0.01) -> dict[str, Any]:
     return {
-        "a": a, "b": b, "n": n, "difference": difference, "p": p, "p_holm": p,
-        "effect": 0.5 if difference > 0 else -0.5, "difference_interval": [difference - 0.1, difference + 0.2],
-    }  # fmt: skip
+        "a": a,
+        "b": b,
+        "n": n,
+        "difference": difference,
+        "p": p,
+        "p_holm": p,
+        "effect": 0.5 if difference > 0 else -0.5,
+        "difference_interval": [difference - 0.1, difference + 0.2],
+    }
 
 
 def figures(mean: float | None, interval: list[float] | None = None, n: int = 20) -> dict[str, Any]:
@@ -40,17 +46,25 @@ def figures(mean: float | None, interval: list[float] | None = None, n: int = 20
 
 def result(best: list[str], **changes: Any) -> dict[str, Any]:
     return {
-        "n": 20, "best": best, "groups": [],
+        "n": 20,
+        "best": best,
+        "groups": [],
         "methods": {"a": figures(0.9, [0.85, 0.95]), "b": figures(0.7), "c": figures(0.5, n=7)},
         "pairs": [pair("a", "b", 0.2), pair("a", "c", 0.4), pair("b", "c", 0.2)],
-        "friedman": {"statistic": 12.5, "df": 2, "p": 0.0019, "n": 20, "k": 3}, **changes,
-    }  # fmt: skip
+        "friedman": {"statistic": 12.5, "df": 2, "p": 0.0019, "n": 20, "k": 3},
+        **changes,
+    }
 
 
 AUC = {
-    "name": "auc", "metric": "localisation", "unit": "", "direction": "higher", "help": "Points at it.", "chance": 0.5,
+    "name": "auc",
+    "metric": "localisation",
+    "unit": "",
+    "direction": "higher",
+    "help": "Points at it.",
+    "chance": 0.5,
     "steps": [],
-}  # fmt: skip
+}
 
 
 def summary(found: dict[str, Any] | None = None) -> dict[str, Any]:

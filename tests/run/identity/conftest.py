@@ -151,8 +151,14 @@ def study(make_toy_cohort: Callable[..., Path], tmp_path_factory: pytest.TempPat
     root = tmp_path_factory.mktemp("study")
     (root / "cohort").mkdir()
     make_toy_cohort(root / "cohort", 12, columns={"weight": [str(50 + number) for number in range(12)]})
-    train(root / "cohort", root / "model", options={"width": 2, "first_stride": 2}, epochs=1, device="cpu",
-          recipe={"shape": (10, 12, 8)})  # fmt: skip
+    train(
+        root / "cohort",
+        root / "model",
+        options={"width": 2, "first_stride": 2},
+        epochs=1,
+        device="cpu",
+        recipe={"shape": (10, 12, 8)},
+    )
     (root / "note.txt").write_text("words")
     values = np.zeros((12, 14, 10), np.float32)
     values[4:7, 5:9, 3:7] = 1
@@ -183,17 +189,28 @@ def world(
     toy_plugin.offer("predictor", "otherresnet", types.new_class("OtherResNet", (ResNet18,)))
     note = {"note": str(root / "note.txt")}
     given: dict[str, dict[str, Any]] = {
-        "train": {"options": {"width": 2, "first_stride": 2}, "epochs": 1, "device": "cpu",
-                  "recipe": {"shape": (10, 12, 8)}},
+        "train": {
+            "options": {"width": 2, "first_stride": 2},
+            "epochs": 1,
+            "device": "cpu",
+            "recipe": {"shape": (10, 12, 8)},
+        },
         "fit": {"method": "average", "options": note, "device": "cpu"},
         "search": {"method": "average", "options": note, "grid": {"factor": [1.0, 2.0]}, "device": "cpu"},
         "explain": {"method": "average", "options": note, "device": "cpu", "fitted": root / "fit"},
         "aggregate": {"aggregator": "sum", "options": note, "maps_folder": root / "explain"},
         "predict": {"device": "cpu"},
-        "benchmark": {"methods": ["average", "shade"], "measures": ["height"], "floors": False, "processes": 1,
-                      "options": {"average.note": note["note"], "height.note": note["note"]}, "device": "cpu",
-                      "regions": root / "regions.nii.gz", "truth": root / "truth.nii.gz"},
-    }  # fmt: skip
+        "benchmark": {
+            "methods": ["average", "shade"],
+            "measures": ["height"],
+            "floors": False,
+            "processes": 1,
+            "options": {"average.note": note["note"], "height.note": note["note"]},
+            "device": "cpu",
+            "regions": root / "regions.nii.gz",
+            "truth": root / "truth.nii.gz",
+        },
+    }
     threads = torch.get_num_threads()
     yield World(root, monkeypatch, given)
     torch.set_num_threads(threads)

@@ -11,7 +11,7 @@ import torch
 
 from interpbench import adopt, load_predictor
 
-NETWORK = '''
+NETWORK = """
 import json
 import pathlib
 import torch
@@ -30,10 +30,16 @@ class Two(nn.Module):
 
 def make(**arguments):
     return Two(**arguments)
-'''
+"""
 HELPER = "def act(values):\n    return values\n"
-ADOPTED = {"options": {"column": 0}, "arguments": {}, "scale": 1.0, "offset": 0.0, "unit": "years",
-           "recipe": {"shape": (10, 12, 8), "voxel_size": 4.0}}  # fmt: skip
+ADOPTED = {
+    "options": {"column": 0},
+    "arguments": {},
+    "scale": 1.0,
+    "offset": 0.0,
+    "unit": "years",
+    "recipe": {"shape": (10, 12, 8), "voxel_size": 4.0},
+}
 NETWORK_CHANGES: dict[str, dict[str, Any]] = {
     "column": {"options": {"column": 1}},
     "arguments": {"arguments": {"power": 2.0}},
@@ -64,9 +70,14 @@ def test_two_networks_that_differ_in_one_thing_are_two_predictors(
     monkeypatch.syspath_prepend(tmp_path)
 
     def adopted(
-        folder: str, *, code: str = NETWORK, factory: str = "identity_network:make", helper: str = HELPER,
-        gain: float = 1.0, **given: Any,
-    ) -> str:  # fmt: skip
+        folder: str,
+        *,
+        code: str = NETWORK,
+        factory: str = "identity_network:make",
+        helper: str = HELPER,
+        gain: float = 1.0,
+        **given: Any,
+    ) -> str:
         (tmp_path / "identity_network.py").write_text(code)
         (tmp_path / "identity_helper.py").write_text(helper)
         (tmp_path / "gain.json").write_text(str(gain))

@@ -111,7 +111,7 @@ CHANGES: dict[str, Callable[[Any, str], None]] = {
     "machine": lambda world, step: torch.set_num_threads(torch.get_num_threads() + 1),
     "versions": patch("interpbench.files.software.versions", lambda: {"torch": "9"}),
     "interpbench": patch("interpbench.files.software.__version__", "9"),
-}  # fmt: skip
+}
 """How each entry is changed; an entry that a step declares and that is not here fails."""
 
 

@@ -64,9 +64,14 @@ def test_one_subject_who_is_another_now_is_made_again_and_nobody_else(world: Any
 @pytest.mark.slow
 def test_a_floor_that_is_made_of_all_maps_is_measured_again_with_them(world: Any) -> None:
     world.given["benchmark"] |= {
-        "methods": ["shade"], "measures": ["height"], "floors": True, "options": {}, "repeats": 1, "blur": 0,
+        "methods": ["shade"],
+        "measures": ["height"],
+        "floors": True,
+        "options": {},
+        "repeats": 1,
+        "blur": 0,
         "participants": ["00", "03"],
-    }  # fmt: skip
+    }
     world.patch.setattr("interpbench.pipeline.benchmarking.run._drawn", lambda some, number, seed: [])
     place = world.run("benchmark")
     before = (place / "measures.tsv").read_text()

@@ -14,6 +14,7 @@ from interpbench.cohort.persons import doubts_about_people, doubts_about_splits
 from interpbench.cohort.subjects import Cohort, Problem, Subject
 from interpbench.doubts import AGES, HEADER, kind_of
 from interpbench.errors import InputError
+from interpbench.files.hashes import Hashes
 from interpbench.progress import track
 
 if TYPE_CHECKING:
@@ -121,7 +122,9 @@ def _voxel_problems(
 
 def _doubts_about_all(cohort: Cohort, splits: Mapping[str, str] | None) -> list[Problem]:
     """What only a look at the whole table tells."""
-    people, apart = doubts_about_people(cohort.subjects), doubts_about_splits(cohort.subjects, splits)
+    hashes = Hashes()
+    people = doubts_about_people(cohort.subjects, hashes)
+    apart = doubts_about_splits(cohort.subjects, splits, hashes)
     found = [
         _warning(subject, subject.image, words)
         for subject in cohort.subjects

@@ -15,6 +15,7 @@ from interpbench.doubts import as_record, count_doubts
 from interpbench.errors import InputError, UsageError
 from interpbench.files.atomic import read_json, write_json
 from interpbench.files.failures import failure, finish
+from interpbench.files.hashes import Hashes
 from interpbench.files.records import ListOf, Maybe, fault_in, read_record
 from interpbench.files.run_folder import FAILURES, MANIFEST, RunFolder, sidecar_of
 from interpbench.files.taken import Taken
@@ -97,7 +98,8 @@ def aggregate(
         raise UsageError(f"ahead must be at least 0, got {ahead}.")
     maps = Path(maps)
     manifest = _manifest(maps)
-    images = Images(manifest, None if root is None else Moved(root))
+    hashes = Hashes()
+    images = Images(manifest, None if root is None else Moved(root, hashes))
     sidecars, left_out = _sidecars(maps, RunFolder(maps, manifest).identity)
     taken = Taken()
     for record in sidecars.values():
@@ -108,7 +110,7 @@ def aggregate(
     component, installed = make_component("aggregator", aggregator, options)
     explained = {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")}
     parts = [
-        read_component(component, installed),
+        read_component(component, installed, hashes),
         read_settings(aggregator=aggregator, explained={**explained, "run": RunFolder(maps, manifest).identity}),
         Read(
             {"maps": {record["participant_id"]: _hashes(record) for record in sidecars.values()}},
@@ -120,13 +122,13 @@ def aggregate(
         recipe = Recipe.from_json(manifest["recipe"])
     except UsageError as error:
         raise InputError(f"{maps / MANIFEST}: {error}") from error
-    run = RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=())
+    run = RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=(), hashes=hashes)
     run.write_inputs(input_rows(parts))
     population = Population(recipe, component, aggregator)
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
     for path, why in left_out.items():
         log.warning("left out: %s: %s", path.parent.name, why)
-    read_one = functools.partial(_read, recipe=recipe, images=images, whole=bool(manifest.get("whole")))
+    read_one = functools.partial(_read, recipe=recipe, images=images, hashes=hashes, whole=bool(manifest.get("whole")))
     with read_ahead(read_one, sidecars.items(), ahead) as read:
         for path, record in track(sidecars.items(), "aggregating", unit="subject"):
             found = next(read)
@@ -151,7 +153,9 @@ def aggregate(
     return summary
 
 
-def _read(named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: Images, whole: bool) -> Placed | InputError:
+def _read(
+    named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: Images, hashes: Hashes, whole: bool
+) -> Placed | InputError:
     """A subject's map and image, or why they cannot be used."""
     try:
         path, record = named
@@ -160,7 +164,7 @@ def _read(named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: Images,
             for name in ("image", "mask")
             if record.get(name) is not None
         }
-        return read_map(path, {**record, **there}, recipe, whole=whole)
+        return read_map(path, {**record, **there}, recipe, hashes, whole=whole)
     except InputError as error:
         return error
 

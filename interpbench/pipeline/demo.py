@@ -22,7 +22,8 @@ from interpbench.pipeline.aggregating import aggregate
 from interpbench.pipeline.benchmarking import benchmark
 from interpbench.pipeline.demo_records import check_records
 from interpbench.pipeline.explaining import explain
-from interpbench.pipeline.fitting import fit, read_fitted
+from interpbench.pipeline.fitted import read_fitted
+from interpbench.pipeline.fitting import fit
 from interpbench.pipeline.training import train
 from interpbench.predictor.error import interval
 from interpbench.predictor.model import load_predictor

@@ -11,7 +11,7 @@ from interpbench.files.atomic import read_json
 from interpbench.images.volume import read_volume
 from interpbench.pipeline.aggregating import paint_above
 from interpbench.pipeline.demo_records import training_curve
-from interpbench.pipeline.fitting import read_fitted
+from interpbench.pipeline.fitted import read_fitted
 from interpbench.predictor.model import load_predictor
 from interpbench.report.curves import Chart, Curve
 from interpbench.report.page import Figure, write_page

@@ -150,7 +150,7 @@ def explain_study(
         explainer, used = known.explainer, dict(known.record["options"])
     here = out / FITTED if fitted is None else fitted
     subjects, others = _chosen(study, who, here, study.folder)
-    trial = study.tried(subjects)
+    tried = study.tried(subjects)
     component = read_component(explainer, installed, study.hashes)
     parts = [
         Read({**component.entries, "options": used}, component.files),
@@ -192,8 +192,8 @@ def explain_study(
         whole=whole,
         ahead=compute.ahead,
         state_sha256=None if known is None else known.record["sha256"],
-        predictor_doubts=(*trial.doubts, *(f"{asked.name}: {one}" for one in (known.warnings if known else ()))),
-        bounded=len(trial.volumes) > 0 and ends_in_bound(study.predictor, trial.volumes[:1]),
+        predictor_doubts=(*tried.doubts, *(f"{asked.name}: {one}" for one in (known.warnings if known else ()))),
+        bounded=len(tried.volumes) > 0 and ends_in_bound(study.predictor, tried.volumes[:1]),
         subject_doubts=study.doubts_about_splits(all_splits(study.cohort, here, study.folder)),
     )
     bad = [] if who.labels or who.shard[0] else problem_rows(study.cohort, others)

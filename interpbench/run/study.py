@@ -31,7 +31,7 @@ from interpbench.run.trying import try_before_use
 
 
 @dataclass(frozen=True)
-class Trial:
+class Tried:
     """How a predictor's trial ended that did not refuse it."""
 
     doubts: tuple[str, ...]  # they belong beside each of its results
@@ -54,7 +54,7 @@ class Study:
     hashes: Hashes
     prepared: PreparedOnce
     trusted: tuple[str, ...] = ()  # names of code that records may import
-    _trials: list[Trial] = field(default_factory=list)
+    _tried: list[Tried] = field(default_factory=list)
 
     @classmethod
     def open(
@@ -168,7 +168,7 @@ class Study:
         """Who lies in one split, while the same image or another scan of the person lies in another, by label."""
         return doubts_about_splits(self.cohort.subjects, splits, self.hashes)
 
-    def tried(self, subjects: Sequence[Subject], *, learn: bool = False) -> Trial:
+    def tried(self, subjects: Sequence[Subject], *, learn: bool = False) -> Tried:
         """Try the predictor on the first of some subjects, unless the command has done so.
 
         Args:
@@ -177,7 +177,7 @@ class Study:
         Raises:
             InputError: what the predictor does that it must not, as `try_before_use` has it.
         """
-        if not self._trials:
+        if not self._tried:
             volumes = self.prepared.first_volumes(subjects, self.device, learn=learn)
-            self._trials.append(Trial(try_before_use(self.predictor, volumes, str(self.source), self.record), volumes))
-        return self._trials[0]
+            self._tried.append(Tried(try_before_use(self.predictor, volumes, str(self.source), self.record), volumes))
+        return self._tried[0]

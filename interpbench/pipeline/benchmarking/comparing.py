@@ -60,7 +60,7 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
     declared(metrics)  # refuses two metrics that measure under one name
     taken = explained_before(before.maps, study)
     people = participants_of(study, work, asked.refit_subjects, asked.seed)
-    trial = study.tried(people.chosen)
+    tried = study.tried(people.chosen)
     number = processes_for(
         work.processes,
         study.device,
@@ -127,7 +127,7 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
         measuring = _measuring(maps, found, people, base, metrics, asked, before.regions, answer, work)
         rows = measuring.measure(found, number)
         contestants, truth = measuring.contestants, measuring.circumstances.truth
-        summary = write_results(run.path, rows, found, contestants, metrics, study, run.manifest, trial.doubts)
+        summary = write_results(run.path, rows, found, contestants, metrics, study, run.manifest, tried.doubts)
         write_page(run.path, summary, found, base, maps, truth, _command(run.manifest))
     run.end([TEMPLATE, "measures.tsv", "curves.tsv", "summary.tsv", "measures.json"])
     failures = ([] if work.subjects.labels else problem_rows(study.cohort)) + found.failures

@@ -29,7 +29,7 @@ OPTIONS = "interpbench.options"  # where in `Context.meta` the table of -o value
 OWN_HAND = ("trust_factory", "yes")  # what allows code to run: a file is data, and cannot say so
 
 
-def use_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+def use_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
     """Put a file's values below those of the command line; the callback of `--config`.
 
     Raises:

@@ -30,7 +30,7 @@ class _Path(click.Path):
 PATH = _Path(path_type=Path)
 
 
-def _shape(context: click.Context, parameter: click.Parameter, value: Any) -> tuple[int, int, int] | None:
+def _shape(_context: click.Context, _parameter: click.Parameter, value: Any) -> tuple[int, int, int] | None:
     """Three edge lengths from `35x44x35`, or from a list in a configuration file."""
     if value is None:
         return None
@@ -77,7 +77,7 @@ def speaking(least: int) -> Decorator:
 spoken = speaking(0)
 
 
-def _split(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:
+def _split(context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:
     """`-o name=value` words as a mapping, over those of the configuration file."""
     return {**context.meta.get(OPTIONS, {}), **split_options(words)}
 
@@ -95,6 +95,7 @@ def options_of(what: str) -> Decorator:
 
 
 def out(metavar: str, help: str) -> Decorator:
+    """`--out`, the folder that a command makes."""
     return click.option("--out", type=PATH, required=True, metavar=metavar, help=help)
 
 
@@ -190,6 +191,7 @@ method = click.option("--method", required=True, metavar="NAME", help="Which met
 
 
 def split(default: str) -> Decorator:
+    """`--split`, for commands that work on a part of the cohort."""
     return click.option(
         "--split",
         type=click.Choice(["train", "validation", "test", "all"]),

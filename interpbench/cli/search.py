@@ -12,7 +12,7 @@ from interpbench.cli.voice import say
 from interpbench.errors import UsageError
 
 
-def _grid(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, list[str]]:
+def _grid(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, list[str]]:
     """`--grid NAME=VALUE,VALUE` words as the values of each option."""
     grid: dict[str, list[str]] = {}
     for word in words:

@@ -28,7 +28,7 @@ _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class asking(AbstractContextManager[None]):  # used as a function is
+class asking(AbstractContextManager[None]):  # noqa: N801  used as a function is
     """Ask another's code inside this block; what it raises becomes an error of the family.
 
     Args:

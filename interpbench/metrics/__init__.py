@@ -51,7 +51,7 @@ _LAZY = {
     "ssim": "similarity",
 }
 
-__all__ = [*sorted(_LAZY)]
+__all__ = sorted(_LAZY)  # noqa: PLE0605  a list
 
 
 def __getattr__(name: str) -> Any:

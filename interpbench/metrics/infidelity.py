@@ -37,7 +37,7 @@ from interpbench.options import check_options, option
 
 
 def normalised_infidelity(foretold: Tensor, happened: Tensor) -> float:
-    """nINFD of what a map foretells about some perturbations.
+    """The nINFD of what a map foretells about some perturbations.
 
     Args:
         foretold: u, `(P,)`, in any unit.

@@ -7,6 +7,7 @@ from interpbench.contract.hookspecs import Component, hookimpl
 
 @hookimpl
 def interpbench_metrics() -> list[Component]:
+    """The measures that this plugin offers."""
     here = "interpbench.metrics"
     return [
         Component("localisation", f"{here}.localisation:Localisation", "Does the map point at a known truth?"),

@@ -5,6 +5,7 @@ from interpbench import Component, hookimpl
 
 @hookimpl
 def interpbench_explainers() -> list[Component]:
+    """The methods that this plugin offers."""
     return [
         Component(
             "unoise", "interpbench_unoise.explainer:UNoise", "Learn how much noise each voxel tolerates (Bintsi 2021)"
@@ -14,6 +15,7 @@ def interpbench_explainers() -> list[Component]:
 
 @hookimpl
 def interpbench_aggregators() -> list[Component]:
+    """The aggregators that this plugin offers."""
     return [
         Component(
             "population", "interpbench_unoise.population:Population", "Mean, its top 10 %, smoothed (Bintsi 2021)"

@@ -82,7 +82,7 @@ class UNoise(Explainer):
     checkpointing: bool = option(False, "find the U-Net's features again in its backward pass: less memory, more time")
     seed: int = option(0, "of weights, batches and noise")
 
-    _network = None  # the U-Net, once fitted
+    _network: ClassVar[UNet | None] = None  # once fitted: of the instance
 
     def __post_init__(self) -> None:
         check_options(self)

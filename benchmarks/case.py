@@ -15,7 +15,7 @@ from torch import Tensor
 
 from interpbench import Predictor, Sample, load_predictor, read_cohort, read_volume, train, write_phantom
 from interpbench.metrics import auc
-from interpbench.pipeline.evaluation import interval
+from interpbench.predictor.error import interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +41,7 @@ class Case:
             `subject_auc`, the mean, with its 95 % interval by subject and the values themselves; `population_auc` of
             the mean map; n.
         """
-        each = [
-            auc(map[sample.brain], self.truth[sample.brain]) for map, sample in zip(maps, self.test, strict=True)
-        ]
+        each = [auc(map[sample.brain], self.truth[sample.brain]) for map, sample in zip(maps, self.test, strict=True)]
         mean = torch.stack([map.double() for map in maps]).mean(0)
         return {
             "subject_auc": float(np.mean(each)),

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from interpbench import PRECISIONS, Predictor, add_forward, arithmetic, forward_only, track
+from interpbench import Predictor, track
+from interpbench.kit import PRECISIONS, add_forward, arithmetic, forward_only
 from interpbench_occlusion.engine import Engine
 from interpbench_occlusion.fusing import fused
 from interpbench_occlusion.guard import CLEAN_EVERY, NOTHING, Guard
@@ -64,9 +65,16 @@ class Evaluation:
 
     @classmethod
     def of(
-        cls, predictor: Predictor, volume: Tensor, places: Sequence[Place], fill: Fill, *, batch_size: int,
-        memory: float, precision: str,
-    ) -> Evaluation:  # fmt: skip
+        cls,
+        predictor: Predictor,
+        volume: Tensor,
+        places: Sequence[Place],
+        fill: Fill,
+        *,
+        batch_size: int,
+        memory: float,
+        precision: str,
+    ) -> Evaluation:
         """Find out how the predictor is best evaluated.
 
         Args:
@@ -79,9 +87,15 @@ class Evaluation:
         with counter, torch.no_grad():
             expected = float(predictor.predict(with_place_hidden(volume[0], middle, fill)[None, None])[0])
         found = cls(
-            predictor=predictor, known_by=identity(predictor, volume), work=counter.get_total_flops(), memory=memory,
-            batch_size=batch_size, precision=precision, guard=Guard(precision=precision), asked=(middle, expected),
-        )  # fmt: skip
+            predictor=predictor,
+            known_by=identity(predictor, volume),
+            work=counter.get_total_flops(),
+            memory=memory,
+            batch_size=batch_size,
+            precision=precision,
+            guard=Guard(precision=precision),
+            asked=(middle, expected),
+        )
         found._read(volume, places)
         return found
 
@@ -213,9 +227,14 @@ class Evaluation:
 
     @torch.no_grad()
     def _predictions(
-        self, volume: Tensor, places: Sequence[Place], fill: Fill, precision: str,
-        predict: Callable[[Tensor], Tensor] | None = None, at_once: int = 1,
-    ) -> Tensor:  # fmt: skip
+        self,
+        volume: Tensor,
+        places: Sequence[Place],
+        fill: Fill,
+        precision: str,
+        predict: Callable[[Tensor], Tensor] | None = None,
+        at_once: int = 1,
+    ) -> Tensor:
         """By plain passes, with each of the places filled otherwise: `(N,)` float64 on the CPU.
 
         Args:

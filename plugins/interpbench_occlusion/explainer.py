@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from interpbench import PRECISIONS, Explainer, Predictor, UsageError, brain_of, check_options, option, read_atlas
+from interpbench import Explainer, Predictor, UsageError, brain_of, check_options, option
+from interpbench.kit import PRECISIONS, read_atlas
 from interpbench_occlusion.boxes import BoxGrid, Edges
 from interpbench_occlusion.evaluation import Evaluation
 from interpbench_occlusion.replacement import REPLACEMENTS, Fill, Place, filling
@@ -95,9 +96,14 @@ class Occlusion(Explainer):
         found = self._evaluation
         if found is None or not found.fits(predictor, volume):
             found = Evaluation.of(
-                predictor, volume, places, fill,
-                batch_size=self.batch_size, memory=self.memory * 2**30, precision=self.precision,
-            )  # fmt: skip
+                predictor,
+                volume,
+                places,
+                fill,
+                batch_size=self.batch_size,
+                memory=self.memory * 2**30,
+                precision=self.precision,
+            )
             self.__dict__["_shared"].evaluation = found
         effects = found.effects(volume, places, fill)
         object.__setattr__(self, "_told", (*self.told(), *found.notes))

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from interpbench import Checkpoint, Sample, learning_rate_schedule, track
+from interpbench import Sample, track
+from interpbench.kit import Checkpoint, learning_rate_schedule
 from interpbench_unoise.batches import Batch, batches
 from interpbench_unoise.noise import generator_on
 
@@ -64,9 +65,13 @@ def train_by_epochs(
     optimiser = adam(network, schedule.learning_rate)
     steps = math.ceil(len(training) / schedule.batch_size)
     rates = learning_rate_schedule(
-        optimiser, schedule.kind, schedule.learning_rate,
-        epochs=schedule.epochs, steps=steps, milestones_every=schedule.milestones_every,
-    )  # fmt: skip
+        optimiser,
+        schedule.kind,
+        schedule.learning_rate,
+        epochs=schedule.epochs,
+        steps=steps,
+        milestones_every=schedule.milestones_every,
+    )
     curve: list[dict[str, Any]] = []
     best = copy.deepcopy(network.state_dict())
     kept = Checkpoint(checkpoint, network=network, optimiser=optimiser, rates=rates)
@@ -117,4 +122,3 @@ def _stalled(curve: Sequence[dict[str, Any]], patience: int) -> bool:
 
 def _in_words(row: dict[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in row.items() if name != "epoch")
-

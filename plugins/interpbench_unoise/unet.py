@@ -23,7 +23,7 @@ from monai.networks.blocks.dynunet_block import UnetBasicBlock, get_conv_layer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from interpbench import layout_for
+from interpbench.kit import layout_for
 from interpbench_unoise.normalisation import normalised_activation
 from interpbench_unoise.stem import channels_last
 
@@ -44,9 +44,7 @@ class UNet(nn.Module):
         super().__init__()
         widths = [channels * 2**level for level in range(blocks + 1)]
         self.first = Block(1, widths[0], stride=1)
-        self.down = nn.ModuleList(
-            Block(narrow, wide, stride=2) for narrow, wide in pairwise(widths)
-        )
+        self.down = nn.ModuleList(Block(narrow, wide, stride=2) for narrow, wide in pairwise(widths))
         self.grow = nn.ModuleList(
             get_conv_layer(3, wide, narrow, kernel_size=2, stride=2, bias=True, conv_only=True, is_transposed=True)
             for narrow, wide in pairwise(widths)

@@ -36,7 +36,7 @@ def test_a_committed_page_is_what_the_code_makes_of_it(name: str, pages: ModuleT
 def test_pages_hold_every_command_component_error_and_public_name(pages: ModuleType) -> None:
     import interpbench
     from interpbench.cli.group import COMMANDS
-    from interpbench.registry import KINDS, discover
+    from interpbench.host.registry import KINDS, discover
 
     text = "\n".join(pages.page(name) for name in pages.NAMES)
     lines = set(text.splitlines())

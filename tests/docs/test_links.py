@@ -29,7 +29,9 @@ def anchors_of(text: str) -> list[str]:
     for heading in HEADING.findall(re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)):
         shown = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
         names.append(re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-"))
-    return [f"{name}-{names[:place].count(name)}" if name in names[:place] else name for place, name in enumerate(names)]
+    return [
+        f"{name}-{names[:place].count(name)}" if name in names[:place] else name for place, name in enumerate(names)
+    ]
 
 
 def broken_links(page: Path) -> list[str]:
@@ -61,4 +63,4 @@ def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
 
 
 def test_pages_have_links_to_look_at() -> None:
-    assert len(PAGES) > 20 and sum(len(links_of(page.read_text(encoding="utf-8"))) for page in PAGES.values()) > 100
+    assert len(PAGES) > 20 and sum(len(links_of(page.read_text(encoding="utf-8"))) for page in PAGES.values()) > 80

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from reference_pages.commands import commands_page
 from reference_pages.components import components_page
 from reference_pages.exit_codes import exit_codes_page
+from reference_pages.files import files_page
 from reference_pages.python_api import python_page
 
 FOLDER = "docs/reference/generated"
@@ -17,6 +18,7 @@ HEAD = "<!-- Made from the code by tools/write_reference_pages.py: change the co
 
 _PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
+    "files.md": files_page,
     "exit-codes.md": exit_codes_page,
     "explainers.md": lambda: components_page("explainer"),
     "predictors.md": lambda: components_page("predictor"),

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from interpbench.host.registry import Installed, Kind, discover
 from interpbench.options import describe_options, option_fields
-from interpbench.pipeline.epochs import TrainingSettings
-from interpbench.registry import Installed, Kind, discover
+from interpbench.training.epochs import TrainingSettings
 from reference_pages.markdown import code, paragraphs, table
 
 OURS = "interpbench"  # the distribution whose components are built in

@@ -8,14 +8,14 @@ from types import ModuleType
 from typing import Any
 
 import interpbench
-from interpbench import errors, testing
+from interpbench import errors, kit, testing
 from reference_pages.markdown import paragraphs, table
 
 INTRODUCTION = """\
 # Python
 
 Every public name. All else may change without notice."""
-MODULES: Mapping[str, ModuleType] = {"interpbench": interpbench, "interpbench.testing": testing}
+MODULES: Mapping[str, ModuleType] = {"interpbench": interpbench, "interpbench.kit": kit, "interpbench.testing": testing}
 
 
 def python_page() -> str:
@@ -24,9 +24,12 @@ def python_page() -> str:
 
 
 def _section(name: str, module: ModuleType) -> str:
-    members = {one: getattr(module, one) for one in sorted(module.__all__, key=str.lower) if not one.startswith("_")}
+    names = sorted(getattr(module, "__all__", vars(module)), key=str.lower)
+    members = {one: getattr(module, one) for one in names if not one.startswith("_")}
     rows = [(f"[`{one}`][{name}.{one}]", _summary(value)) for one, value in members.items()]
-    return paragraphs(f"## {name}", table(("name", "what it is"), rows), *(f"::: {name}.{one}" for one in members))
+    told = inspect.cleandoc(module.__doc__ or "").split("\n")[0]
+    listed = table(("name", "what it is"), rows)
+    return paragraphs(f"## {name}", told, listed, *(f"::: {name}.{one}" for one in members))
 
 
 def _summary(value: Any) -> str:

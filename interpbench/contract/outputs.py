@@ -6,7 +6,7 @@ one tensor over its axes behind the batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,13 @@ class Outputs:
         return f"{len(self)} outputs" if len(self) > 1 else f"{self.number} numbers"
 
     def column(self, place: int) -> Tensor:
-        """One column `(B,)`, counted over all tensors."""
+        """One column `(B,)`, counted over all tensors.
+
+        Raises:
+            InputError: there is no such column.
+        """
+        if not 0 <= place < self.number:
+            raise InputError(f"there is no column {place} among the network's outputs: {self}.")
         one = next(one for one in self.tensors if place < one.stop)
         return one.numbers[:, place - one.start]
 
@@ -141,3 +147,68 @@ def _kind(given: Any) -> str:
 
 def _holds(given: Any) -> bool:
     return isinstance(given, Mapping | list | tuple) and len(given) > 0
+
+
+def one_number(found: Outputs, who: str) -> Tensor:
+    """A regressor's one number a subject, `(B,)`.
+
+    Args:
+        who: how messages call the network.
+
+    Raises:
+        InputError: the network gives several numbers a subject.
+    """
+    if found.number > 1:
+        raise InputError(
+            f"{who} gives {found.count} for a volume ({found}), and its prediction is one: its network must give one."
+        )
+    return found.column(0)
+
+
+def class_scores(found: Outputs, classes: Sequence[str], who: str) -> Tensor:
+    """The scores `(B, C)` of a classifier's classes; softmax makes probabilities of them.
+
+    Of several tensors, the one that has as many columns as there are classes. One column will do for two classes, as
+    the logit of the second.
+
+    Args:
+        who: how messages call the network.
+
+    Raises:
+        InputError: another number of outputs than of classes.
+    """
+    scores = _scores_among(found, classes, who)
+    columns, wanted = scores.shape[1], len(classes)
+    if columns == 1 and wanted == 2:
+        return torch.cat([torch.zeros_like(scores), scores], dim=1)
+    if columns != wanted:
+        raise InputError(
+            f"{who} has {columns} {'output' if columns == 1 else 'outputs'}, but there are {wanted}"
+            f" classes ({', '.join(classes)}): its network must have one a class."
+        )
+    return scores
+
+
+def _scores_among(found: Outputs, classes: Sequence[str], who: str) -> Tensor:
+    wanted = len(classes)
+    fit = [one for one in found.tensors if one.columns == wanted]
+    if not fit and wanted == 2:
+        fit = [one for one in found.tensors if one.columns == 1]
+    if len(found) == 1 or len(fit) == 1:
+        return (found.tensors if len(found) == 1 else fit)[0].numbers
+    raise InputError(
+        f"{who} gives {found.count} for a volume ({found}), and {len(fit)} of them could be the scores of"
+        f" {wanted} classes: let its network give the scores alone."
+    )
+
+
+def log_odds(scores: Tensor, index: int) -> Tensor:
+    """The logit `(B,)` of one class c from scores z `(B, C)`: its log odds against all the others.
+
+        log(p_c / (1 - p_c)) = z_c - log(sum over k other than c of exp(z_k)),  p = softmax(z)
+
+    For two classes that is z_1 - z_0. The bare z_c would not do: adding one number to all scores changes no
+    probability, so a voxel that does only that must not count. Log-probabilities in place of scores give the same.
+    """
+    others = torch.cat([scores[:, :index], scores[:, index + 1 :]], dim=1)
+    return scores[:, index] - others.logsumexp(dim=1)

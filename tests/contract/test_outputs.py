@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from interpbench.contract.outputs import outputs_of
 from interpbench.errors import InputError, PluginError
-from interpbench.predictor.outputs import outputs_of
 from interpbench_networks.torch_module import TorchModule
 
 AGE = torch.tensor([[40.0], [50.0]])

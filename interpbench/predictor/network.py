@@ -73,8 +73,8 @@ class NetworkPredictor(Predictor):
         found = self.named_outputs(output)
         if found.number > 1:
             raise InputError(
-                f"{self.label} gives {found.count} for a volume ({found}), and its prediction is one: its network"
-                " must give one."
+                f"{self.label} gives {found.count} for a volume ({found}), but a prediction is one number: the network"
+                " must return one."
             )
         return found.column(0)
 
@@ -93,7 +93,7 @@ class NetworkPredictor(Predictor):
         if found != wanted:
             raise InputError(
                 f"{self.label} has {found} {'output' if found == 1 else 'outputs'}, but there are {wanted}"
-                f" classes ({', '.join(self.classes)}): its network must have one a class."
+                f" classes ({', '.join(self.classes)}): the network must have one output per class."
             )
         return scores
 
@@ -106,7 +106,7 @@ class NetworkPredictor(Predictor):
             return (found.tensors if len(found) == 1 else fit)[0].numbers
         raise InputError(
             f"{self.label} gives {found.count} for a volume ({found}), and {len(fit)} of them could be the scores of"
-            f" {wanted} classes: let its network give the scores alone."
+            f" {wanted} classes: the network must return the scores only."
         )
 
     @property
@@ -126,12 +126,12 @@ class NetworkPredictor(Predictor):
             UsageError: no such class.
         """
         if not classes and target_class is not None:
-            raise UsageError(f"this predictor has no classes: leave out the target class {target_class!r}.")
+            raise UsageError(f"this predictor has no classes: omit the target class {target_class!r}.")
         if classes and target_class is None:
             target_class = classes[-1]
         if target_class is not None and target_class not in classes:
             hint = did_you_mean(target_class, classes)
-            raise UsageError(f"there is no class {target_class!r}.{hint} The classes are: {', '.join(classes)}.")
+            raise UsageError(f"unknown class {target_class!r}.{hint} The classes are: {', '.join(classes)}.")
         aimed = copy.copy(self)
         values = {"target_column": column, "classes": tuple(classes), "target_class": target_class}
         for name, value in values.items():

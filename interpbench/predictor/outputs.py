@@ -37,10 +37,12 @@ class Output:
         """
         if self.values.is_floating_point():
             return self.values
-        whole = "truth values" if self.values.dtype is torch.bool else "whole numbers"
-        kind = "complex numbers" if self.values.is_complex() else f"{whole}, through which no gradient goes"
+        whole = "truth values" if self.values.dtype is torch.bool else "integers"
+        kind = "complex numbers" if self.values.is_complex() else f"{whole}, which have no gradient"
         what = f"{self.who}: {self.name}" if self.name else self.who
-        raise InputError(f"{what} answers {kind} ({self.values.dtype}): let the network give a real floating one.")
+        raise InputError(
+            f"{what} returns {kind} ({self.values.dtype}): the network must return real floating-point numbers."
+        )
 
     @property
     def columns(self) -> int:

@@ -14,7 +14,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from interpbench import Predictor, Sample, load_predictor, read_cohort, read_volume, train, write_phantom
-from interpbench.metrics import auc
+from interpbench.kit import auc
 from interpbench.predictor.error import interval
 
 

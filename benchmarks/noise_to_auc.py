@@ -28,8 +28,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from interpbench.files.atomic import write_json
-from interpbench.kit import arithmetic, learning_rate_schedule, settle
-from interpbench.metrics import auc
+from interpbench.kit import arithmetic, auc, learning_rate_schedule, settle
 from interpbench.options import options_json, parse_options, split_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.batches import collate

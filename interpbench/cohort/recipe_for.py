@@ -87,8 +87,7 @@ def _one_grid(headers: Sequence[Header]) -> bool:
 
 
 def _common_brain(subjects: Sequence[Subject]) -> Tensor:
-    ""("The voxels `(I, J, K)` in at least half of up to 20 brains on one grid; those of every brain"
-" if these are apart.")""
+    """The voxels `(I, J, K)` in at least half of up to 20 brains on one grid; of every brain if these are apart."""
     brains, refused = [], InputError("a recipe cannot be chosen for a cohort without subjects.")
     for subject in _spread(subjects, 20):
         try:

@@ -19,8 +19,7 @@ MUCH = 0.10  # of a map's mass outside the brain, above which there is a doubt
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    ""("A subject's brain on both grids, stored as a byte per voxel of the network's and a bit per"
-" voxel of the image's.")""
+    """A subject's brain on both grids: a byte per voxel of the network's and a bit per voxel of the image's."""
 
     brain: Tensor  # (I, J, K) bool, on the network's grid
     shape: tuple[int, ...]  # of the image's grid
@@ -61,7 +60,7 @@ class Cut:
         return np.where(inside, back, np.float32(0))  # interpolation spreads a little beyond
 
     def share_outside(self, map: Tensor) -> float:
-        """The share of `|map|` outside the brain, for a map `(I, J, K)` as the method made it; NaN for a map of zeros."""
+        """The share of `|map|` outside the brain, for a map `(I, J, K)` of a method; NaN for a map of zeros."""
         size = map.abs().double()
         return float(size[~self.brain].sum() / size.sum())
 

@@ -209,7 +209,7 @@ def test_an_effect_far_beyond_the_others_is_believed_where_a_plain_pass_says_the
     assert set(guard.implausible(effects, tried=[0])) == {1, 3, 4}
     assert guard.difference(torch.tensor([math.nan, 70.0]), torch.tensor([math.nan, 70.0])) is None
     told = guard.difference(torch.tensor([1.0, math.nan]), torch.tensor([1.0, 70.0]))
-    assert told is not None and told.startswith("nan of a hidden place where it says 70; effects span ")
+    assert told is not None and told.startswith("nan for a hidden position instead of 70; the range of effects is ")
 
 
 def test_what_is_told_and_measured_belongs_to_the_map_that_was_made_last(engine: Callable[[Change], None]) -> None:

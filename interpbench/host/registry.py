@@ -39,7 +39,7 @@ _API = re.compile(r"(\d+)\.(\d+)")
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point of the group, and what became of it."""
+    """One entry point of the group, and whether it could be loaded."""
 
     name: str
     distribution: str
@@ -66,13 +66,13 @@ class Installed:
 
 @dataclass(frozen=True)
 class Registry:
-    """Everything that is installed, working or not."""
+    """All installed plugins and components, working or broken."""
 
     plugins: tuple[Plugin, ...]
     installed: tuple[Installed, ...]
 
     def components(self, kind: Kind) -> tuple[Installed, ...]:
-        """What working plugins offer of one kind, by name."""
+        """The components of one kind that working plugins offer, by name."""
         return tuple(sorted((one for one in self.installed if one.kind == kind), key=lambda one: one.name))
 
     def clashes(self, one: Installed) -> bool:
@@ -92,7 +92,7 @@ class Registry:
             raise UsageError(self._unknown(kind, name, [one.name for one in components]))
         if len(found) > 1:
             owners = " and ".join(str(one.plugin) for one in found)
-            raise PluginError(f"Two components are called {kind} {name!r}: by {owners}. Uninstall one of them.")
+            raise PluginError(f"Two components have the name {kind} {name!r}: by {owners}. Uninstall one of them.")
         return found[0]
 
     def load(self, kind: Kind, name: str) -> type[Any]:
@@ -108,7 +108,7 @@ class Registry:
         broken = ", ".join(str(plugin) for plugin in self.plugins if plugin.status == "BROKEN")
         note = f" BROKEN: {broken}; see `interpbench methods`." if broken else ""
         names = ", ".join(dict.fromkeys(known)) or "none"
-        return f"There is no {kind} {name!r}.{did_you_mean(name, known)} Installed: {names}.{note}"
+        return f"No {kind} {name!r} is installed.{did_you_mean(name, known)} Installed: {names}.{note}"
 
 
 def discover(points: Iterable[EntryPoint] | None = None) -> Registry:
@@ -147,7 +147,7 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
 
 
 def _offers(point: EntryPoint) -> list[tuple[Kind, Component]]:
-    """Import one plugin, check its hooks, and ask what it offers."""
+    """Import one plugin, check its hooks, and list the components it offers."""
     manager = pluggy.PluginManager(ENTRY_POINT_GROUP)
     manager.add_hookspecs(hookspecs)
     module = point.load()
@@ -181,7 +181,7 @@ def _checked(component: Any, kind: Kind) -> Component:
     if not isinstance(component, Component):
         raise PluginError(f"interpbench_{kind}s must return a list of Component, got {component!r}.")
     if not _NAME.fullmatch(str(component.name)):
-        raise PluginError(f"The name of a component is letters, digits, _ and -, got {component.name!r}.")
+        raise PluginError(f"The name of a component must consist of letters, digits, _ and -, got {component.name!r}.")
     if not _TARGET.fullmatch(str(component.target)):
         raise PluginError(f"The target of {kind} {component.name!r} must be 'module:Class', got {component.target!r}.")
     return component
@@ -199,7 +199,7 @@ def _load_class(one: Installed) -> type[Any]:
     place, _, interface_name = _INTERFACES[one.kind].partition(":")
     interface = getattr(import_module(place), interface_name)
     if not (isinstance(cls, type) and issubclass(cls, interface)):
-        raise PluginError(f"{label} is refused: {one.component.target} is no subclass of {interface.__name__}.")
+        raise PluginError(f"{label} is refused: {one.component.target} is not a subclass of {interface.__name__}.")
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise PluginError(f"{label} is refused: {one.component.target} does not implement {missing}.")

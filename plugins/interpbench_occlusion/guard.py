@@ -97,7 +97,7 @@ class Guard:
             allowed = TOLERANCE[self.precision] * extent + ROUNDING * max(abs(other), extent) + NOISE * self.noise
             same = one == other or (math.isnan(one) and math.isnan(other)) or abs(one - other) <= allowed
             if not same:
-                return f"{one:.7g} of a hidden place where it says {other:.7g}; effects span {extent:.2g}"
+                return f"{one:.7g} for a hidden position instead of {other:.7g}; the range of effects is {extent:.2g}"
         return None
 
     def _unlike(self, route: Route, boxes: Sequence[Box], found: list[int], number: int) -> list[int]:

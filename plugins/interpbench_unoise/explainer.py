@@ -135,7 +135,7 @@ class UNoise(Explainer):
         else:
             training, validation = (with_prediction(some, predictor, **size) for some in (training, validation))
         if not training:
-            known = "has an age" if not predictor.classes else "has a logit that it should get"
+            known = "has an age" if not predictor.classes else "has a class"
             raise InputError(f"No training subject {known}: use target=prediction, which needs none.")
         held_out = validation or training
         floor = noise_floor(predictor, held_out, aim, **size)

@@ -35,7 +35,7 @@ def frozen_copy(predictor: Predictor, example: Tensor, precision: str = "float32
         precision: in which the copy's convolutions will run; their weights are kept in it.
     """
     if not isinstance(predictor, NetworkPredictor):
-        log.debug("the predictor stays as it is: %s is no NetworkPredictor", type(predictor).__name__)
+        log.debug("the predictor is not accelerated: %s is not a NetworkPredictor", type(predictor).__name__)
         return predictor
     device = example.device
     try:
@@ -43,10 +43,10 @@ def frozen_copy(predictor: Predictor, example: Tensor, precision: str = "float32
         faster = predictor.with_module(settle(network, device))
         agrees = _agree(predictor, faster, example[:1])
     except Exception as error:  # ordinary code that meets a tracer may fail in any way
-        log.debug("the predictor stays as it is: %s", error)
+        log.debug("the predictor is not accelerated: %s", error)
         return predictor
     if not agrees:
-        log.debug("the predictor stays as it is: its copy answers otherwise")
+        log.debug("the predictor is not accelerated: its frozen copy gives other predictions")
         return predictor
     for part in network.modules():
         if isinstance(part, nn.Conv3d) and precision != "float32":

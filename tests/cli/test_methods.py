@@ -169,7 +169,7 @@ def test_a_metric_that_cannot_say_what_it_measures_hurts_no_other(methods_with):
 def test_a_metric_that_cannot_say_what_it_measures_is_an_error_in_one_line(methods_with):
     ended = methods_with(UNRULY, "unruly")
     assert ended.returncode == 5
-    assert ended.stderr == "Error: metric 'unruly' cannot say what it measures: RuntimeError: not today.\n"
+    assert ended.stderr == "Error: metric 'unruly' failed to declare its measures: RuntimeError: not today.\n"
 
 
 def test_methods_with_a_network_shows_the_options_of_its_training_too(run):

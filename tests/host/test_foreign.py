@@ -677,14 +677,14 @@ def test_where_every_subject_fails_alike_the_run_ends_in_that_errors_code(
     [
         (["NotApplicable"] * 40, 5, 2, []),
         (["UsageError"] * 40, 2, 2, []),
-        (["ValueError"] * 40, 5, 40, ["sub-00: method", "sub-00 ... and 39 more subjects alike"]),
+        (["ValueError"] * 40, 5, 40, ["sub-00: method", "sub-00 ... and 39 more subjects with the same error"]),
         (["ValueError", "NotApplicable", "NotApplicable", *[""] * 37], 5, 3, ["sub-00: method"]),
         (["NotApplicable", *[""] * 39], 4, 40, ["sub-00: what is wrong"]),
         (
             ["", "UsageError", "UsageError", *[""] * 37],
             4,
             40,
-            ["sub-01: what is wrong", "sub-01 ... and 1 more subject alike"],
+            ["sub-01: what is wrong", "sub-01 ... and 1 more subject with the same error"],
         ),
     ],
 )

@@ -135,7 +135,7 @@ def test_an_engine_that_is_wrong_somewhere_is_given_up_and_it_is_said(
     torch.testing.assert_close(map, PLAIN[:1], atol=1e-4, rtol=0)
     (message,) = said(caplog)
     assert message.startswith("occlusion uses full passes, which are slower: in parts the network predicts ")
-    (note,) = occlusion.told()
+    (note,) = occlusion.map_warnings()
     assert note.startswith("occlusion used full passes: in parts the network predicts ")
 
 
@@ -145,8 +145,8 @@ def test_an_engine_that_is_right_is_believed(
     engine(everywhere(0.0))
     occlusion = fresh()
     torch.testing.assert_close(occlusion.explain(predictor_of(), VOLUMES), PLAIN, atol=1e-4, rtol=0)
-    assert occlusion.told() == ()
-    assert occlusion.measured() == {}
+    assert occlusion.map_warnings() == ()
+    assert occlusion.map_figures() == {}
     assert not said(caplog)
 
 
@@ -249,10 +249,10 @@ def test_the_error_of_bfloat16_is_a_share_of_the_range_and_warned_of_where_it_is
     monkeypatch.setattr("interpbench_occlusion.evaluation.DOUBTFUL", doubtful)
     occlusion = fresh(precision="bfloat16")
     occlusion.explain(predictor_of(), VOLUMES[:1])
-    share = occlusion.measured()[ERROR]
+    share = occlusion.map_figures()[ERROR]
     assert 1e-4 < share < 1
-    assert bool(occlusion.told()) == (share > doubtful) == bool(said(caplog))
-    for note in occlusion.told():
+    assert bool(occlusion.map_warnings()) == (share > doubtful) == bool(said(caplog))
+    for note in occlusion.map_warnings():
         assert f"{share:.1%} of their range" in note
         assert note.endswith("precision=float32 has no such error")
 

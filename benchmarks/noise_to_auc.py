@@ -14,7 +14,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -279,7 +279,7 @@ def mean_auc(network: UNet, case: Case, test: Sequence[Any]) -> float:
 
 
 @contextmanager
-def after_every_step(call: Callable[..., None]):
+def after_every_step(call: Callable[..., None]) -> Iterator[None]:
     """Have something called after each step of any optimiser."""
     hook = register_optimizer_step_post_hook(call)
     try:

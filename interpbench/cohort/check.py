@@ -62,8 +62,10 @@ def check_cohort(
 
 
 def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Problems as rows of a table: `level` (`problem` or `warning`), `participant_id`, `line`, `file`, `message`,
-    `kind` (of doubt, of a warning).
+    """Problems as rows of a table.
+
+    Their columns: `level` (`problem` or `warning`), `participant_id`, `line`, `file`, `message`, `kind` (of doubt, of
+    a warning).
     """
     return [
         {

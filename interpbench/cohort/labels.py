@@ -23,7 +23,7 @@ def person_of(label: str) -> str:
 
     That is what follows a `+`, a session at the end (`01ses2`), upper or lower case, and zeros before a number.
     """
-    stem = _SESSION.sub("", label.split("+")[0].casefold())
+    stem = _SESSION.sub("", label.split("+", maxsplit=1)[0].casefold())
     return _ZEROS.sub("", stem) or label
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from interpbench.cohort.labels import perhaps_one, person_of
@@ -23,7 +22,7 @@ def twins(subjects: Iterable[Subject]) -> list[list[Subject]]:
     sizes: dict[int, list[Subject]] = {}
     for subject in subjects:
         try:
-            sizes.setdefault(os.stat(subject.image).st_size, []).append(subject)
+            sizes.setdefault(subject.image.stat().st_size, []).append(subject)
         except OSError:
             continue  # it will be told when it is to be read
     keys: dict[str, str] = {}

@@ -92,9 +92,8 @@ class PreparedCache:
         if kept := list(doubts):
             voxels.append(json.dumps(as_record(kept)).encode())
         try:
-            with atomic_path(path) as temporary, open(temporary, "wb") as file:
-                for part in (MARK, hashlib.sha256(b"".join(voxels)).digest(), *voxels):
-                    file.write(part)
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
+                file.writelines((MARK, hashlib.sha256(b"".join(voxels)).digest(), *voxels))
         except (InterpbenchError, OSError) as error:
             self._writes = False
             log.warning("prepared volumes are no longer stored: %s", error)
@@ -121,7 +120,7 @@ def _mapped(path: Path, shape: tuple[int, int, int]) -> Kept | None:
     try:
         if path.stat().st_size < HEAD + 5 * number:
             raise ValueError("it is truncated")
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             head = file.read(HEAD)
         content = np.memmap(path, dtype=np.uint8, mode="c", offset=HEAD)
         if head != MARK + hashlib.sha256(content.data).digest():

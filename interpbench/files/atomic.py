@@ -42,7 +42,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         make_folder(path.parent)
         yield temporary
         _flush(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
         _flush(path.parent)
     except BaseException as error:
         if isinstance(error, OSError) and error.errno in _FULL:
@@ -78,7 +78,7 @@ def remove(path: Path) -> None:
 def remove_temporaries(folder: Path) -> None:
     """Remove the temporary files of killed processes in a folder; other runs below it are not touched."""
     for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not os.path.exists(os.path.join(place, name, "manifest.json"))]
+        folders[:] = [name for name in folders if not os.path.exists(Path(place, name, "manifest.json"))]
         for name in files:
             if TEMPORARY.fullmatch(name):
                 Path(place, name).unlink(missing_ok=True)
@@ -118,7 +118,7 @@ def read_json(path: Path | str, *, nan: bool = False) -> Any:
             values nested deeper than any record's.
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(Path(path).stat().st_mode):
             raise InputError(f"{path}: is not a regular file.")
         text = Path(path).read_text(encoding="utf-8")
         value = json.loads(
@@ -223,12 +223,12 @@ def _cell(value: Any) -> str:
 def is_file(path: Path | str) -> bool:
     """Whether the path is a regular file; False for a path that no file can have."""
     try:
-        return stat.S_ISREG(os.stat(path).st_mode)
+        return stat.S_ISREG(Path(path).stat().st_mode)
     except (OSError, ValueError):
         return False
 
 
 def sha256_of(path: Path | str) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -235,7 +235,7 @@ def refuse_foreign(out: Path) -> None:
     """
     if out.exists() and not out.is_dir():
         raise ConflictError(f"{out} is a file; the output must be a folder.")
-    if out.is_dir() and not (out / MANIFEST).exists() and any(not name.startswith(".") for name in os.listdir(out)):
+    if out.is_dir() and not (out / MANIFEST).exists() and any(not file.name.startswith(".") for file in out.iterdir()):
         raise ConflictError(f"{out} is not empty and does not hold an interpbench run. Give another output folder.")
 
 

@@ -50,7 +50,7 @@ def _own_files(thing: Any) -> Iterator[Path]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _imported(file: Path, modified: int) -> tuple[Path, ...]:
+def _imported(file: Path, _modified: int) -> tuple[Path, ...]:
     """The files of the modules that a source file imports, as far as they count; cached until the file changes."""
     try:
         tree = ast.parse(file.read_bytes())

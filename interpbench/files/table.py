@@ -44,9 +44,9 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     reader = csv.reader([f"{line}\n" for line in lines], delimiter=delimiter, strict=True)
     line = 1
     try:
-        for cells in reader:
+        for found in reader:
             here, line = line, reader.line_num + 1  # a quoted cell may span lines: a row is where it begins
-            cells = [" ".join(cell.strip().split("\n")) for cell in cells]  # a quoted line break is a blank
+            cells = [" ".join(cell.strip().split("\n")) for cell in found]  # a quoted line break is a blank
             if not any(cells):
                 continue
             if not names:

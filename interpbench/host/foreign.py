@@ -28,7 +28,7 @@ _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class asking(AbstractContextManager[None]):  # used as a function is
+class asking(AbstractContextManager[None]):  # noqa: N801  used as a function is
     """Call other people's code inside this block; whatever it raises becomes an `InterpbenchError`.
 
     Args:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import pluggy
 
 from interpbench.contract import hookspecs
-from interpbench.contract.hookspecs import ENTRY_POINT_GROUP, Component
+from interpbench.contract.hookspecs import DECLARED_API, ENTRY_POINT_GROUP, Component
 from interpbench.errors import InterpbenchError, PluginError, UsageError, did_you_mean
 from interpbench.errors import one_line as one_line
 
@@ -34,6 +34,7 @@ _INTERFACES: dict[Kind, str] = {
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # names become part of file names
 _TARGET = re.compile(r"[\w.]+:\w+")
+_API = re.compile(r"(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ def _offers(point: EntryPoint) -> list[tuple[Kind, Component]]:
     manager = pluggy.PluginManager(ENTRY_POINT_GROUP)
     manager.add_hookspecs(hookspecs)
     module = point.load()
+    _refuse_other_api(getattr(module, DECLARED_API, hookspecs.API_VERSION))
     manager.register(module, name=point.name)
     if not manager.get_hookcallers(module):
         raise PluginError(f"{point.value} has no function marked with @hookimpl.")
@@ -159,6 +161,20 @@ def _offers(point: EntryPoint) -> list[tuple[Kind, Component]]:
         for answer in getattr(manager.hook, f"interpbench_{kind}s")():
             offers += [(kind, _checked(component, kind)) for component in answer]
     return offers
+
+
+def _refuse_other_api(declared: Any) -> None:
+    """Refuse a plugin that was written for another major version of the contract, or for a later minor one."""
+    form = _API.fullmatch(declared) if isinstance(declared, str) else None
+    if form is None:
+        raise PluginError(f"{DECLARED_API} must be 'major.minor', such as '1.0', got {declared!r}.")
+    ours = hookspecs.API_VERSION
+    major, minor = (int(number) for number in ours.split("."))
+    needs = f"It was written for version {declared} of the plugin API, and this interpbench has {ours}"
+    if int(form[1]) != major:
+        raise PluginError(f"{needs}. Install a release of the plugin for version {major}, or another interpbench.")
+    if int(form[2]) > minor:
+        raise PluginError(f"{needs}. Install a later interpbench.")
 
 
 def _checked(component: Any, kind: Kind) -> Component:

@@ -29,10 +29,10 @@ def config_folder() -> Path:
     """
     given = os.environ.get(VARIABLE)
     if given:
-        if not os.path.isabs(given):
+        if not Path(given).is_absolute():
             raise UsageError(f"{VARIABLE} must be an absolute path, got {given!r}.")
         return Path(given)
-    home = Path(os.path.expanduser("~"))
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  Path.home() raises where there is none
     if sys.platform == "win32":
         base = Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
     elif sys.platform == "darwin":
@@ -85,7 +85,7 @@ def keep(digest: str, allowed: Mapping[str, str], record: Path) -> Path:
         _is_private(place)
         with atomic_path(place) as temporary:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(handle, "w", encoding="ascii") as file:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.write(json.dumps(content, indent=2) + "\n")
     except OSError as error:
         raise UsageError(

@@ -37,7 +37,8 @@ def untouched(module: nn.Module, *volumes: Tensor) -> Iterator[list[bool]]:
     try:
         yield changed
     finally:
-        if any([restore() for restore in reversed(steps)]):
+        undone = [restore() for restore in reversed(steps)]  # all of them, whatever the first one says
+        if any(undone):
             changed.append(True)
 
 
@@ -56,7 +57,8 @@ def remembered(module: nn.Module, *volumes: Tensor) -> Restore:
     ]
 
     def restore() -> bool:
-        return any([step() for step in reversed(steps)])
+        undone = [step() for step in reversed(steps)]
+        return any(undone)
 
     return restore
 

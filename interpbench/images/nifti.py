@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import os
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
@@ -79,7 +78,7 @@ def _is_gzip(path: Path) -> bool:
 
 def _open(path: Path) -> FileIO:
     try:
-        found = os.stat(path)
+        found = path.stat()
     except (OSError, ValueError) as error:
         refuse_image(path, "is a broken link" if path.is_symlink() else "no such file", error)
     if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
@@ -89,7 +88,7 @@ def _open(path: Path) -> FileIO:
     if found.st_size == 0:
         refuse_image(path, "is empty")
     try:
-        return open(path, "rb", buffering=0)
+        return path.open("rb", buffering=0)
     except OSError as error:
         refuse_image(path, f"cannot be read ({error.strerror})", error)
 
@@ -107,14 +106,15 @@ def _pieces(path: Path, file: FileIO) -> Iterator[bytes]:
         return
     stream = zlib.decompressobj(_GZIP)
     for chunk in chunks:
-        while chunk:
+        rest = chunk
+        while rest:
             if stream.eof:  # a gzip file may be several streams, one after the other, and end in zeros
-                chunk = chunk.lstrip(b"\0")
-                if not chunk:
+                rest = rest.lstrip(b"\0")
+                if not rest:
                     break
                 stream = zlib.decompressobj(_GZIP)
-            yield stream.decompress(chunk, _PIECE)
-            chunk = stream.unconsumed_tail or stream.unused_data
+            yield stream.decompress(rest, _PIECE)
+            rest = stream.unconsumed_tail or stream.unused_data
     if not stream.eof:
         raise EOFError("the compressed stream is truncated")
 
@@ -177,7 +177,7 @@ def _begin(path: Path, pieces: Iterator[bytes], max_voxels: int) -> tuple[nib.Ni
         refuse_image(path, f"has an invalid header ({error})", error)
     warnings = [f"the header was corrected: {message}" for message in heard.messages]
     warnings += _check_shape(path, header, max_voxels)
-    if not _is_gzip(path) and (there := os.stat(path).st_size) < _size(header):
+    if not _is_gzip(path) and (there := path.stat().st_size) < _size(header):
         refuse_image(path, f"is truncated: it has {there} bytes, and its header requires {_size(header)}")
     return header, warnings, data
 
@@ -218,7 +218,7 @@ class _Listener(logging.Handler):
     def __init__(self) -> None:
         super().__init__(level=logging.WARNING)
         self.messages: list[str] = []
-        self.logger = logging.Logger("interpbench.images.nifti")
+        self.logger = logging.Logger("interpbench.images.nifti")  # noqa: LOG001  its own, which nobody configures
         self.logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -41,7 +41,7 @@ def table_folder_of(manifest: Mapping[str, Any]) -> Path | None:
     """The folder of the table that a run of `explain` read, from its manifest."""
     command = manifest.get("command")
     table = command.get("cohort") if isinstance(command, Mapping) else None
-    return Path(table).parent if isinstance(table, str) and os.path.isabs(table) else None
+    return Path(table).parent if isinstance(table, str) and Path(table).is_absolute() else None
 
 
 class MovedImages:

@@ -39,7 +39,7 @@ def _failing(module: nn.Module, volume: Tensor) -> tuple[str, nn.Module, tuple[i
     def enter(part: nn.Module, given: tuple[Any, ...]) -> None:
         inside.append((part, tuple(given[0].shape) if given and isinstance(given[0], Tensor) else ()))
 
-    def leave(part: nn.Module, given: object, made: object) -> None:
+    def leave(_part: nn.Module, _given: object, _made: object) -> None:
         if inside:
             inside.pop()
 

@@ -92,7 +92,7 @@ def check_readout(
 
 def ends_in_bound(predictor: Predictor, volume: Tensor) -> bool:
     """Whether a network ends in a layer with a floor or ceiling, whether or not it holds this prediction there."""
-    return _at_the_end(predictor, volume, lambda node: True) is not None
+    return _at_the_end(predictor, volume, lambda _node: True) is not None
 
 
 def bound_of(predictor: Predictor, volume: Tensor) -> Bound | None:

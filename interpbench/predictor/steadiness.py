@@ -158,7 +158,7 @@ def _rounds(ask: _Asking, volume: Tensor, alone: float) -> float:
 def _scale(answers: Sequence[float]) -> float:
     """The size or spread of answers, whichever is larger."""
     finite = [one for one in answers if math.isfinite(one)] or [0.0]
-    return max(max(map(abs, finite)), max(finite) - min(finite), 1e-30)
+    return max(*map(abs, finite), max(finite) - min(finite), 1e-30)
 
 
 def _pair(one: float, other: float, predictor: Predictor) -> str:

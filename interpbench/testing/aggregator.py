@@ -23,7 +23,9 @@ Maps = list[tuple[Tensor, Tensor]]  # importance and brain of each subject
 
 
 class AggregatorContract:
-    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest::
+    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest.
+
+    For example::
 
         class TestMine(AggregatorContract):
             @pytest.fixture

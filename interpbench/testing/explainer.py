@@ -25,7 +25,9 @@ from interpbench.testing.toys import (
 
 
 class ExplainerContract:
-    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest::
+    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest.
+
+    For example::
 
         class TestMine(ExplainerContract):
             @pytest.fixture

@@ -28,7 +28,9 @@ Values = dict[str, float | list[float]]
 
 
 class MetricContract:
-    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest::
+    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest.
+
+    For example::
 
         class TestMine(MetricContract):
             @pytest.fixture

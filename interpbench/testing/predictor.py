@@ -16,7 +16,9 @@ from interpbench.testing.snapshot import Snapshot
 
 
 class PredictorContract:
-    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest::
+    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest.
+
+    For example::
 
         class TestMine(PredictorContract):
             @pytest.fixture

@@ -52,7 +52,7 @@ class Checkpoint:
         states = {name: _without_functions(part.state_dict()) for name, part in self.parts.items()}
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
         content = io.BytesIO()
-        with atomic_path(self.path) as temporary, open(temporary, "wb") as file:
+        with atomic_path(self.path) as temporary, temporary.open("wb") as file:
             torch.save({"states": states, "random": (torch.get_rng_state(), cuda), "values": values}, content)
             file.write(hashlib.sha256(content.getbuffer()).digest())
             file.write(content.getbuffer())

@@ -1,4 +1,6 @@
-"""The gradient with another backward pass through every ReLU. With g the gradient that arrives at its output:
+"""The gradient with another backward pass through every ReLU.
+
+With g the gradient that arrives at its output:
 
 - guided backpropagation (Springenberg et al. 2015, arXiv 1412.6806): relu(g) where the ReLU's input is above zero;
 - deconvolution (Zeiler, Fergus 2014, arXiv 1311.2901): relu(g) everywhere.

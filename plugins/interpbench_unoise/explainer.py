@@ -102,7 +102,7 @@ class UNoise(Explainer):
     )
     seed: int = option(0, "seed of weights, batches and noise")
 
-    _network = None  # the U-Net, once fitted
+    _network: ClassVar[UNet | None] = None  # once fitted: of the instance
 
     def __post_init__(self) -> None:
         check_options(self)

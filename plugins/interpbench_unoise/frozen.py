@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import operator
+from types import EllipsisType
 from typing import Any
 
 import torch
@@ -94,7 +95,9 @@ class _Folding:
         node.target = name
 
     def _remove(self, node: fx.Node) -> None:
-        node.replace_all_uses_with(node.args[0])
+        (before, *_) = node.args
+        assert isinstance(before, fx.Node)
+        node.replace_all_uses_with(before)
         self.network.graph.erase_node(node)
 
     def _fold_batch_norm(self, node: fx.Node) -> None:
@@ -148,6 +151,7 @@ def folded(layer: nn.Conv3d, norm: nn.BatchNorm3d) -> nn.Conv3d:
 
     w' = w gamma / sqrt(var + eps), b' = (b - mean) gamma / sqrt(var + eps) + beta.
     """
+    assert norm.running_mean is not None and norm.running_var is not None, "only those with statistics are folded"
     merged = copy.deepcopy(layer)
     scale = (norm.running_var.double() + norm.eps).rsqrt()
     scale = scale if norm.weight is None else scale * norm.weight.double()
@@ -190,11 +194,11 @@ def _agree(predictor: Predictor, faster: Predictor, example: Tensor) -> bool:
 
 
 def _middle(volumes: Tensor) -> Tensor:
-    cut = []
+    cut: list[EllipsisType | slice] = [...]
     for edge in volumes.shape[2:]:
         start = max(0, (edge - CHECKED_EDGE) // 2)
         cut.append(slice(start, start + CHECKED_EDGE))
-    return volumes[(..., *cut)]
+    return volumes[tuple(cut)]
 
 
 def _answers(predictor: Predictor, volumes: Tensor) -> tuple[Tensor, Tensor]:

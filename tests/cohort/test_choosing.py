@@ -18,7 +18,7 @@ def subject(label: str, age: float | None = 50.0, split: str | None = None) -> S
 
 
 def cohort(*subjects: Subject, problems: tuple[Problem, ...] = ()) -> Cohort:
-    return Cohort(Path("."), Path("participants.tsv"), subjects, problems)
+    return Cohort(Path(), Path("participants.tsv"), subjects, problems)
 
 
 @pytest.fixture

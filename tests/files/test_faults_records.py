@@ -339,7 +339,7 @@ def test_a_configuration_with_odd_values(name: str, odd: str, run: Run, tmp_path
     assert ended[0] in (2, 3)
 
 
-@pytest.mark.parametrize("text", ["\x1b[2J", "\ud800", "\udcff", "\u202egpj", "\r\n\0", "é"])
+@pytest.mark.parametrize("text", ["\x1b[2J", "\ud800", "\udcff", "\u202egpj", "\r\n\0", "é"])  # noqa: PT014  two halves
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8", "latin-1"])
 def test_no_message_fails_to_be_told_or_steers_the_terminal(
     text: str, encoding: str, monkeypatch: pytest.MonkeyPatch

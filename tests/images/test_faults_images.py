@@ -165,21 +165,23 @@ WARNED: dict[str, tuple[Callable[[], bytes], str]] = {
     "sform and qform that disagree": (lambda: image(qform_code=1, qoffset_x=30), "sform and qform disagree by"),
     "lengths in metres": (lambda: image(xyzt_units=1), "lengths in meter"),
 }
-READ_RIGHT: dict[str, tuple[Callable[[], bytes], float]] = {  # content, and how far voxels may be from the sound ones
-    "int16": (lambda: of_type("int16"), 1.0),
-    "uint8": (lambda: of_type("uint8"), 1.0),
-    "int64": (lambda: of_type("int64"), 1.0),
-    "float64": (lambda: of_type("float64"), 0.0),
-    "big-endian": (lambda: big_endian(), 0.0),
-    "a slope": (lambda: image(voxels() / 2, scl_slope=2), 1e-5),
-    "a slope of 0": (lambda: image(scl_slope=0), 0.0),
-    "several gzip streams": (image, 0.0),
-}
 
 
 def big_endian() -> bytes:
     made = nibabel.Nifti1Image(voxels(), AFFINE, nibabel.Nifti1Header(endianness=">"))
     return bytes(made.to_bytes())
+
+
+READ_RIGHT: dict[str, tuple[Callable[[], bytes], float]] = {  # content, and how far voxels may be from the sound ones
+    "int16": (lambda: of_type("int16"), 1.0),
+    "uint8": (lambda: of_type("uint8"), 1.0),
+    "int64": (lambda: of_type("int64"), 1.0),
+    "float64": (lambda: of_type("float64"), 0.0),
+    "big-endian": (big_endian, 0.0),
+    "a slope": (lambda: image(voxels() / 2, scl_slope=2), 1e-5),
+    "a slope of 0": (lambda: image(scl_slope=0), 0.0),
+    "several gzip streams": (image, 0.0),
+}
 
 
 @dataclass(frozen=True)

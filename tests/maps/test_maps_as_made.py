@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -113,13 +113,12 @@ class Total(Aggregator):
 
 
 @pytest.fixture(autouse=True)
-def components(toy_plugin: types.ModuleType) -> Iterator[None]:
+def components(toy_plugin: types.ModuleType) -> None:
     toy_plugin.offer("predictor", "line", Line)
     for name, method in (("everywhere", Everywhere), ("inside", Inside), ("corner", Corner)):
         toy_plugin.offer("explainer", name, method)
     toy_plugin.offer("aggregator", "total", Total)
     Everywhere.calls.clear()
-    yield
 
 
 @pytest.fixture(scope="module")

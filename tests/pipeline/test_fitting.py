@@ -23,7 +23,7 @@ class Average(Explainer):
     """Learns the mean training volume; every map is that, times `gain`."""
 
     learned = True
-    presets = {"loud": {"gain": 10.0}}  # noqa: RUF012
+    presets = {"loud": {"gain": 10.0}}  # noqa: RUF012  nobody changes it
 
     gain: float = option(1.0, "factor")
     seed: int = option(0, "seed")

@@ -163,7 +163,7 @@ class Settings(dict):  # type: ignore[type-arg]
 
 
 def write_script(path: Path) -> None:
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="torch.jit"):
         torch.jit.save(torch.jit.trace(Net().eval(), torch.ones(1, 1, 5, 5, 5)), path)
 
 

@@ -95,7 +95,7 @@ def test_a_wrappers_prefix_is_taken_off_and_said(prefix: str, caplog: pytest.Log
     with caplog.at_level(logging.WARNING, logger="interpbench"):
         stripped = strip_prefix({prefix + name: tensor for name, tensor in state.items()}, network())
     assert same(stripped, state)
-    assert prefix.split(".")[0] in caplog.text
+    assert prefix.split(".", maxsplit=1)[0] in caplog.text
 
 
 def test_a_prefix_that_the_network_itself_has_stays() -> None:

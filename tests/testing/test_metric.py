@@ -275,7 +275,7 @@ BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
     (DECLARED, {}, declaring(changed(CURVE, steps_name="")), "must say what its steps are"),
     (DECLARED, {}, broken(right, repeats=None), "`repeats` must be True or False, got None"),
     ("test_what_explains_again_says_so", {}, does(lambda case: case.explain()), "explained 1 more times, for"),
-    (RETURNS, {}, gives(lambda found: list(found)), "must return a mapping of measures to numbers, got list"),
+    (RETURNS, {}, gives(list), "must return a mapping of measures to numbers, got list"),
     (RETURNS, {}, gives(lambda found: {"fall": found["fall"]}), "but 'fall_curve', 'ratio' is missing"),
     (RETURNS, {}, gives(lambda found: {**found, "more": 1.0}), "returned 'more', which it does not declare"),
     (RETURNS, {}, gives(lambda found: {**found, "ratio": None}), "one number for 'ratio', NaN where"),

@@ -110,7 +110,7 @@ class Occlusion(Explainer):
             )
             self.__dict__["_shared"].evaluation = found
         effects = found.effects(volume, places, fill)
-        object.__setattr__(self, "_told", (*self.told(), *found.notes))
+        object.__setattr__(self, "_told", (*self.map_warnings(), *found.notes))
         if found.share is not None:
             share = max(found.share, self.map_figures().get(ERROR, 0.0))
             object.__setattr__(self, "_measured", {ERROR: share})

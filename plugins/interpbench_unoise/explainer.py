@@ -20,7 +20,7 @@ from torch import Tensor
 from interpbench import Explainer, InputError, Predictor, Sample, UsageError, brain_of, check_options, option
 from interpbench.kit import PRECISIONS, settle
 from interpbench_unoise.chosen import with_prediction, with_target
-from interpbench_unoise.diagnostics import diagnose, log_floor, noise_floor, warnings_of
+from interpbench_unoise.diagnostics import diagnose, diagnostic_warnings, log_floor, noise_floor
 from interpbench_unoise.frozen import frozen_copy
 from interpbench_unoise.loop import Schedule
 from interpbench_unoise.noise import NOISE_FORMS, Noise
@@ -139,7 +139,7 @@ class UNoise(Explainer):
             raise InputError(f"No training subject {known}: use target=prediction, which needs none.")
         held_out = validation or training
         floor = noise_floor(predictor, held_out, aim, **size)
-        log_floor(floor, warnings_of(floor, None, predictor.unit), predictor.unit)
+        log_floor(floor, diagnostic_warnings(floor, None, predictor.unit), predictor.unit)
         quick = frozen_copy(predictor, training[0].volume[None].to(device), precision)
         ways: dict[str, Any] = {"device": device, "precision": precision, "checkpointing": self.checkpointing}
 
@@ -178,7 +178,7 @@ class UNoise(Explainer):
                 "amount_name": "mean log10 sigma over brain voxels",
                 "validation_loss": min(row["validation_loss"] for row in curves["noise_model"]),
             },
-            "warnings": warnings_of(floor, after, predictor.unit),
+            "warnings": diagnostic_warnings(floor, after, predictor.unit),
         }
         return self._fitted(network, record)
 

@@ -144,7 +144,7 @@ class UNoise(Explainer):
         ways: dict[str, Any] = {"device": device, "precision": precision, "checkpointing": self.checkpointing}
 
         with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.seed % 2**64)
             network = UNet(self.channels, self.blocks)
         settle(network, device)
         kept = {name: None if workspace is None else workspace / f"{name}.pt" for name in ("pretraining", "noise")}
@@ -159,7 +159,7 @@ class UNoise(Explainer):
                 **ways,
             )
         with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.seed % 2**64)
             network.restart_last(math.log(self.start / (1 - self.start)))
         curves["noise_model"] = train_noise_model(
             network, quick, training, validation, aim, self._schedule(self.epochs), checkpoint=kept["noise"], **ways

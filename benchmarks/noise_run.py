@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -49,17 +50,12 @@ def train_measured(
             schedule_of(explainer, 2), **settings,
         )  # fmt: skip
         epochs = max(1, round(budget * len(few) / (max(rows[-1]["seconds"], 1e-3) * len(case.training))))
-    measured, level = AfterEpoch(lambda: measure(network, case, explainer, device)), log.level
-    log.addHandler(measured)
-    log.setLevel(min(level or logging.INFO, logging.INFO))
-    try:
+    measured = AfterEpoch(lambda: measure(network, case, explainer, device))
+    with listening(measured):
         curve = train_noise_model(
             network, case.predictor, case.training, case.validation, explainer.objective,
             schedule_of(explainer, epochs), **settings,
         )  # fmt: skip
-    finally:
-        log.removeHandler(measured)
-        log.setLevel(level)
     rows, so_far = [], 0.0
     for row, found in zip(curve, measured.rows, strict=True):
         so_far += row["seconds"]
@@ -123,6 +119,19 @@ def rms_sigma(maps: Sequence[Tensor], explainer: UNoise, case: Case) -> list[flo
         for map, sample in zip(maps, case.test, strict=True)
     ]
     return [float(sigma.square().mean().sqrt()) for sigma in sigmas]
+
+
+@contextmanager
+def listening(handler: logging.Handler) -> Iterator[None]:
+    """Have a handler told of what interpbench reports meanwhile."""
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(min(level or logging.INFO, logging.INFO))
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
 
 
 class AfterEpoch(logging.Handler):

@@ -29,7 +29,6 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from interpbench import arithmetic, learning_rate_schedule, settle
 from interpbench.atomic import write_json
-from interpbench.metrics import auc
 from interpbench.options import options_json, parse_options, split_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.batches import collate
@@ -102,8 +101,8 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     explainer = UNoise(**parse_options(UNoise, [f"seed={asked.seed}", *asked.option]))
     settings = {
         "subjects": asked.subjects, "voxel_size_mm": asked.voxel_size, "seed": asked.seed,
-        "network": {**demo.network, **_values(asked.network_option)},
-        "training": {**demo.train, **_values(asked.train_option)},
+        "network": {**demo.network, **values(asked.network_option)},
+        "training": {**demo.train, **values(asked.train_option)},
         "unoise": options_json(explainer), "goal": asked.goal, "test_subjects": asked.test_subjects,
         "steps_between": asked.every, "plain_steps_between": asked.plain_every, "limit": asked.limit,
     }  # fmt: skip
@@ -164,7 +163,7 @@ def ours(case: Case, explainer: UNoise, network: UNet, watch: Watch) -> None:
     quick = frozen_copy(case.predictor, case.training[0].volume[None], explainer.precision)
     if explainer.pretrain_epochs:
         pretrain(network, case.training, case.validation, explainer._schedule(explainer.pretrain_epochs), **ways)
-    _restart(network, explainer)
+    restart(network, explainer)
     watch.counts = True
     train_noise_model(
         network, quick, case.training, case.validation, explainer.objective, explainer._schedule(explainer.epochs),
@@ -185,7 +184,7 @@ def plain(case: Case, explainer: UNoise, network: UNet, watch: Watch) -> None:
                 case, explainer, explainer.pretrain_epochs, network,
                 lambda batch, _: torch.nn.functional.mse_loss(plain_forward(network, batch.volumes), batch.volumes),
             )  # fmt: skip
-        _restart(network, explainer)
+        restart(network, explainer)
         watch.counts = True
         _plain_epochs(
             case, explainer, explainer.epochs, network,
@@ -217,7 +216,8 @@ def _plain_epochs(case: Case, explainer: UNoise, epochs: int, network: UNet, los
             rates.step()
 
 
-def _restart(network: UNet, explainer: UNoise) -> None:
+def restart(network: UNet, explainer: UNoise) -> None:
+    """Begin the noise model at the mask `start`, as `UNoise.fit` does."""
     with torch.random.fork_rng():
         torch.manual_seed(explainer.seed)
         network.restart_last(math.log(explainer.start / (1 - explainer.start)))
@@ -229,8 +229,7 @@ def mean_auc(network: UNet, case: Case, test: Sequence[Any]) -> float:
     found = []
     for one in test:
         with arithmetic(CPU):
-            importance = -network(one.volume[None])[0, 0]
-        found.append(auc(importance[one.brain], case.truth[one.brain]))
+            found.append(case.subject_auc(-network(one.volume[None])[0, 0], one))
     return sum(found) / len(found)
 
 
@@ -244,7 +243,7 @@ def after_every_step(call: Callable[..., None]):
         hook.remove()
 
 
-def _values(words: Sequence[str]) -> dict[str, Any]:
+def values(words: Sequence[str]) -> dict[str, Any]:
     """`name=value` words, values in JSON."""
     return {name: json.loads(text) for name, text in split_options(words).items()}
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from interpbench import Predictor, Sample, load_predictor, read_cohort, read_volume, train, write_phantom
 from interpbench.errors import InputError
 from interpbench.metrics import auc
-from interpbench.pipeline.evaluation import interval
+from interpbench.predictor.error import interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +85,14 @@ def make_case(
     """
     phantom = write_phantom(folder / "phantom", subjects=subjects, voxel_size=voxel_size, seed=seed)
     return cohort_case(
-        phantom, folder / "model", seed=seed, network=network, training=training, device=device,
+        phantom,
+        folder / "model",
+        seed=seed,
+        network=network,
+        training=training,
+        device=device,
         truth=phantom / "truth.nii.gz",
-    )  # fmt: skip
+    )
 
 
 def cohort_case(

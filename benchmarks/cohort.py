@@ -26,7 +26,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     asked = _parser().parse_args(words)
     from machine import describe_machine
 
-    from interpbench.atomic import plain, write_json
+    from interpbench.files.atomic import plain, write_json
 
     machine = describe_machine(asked.device, asked.threads)
     settings = plain({name: value for name, value in vars(asked).items() if name not in ("out", "work", "threads")})

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from interpbench import Recipe, fit, load_predictor, read_cohort, save_predictor, settle, write_map, write_phantom
-from interpbench.atomic import read_json, write_json, write_tsv
+from interpbench.cohort.recipe_for import recipe_for
+from interpbench.files.atomic import read_json, write_json, write_tsv
 from interpbench.pipeline.fitting import RECORD
-from interpbench.recipe import recipe_for
 from interpbench_networks.resnet18 import ResNet18
 
 FIT_SUBJECTS = 12

@@ -16,14 +16,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from interpbench.files.run_folder import RunFolder
+
 EVERY = 0.005  # seconds
 
 
 def in_own_process(case: Any, device: str, threads: int, out: Path, ahead: int) -> dict[str, Any]:
     """What `follow` finds in a process of its own."""
-    command = [sys.executable, __file__, "--cohort", case.cohort, "--predictor", case.predictor, "--method",
-               case.method, "--subjects", case.subjects, "--ahead", ahead, "--device", device, "--threads", threads,
-               "--out", out, *(("--fitted", case.fitted) if case.fitted else ())]  # fmt: skip
+    command = [
+        sys.executable,
+        __file__,
+        "--cohort",
+        case.cohort,
+        "--predictor",
+        case.predictor,
+        "--method",
+        case.method,
+        "--subjects",
+        case.subjects,
+        "--ahead",
+        ahead,
+        "--device",
+        device,
+        "--threads",
+        threads,
+        "--out",
+        out,
+        *(("--fitted", case.fitted) if case.fitted else ()),
+    ]
     ended = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return found
@@ -43,8 +63,14 @@ def main(words: Sequence[str] | None = None) -> None:
     from machine import describe_machine
 
     describe_machine(asked.device, asked.threads)
-    case = Case(name="", cohort=asked.cohort, predictor=asked.predictor, fitted=asked.fitted, method=asked.method,
-                subjects=asked.subjects)  # fmt: skip
+    case = Case(
+        name="",
+        cohort=asked.cohort,
+        predictor=asked.predictor,
+        fitted=asked.fitted,
+        method=asked.method,
+        subjects=asked.subjects,
+    )
     print(json.dumps(follow(case, asked.device, asked.out, asked.ahead)))
 
 
@@ -52,12 +78,10 @@ def follow(case: Any, device: str, out: Path, ahead: int) -> dict[str, Any]:
     """For each tenth of the subjects, what is resident on average, and the peak so far, in MiB."""
     from cohort_stages import explained
 
-    from interpbench import store
-
     samples: list[list[float]] = [[]]  # a list for each subject
     peaks: list[float] = []
     ended = threading.Event()
-    mark_done = store.RunFolder.mark_done
+    mark_done = RunFolder.mark_done
 
     def marked(self: Any, product: Path, record: Any) -> None:
         mark_done(self, product, record)
@@ -71,11 +95,11 @@ def follow(case: Any, device: str, out: Path, ahead: int) -> dict[str, Any]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    store.RunFolder.mark_done = marked  # type: ignore[method-assign]
+    RunFolder.mark_done = marked  # type: ignore[method-assign]
     try:
         explained(case, device, out, case.labels, ahead)
     finally:
-        store.RunFolder.mark_done = mark_done  # type: ignore[method-assign]
+        RunFolder.mark_done = mark_done  # type: ignore[method-assign]
         ended.set()
         watcher.join()
     edges = sorted({round(len(peaks) * tenth / 10) for tenth in range(11)})

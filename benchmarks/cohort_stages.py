@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from cohort_case import Case
 
-from interpbench import Subject, explain, load_predictor, read_cohort, read_volume, store
-from interpbench.pipeline.components import make_component
+from interpbench import Subject, explain, load_predictor, read_cohort, read_volume
+from interpbench.files.run_folder import RunFolder
+from interpbench.host.components import make_component
+from interpbench.host.untouched import remembered
 from interpbench.pipeline.fitting import load_fitted
-from interpbench.pipeline.identity import sha256_of
 from interpbench.pipeline.map_run import MapRun
-from interpbench.pipeline.provenance import predictor_record
-from interpbench.untouched import remembered
+from interpbench.run.identity import sha256_of_input
+from interpbench.run.provenance import predictor_record
 
 STAGES = ("reading", "recipe", "network", "way_back", "writing")
 
@@ -54,9 +55,15 @@ def stages_alone(case: Case, device: str, out: Path) -> dict[str, float]:
 def explained(case: Case, device: str, out: Path, labels: Sequence[str], ahead: int) -> list[Path]:
     """`interpbench explain`, from the loading of the networks to the last map."""
     return explain(
-        case.cohort, case.predictor, out, method=case.method, fitted=case.fitted, participants=labels, device=device,
+        case.cohort,
+        case.predictor,
+        out,
+        method=case.method,
+        fitted=case.fitted,
+        participants=labels,
+        device=device,
         ahead=ahead,
-    )  # fmt: skip
+    )
 
 
 class _Kept:
@@ -81,7 +88,7 @@ class _Asked:
 
 def _read_files(subject: Subject) -> None:
     for file in filter(None, (subject.image, subject.mask)):
-        sha256_of(file)
+        sha256_of_input(file)
         read_volume(file, nan_to_zero=True, constant_ok=True)
 
 
@@ -91,7 +98,13 @@ def _map_run(case: Case, device: str, out: Path) -> MapRun:
     explainer = load_fitted(case.fitted, model) if case.fitted else make_component("explainer", case.method, seed=0)[0]
     told = {"options": {}, "signed": explainer.signed, "predictor_sha256": model.fingerprint}
     return MapRun(
-        run=store.RunFolder.open(out, "explain", told), explainer=explainer, predictor=model, recipe=model.recipe,
-        trained=predictor_record(case.predictor), method=case.method, distribution="", seed=0,
+        run=RunFolder.open(out, "explain", told),
+        explainer=explainer,
+        predictor=model,
+        recipe=model.recipe,
+        trained=predictor_record(case.predictor),
+        method=case.method,
+        distribution="",
+        seed=0,
         device=torch.device(device),
-    )  # fmt: skip
+    )

@@ -26,9 +26,15 @@ from interpbench import Subject, load_predictor, read_cohort, train
 NETWORK = {"width": 16, "first_stride": 1}
 RECIPE = {"voxel_size": 4.0, "shape": (35, 44, 35)}
 SETTINGS: dict[str, Any] = {
-    "epochs": 24, "batch_size": 8, "learning_rate": 2e-3, "schedule": "onecycle", "weight_decay": 1e-2,
-    "flip": 0.5, "shift": 1, "precision": "bfloat16",
-}  # fmt: skip
+    "epochs": 24,
+    "batch_size": 8,
+    "learning_rate": 2e-3,
+    "schedule": "onecycle",
+    "weight_decay": 1e-2,
+    "flip": 0.5,
+    "shift": 1,
+    "precision": "bfloat16",
+}
 SMOOTHING = 1.0  # voxels, before ridge regression
 PENALTIES = 10.0 ** np.arange(0, 8, 0.5)
 
@@ -45,9 +51,14 @@ def folds_of(subjects: list[Subject], folds: int, seed: int) -> np.ndarray:
 
 
 def network_predictions(
-    subjects: list[Subject], test: np.ndarray, folder: Path, settings: dict[str, Any], network: dict[str, Any],
-    recipe: dict[str, Any], seed: int,
-) -> np.ndarray:  # fmt: skip
+    subjects: list[Subject],
+    test: np.ndarray,
+    folder: Path,
+    settings: dict[str, Any],
+    network: dict[str, Any],
+    recipe: dict[str, Any],
+    seed: int,
+) -> np.ndarray:
     """Train on a table whose `split` column holds the fold out, and read the test split's predictions."""
     rest = np.flatnonzero(~test)
     held_out = set(np.random.default_rng(seed).permutation(rest)[: max(1, round(len(rest) / 8))].tolist())
@@ -91,9 +102,14 @@ def summary(errors: np.ndarray) -> dict[str, Any]:
 
 
 def compare(
-    cohort: Path, *, folds: int = 5, seed: int = 0, settings: dict[str, Any] | None = None,
-    network: dict[str, Any] | None = None, recipe: dict[str, Any] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    cohort: Path,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    settings: dict[str, Any] | None = None,
+    network: dict[str, Any] | None = None,
+    recipe: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Cross-validate both on one cohort."""
     settings, network, recipe = settings or SETTINGS, network or NETWORK, recipe or RECIPE
     subjects = [subject for subject in read_cohort(cohort.resolve()).subjects if subject.age is not None]
@@ -117,12 +133,16 @@ def compare(
                 features = features.astype(np.float64)
             guesses["ridge"][test] = ridge_predictions(features, ages, test)
             guesses["mean"][test] = ages[~test].mean()
-            print(f"fold {number + 1} of {folds}: network {np.abs(guesses['network'] - ages)[test].mean():.2f} years,"
-                  f" ridge {np.abs(guesses['ridge'] - ages)[test].mean():.2f} years, n = {test.sum()}", flush=True)
+            print(
+                f"fold {number + 1} of {folds}: network {np.abs(guesses['network'] - ages)[test].mean():.2f} years,"
+                f" ridge {np.abs(guesses['ridge'] - ages)[test].mean():.2f} years, n = {test.sum()}",
+                flush=True,
+            )
     errors = {name: np.abs(values - ages) for name, values in guesses.items()}
     groups = {"all": ages >= 0, "children (under 18 years)": ages < 18, "adults": ages >= 18}
-    found = bootstrap((errors["network"] - errors["ridge"],), np.mean, method="BCa",
-                      random_state=np.random.default_rng(0)).confidence_interval  # fmt: skip
+    found = bootstrap(
+        (errors["network"] - errors["ridge"],), np.mean, method="BCa", random_state=np.random.default_rng(0)
+    ).confidence_interval
     return {
         "unit": "years",
         "groups": {
@@ -130,14 +150,23 @@ def compare(
             for group, inside in groups.items()
             if inside.sum() >= 3
         },
-        "network_minus_ridge": {"mean": float((errors["network"] - errors["ridge"]).mean()),
-                                "interval": [float(found.low), float(found.high)], "n": len(ages)},
+        "network_minus_ridge": {
+            "mean": float((errors["network"] - errors["ridge"]).mean()),
+            "interval": [float(found.low), float(found.high)],
+            "n": len(ages),
+        },
         "correlation": {name: float(np.corrcoef(guesses[name], ages)[0, 1]) for name in ("network", "ridge")},
-        "settings": {"folds": folds, "seed": seed, "network": network, "recipe": recipe, "training": settings,
-                     "smoothing_voxels": SMOOTHING},
+        "settings": {
+            "folds": folds,
+            "seed": seed,
+            "network": network,
+            "recipe": recipe,
+            "training": settings,
+            "smoothing_voxels": SMOOTHING,
+        },
         "seconds": round(time.perf_counter() - started, 1),
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
@@ -153,8 +182,10 @@ def main() -> None:
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
     for group, values in result["groups"].items():
-        told = ", ".join(f"{name} {one['mae']:.2f} ({one['interval'][0]:.2f} to {one['interval'][1]:.2f})"
-                         for name, one in values.items())  # fmt: skip
+        told = ", ".join(
+            f"{name} {one['mae']:.2f} ({one['interval'][0]:.2f} to {one['interval'][1]:.2f})"
+            for name, one in values.items()
+        )
         print(f"{group}, n = {values['network']['n']}: mean absolute error in years: {told}")
     if not math.isfinite(result["network_minus_ridge"]["mean"]):
         raise SystemExit("no figure")

@@ -29,7 +29,7 @@ from machine import describe_machine
 from noise_run import schedule_of, train_measured
 
 from interpbench import settle
-from interpbench.atomic import read_json, write_json
+from interpbench.files.atomic import read_json, write_json
 from interpbench.options import options_json, parse_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.diagnostics import noise_floor
@@ -59,8 +59,13 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
         "blur_voxels": asked.blur,
     }
     print(json.dumps({"settings": settings, "seeds": asked.seeds, "machine": machine}, indent=2))
-    results = _resumed(asked.out, settings) or {"settings": settings, "machine": machine, "seeds": [], "runs": [],
-                                                "floors": []}  # fmt: skip
+    results = _resumed(asked.out, settings) or {
+        "settings": settings,
+        "machine": machine,
+        "seeds": [],
+        "runs": [],
+        "floors": [],
+    }
     for seed in asked.seeds:
         _run_seed(seed, asked, settings, results, device)
     return results
@@ -74,9 +79,14 @@ def _run_seed(
         return
     folder = asked.work / f"seed-{seed}"
     case = make_case(
-        folder, subjects=settings["subjects"], voxel_size=settings["voxel_size_mm"], seed=seed,
-        network=settings["network"], training=settings["training"], device=asked.device,
-    )  # fmt: skip
+        folder,
+        subjects=settings["subjects"],
+        voxel_size=settings["voxel_size_mm"],
+        seed=seed,
+        network=settings["network"],
+        training=settings["training"],
+        device=asked.device,
+    )
     explainer = _explainer("recalibrated", asked, seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -85,9 +95,14 @@ def _run_seed(
     pretraining: list[dict[str, Any]] = []
     if explainer.pretrain_epochs:
         pretraining = pretrain(
-            start, case.training, case.validation, schedule_of(explainer, explainer.pretrain_epochs),
-            device=device, precision=explainer.precision, checkpoint=folder / f"pretraining-{digest}.pt",
-        )  # fmt: skip
+            start,
+            case.training,
+            case.validation,
+            schedule_of(explainer, explainer.pretrain_epochs),
+            device=device,
+            precision=explainer.precision,
+            checkpoint=folder / f"pretraining-{digest}.pt",
+        )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         start.restart_last(math.log(explainer.start / (1 - explainer.start)))
@@ -100,9 +115,13 @@ def _run_seed(
         )
     for name in left:
         found = train_measured(
-            _explainer(name, asked, seed), copy.deepcopy(start), case,
-            budget=asked.budget, blur=asked.blur, device=device,
-        )  # fmt: skip
+            _explainer(name, asked, seed),
+            copy.deepcopy(start),
+            case,
+            budget=asked.budget,
+            blur=asked.blur,
+            device=device,
+        )
         results["runs"].append({"seed": seed, "estimator": name, **found})
         write_json(asked.out, results)
     if not _have(results["floors"], seed=seed):

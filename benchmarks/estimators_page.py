@@ -12,8 +12,8 @@ import numpy as np
 from estimators_picture import curves_png
 
 from interpbench import atomic_path
-from interpbench.atomic import read_json, write_text
-from interpbench.pipeline.evaluation import interval
+from interpbench.files.atomic import read_json, write_text
+from interpbench.predictor.error import interval
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE = ROOT / "benchmarks/results/estimators.json", ROOT / "docs/results/estimators.md"
@@ -108,9 +108,18 @@ def localisation(results: Row) -> list[str]:
     for name, runs in _by_estimator(results).items():
         kept = [run["kept"] for run in runs]
         values, smooth = _pooled(kept), _pooled([one["smoothed"] for one in kept])
-        rows.append([name, over_seeds(runs, "epochs", ".0f"), over_seeds(runs, "seconds", ".0f"), mean_of(values),
-                     len(values), mean_of(smooth), over_seeds(kept, "population_auc", ".3f"),
-                     over_seeds(kept, "mask_mean", ".2f")])  # fmt: skip
+        rows.append(
+            [
+                name,
+                over_seeds(runs, "epochs", ".0f"),
+                over_seeds(runs, "seconds", ".0f"),
+                mean_of(values),
+                len(values),
+                mean_of(smooth),
+                over_seeds(kept, "population_auc", ".3f"),
+                over_seeds(kept, "mask_mean", ".2f"),
+            ]
+        )
     return [
         "## Where the maps point",
         "",
@@ -134,8 +143,15 @@ def floors(results: Row) -> list[str]:
     rows = []
     for method, some in found.items():
         values = _pooled(some)
-        rows.append([method, mean_of(values), len(values), over_seeds(some, "population_auc", ".3f"),
-                     over_seeds(some, "seconds_a_subject", ".3f")])  # fmt: skip
+        rows.append(
+            [
+                method,
+                mean_of(values),
+                len(values),
+                over_seeds(some, "population_auc", ".3f"),
+                over_seeds(some, "seconds_a_subject", ".3f"),
+            ]
+        )
     return [
         "Floors need no training. Where the network's response is locally linear, 1 - B is a function of |gradient|"
         " alone, so a learned mask that adds nothing ends here. Noise is matched: each subject's sigma is the root mean"
@@ -171,8 +187,19 @@ def losses(results: Row) -> list[str]:
 
 def epochs(results: Row) -> list[str]:
     """Every epoch of every run."""
-    names = ["estimator", "seed", "epoch", "seconds", "AUC a subject (95 %)", "population AUC", "loss",
-             "recalibrated loss", "noisy MAE", "recalibrated MAE", "mean B"]  # fmt: skip
+    names = [
+        "estimator",
+        "seed",
+        "epoch",
+        "seconds",
+        "AUC a subject (95 %)",
+        "population AUC",
+        "loss",
+        "recalibrated loss",
+        "noisy MAE",
+        "recalibrated MAE",
+        "mean B",
+    ]
     figures = ("loss", "recalibrated_loss", "noisy_mae", "recalibrated_mae", "mask_mean")
     rows = []
     for name, runs in _by_estimator(results).items():
@@ -192,9 +219,15 @@ def predictors(results: Row) -> list[str]:
     rows = []
     for row in results["seeds"]:
         test, floor = row["predictor"]["test"], row["noise_floor"]
-        rows.append([row["seed"], number(test["mae"], ".2f") + between(test["mae_interval"], ".2f"), test["n"],
-                     number(test["mean_predictor_mae"], ".2f"),
-                     *(number(floor[key], ".2f") for key in ("clean_mae", "mae_at_0", "mae_at_1"))])  # fmt: skip
+        rows.append(
+            [
+                row["seed"],
+                number(test["mae"], ".2f") + between(test["mae_interval"], ".2f"),
+                test["n"],
+                number(test["mean_predictor_mae"], ".2f"),
+                *(number(floor[key], ".2f") for key in ("clean_mae", "mae_at_0", "mae_at_1")),
+            ]
+        )
     return ["## The predictors", "", *table(names, rows), ""]
 
 

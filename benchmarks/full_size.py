@@ -42,7 +42,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
             found["machine"] = row.pop("machine", None) or found["machine"]
             found["steps"].append({"step": step, "precision": precision, **row})
             print(json.dumps(found["steps"][-1]))
-    from interpbench.atomic import write_json
+    from interpbench.files.atomic import write_json
 
     out = asked.out or HERE / "results" / f"full_size_{asked.device}.json"
     write_json(out, found)
@@ -80,9 +80,15 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     samples = random_brains(asked.batch_size * asked.steps, asked.shape)
     settings: dict[str, Any] = {"device": device, "precision": asked.precision[0]}
     schedule = Schedule(
-        epochs=1, batch_size=explainer.batch_size, learning_rate=explainer.learning_rate, kind=explainer.schedule,
-        milestones_every=explainer.milestones_every, patience=0, seed=0, clip=explainer.clip,
-    )  # fmt: skip
+        epochs=1,
+        batch_size=explainer.batch_size,
+        learning_rate=explainer.learning_rate,
+        kind=explainer.schedule,
+        milestones_every=explainer.milestones_every,
+        patience=0,
+        seed=0,
+        clip=explainer.clip,
+    )
     predictor = None
     if asked.only == "noise":
         predictor = random_predictor(asked.shape, asked.width, asked.first_stride, device)
@@ -107,13 +113,27 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     sizes = {"unet_parameters": sum(weights.numel() for weights in network.parameters())}
     if predictor is not None:
         sizes["predictor_parameters"] = sum(weights.numel() for weights in predictor.module.parameters())
-    return {"seconds": seconds, "median_seconds": statistics.median(seconds), "memory_before_gib": before,
-            "peak_memory_gib": memory(device, peak=True), **sizes, "machine": machine}  # fmt: skip
+    return {
+        "seconds": seconds,
+        "median_seconds": statistics.median(seconds),
+        "memory_before_gib": before,
+        "peak_memory_gib": memory(device, peak=True),
+        **sizes,
+        "machine": machine,
+    }
 
 
 def _in_own_process(asked: argparse.Namespace, step: str, precision: str) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--only", step, "--precision", precision,
-               "--shape", "x".join(map(str, asked.shape))]  # fmt: skip
+    command = [
+        sys.executable,
+        __file__,
+        "--only",
+        step,
+        "--precision",
+        precision,
+        "--shape",
+        "x".join(map(str, asked.shape)),
+    ]
     for name in PASSED_ON:
         command += [f"--{name.replace('_', '-')}", str(getattr(asked, name))]
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TQDM_DISABLE": "1"})

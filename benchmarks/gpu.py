@@ -28,7 +28,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     import torch
     from machine import describe_machine
 
-    from interpbench.atomic import plain, write_json
+    from interpbench.files.atomic import plain, write_json
 
     device = torch.device(asked.device)
     settings = plain({name: value for name, value in vars(asked).items() if name not in ("out", "threads")})
@@ -87,8 +87,9 @@ def step(asked: argparse.Namespace, device: Any, predictor: Any, estimator: str)
     def once() -> None:
         optimiser.zero_grad(set_to_none=True)
         epsilon = torch.randn_like(batch.volumes)
-        noise_step(network, quick, batch, explainer.objective, epsilon, recalibration=recalibration,
-                   precision=asked.precision)  # fmt: skip
+        noise_step(
+            network, quick, batch, explainer.objective, epsilon, recalibration=recalibration, precision=asked.precision
+        )
         optimiser.step()
 
     once()
@@ -96,8 +97,13 @@ def step(asked: argparse.Namespace, device: Any, predictor: Any, estimator: str)
     seconds = timed(once, device, asked.repeats)
     with _counter() as counted:
         once()
-    return {"seconds": seconds, "operations": counted.operations, "bytes": counted.bytes,
-            "memory_before_gib": before, "peak_memory_gib": memory(device, peak=True)}  # fmt: skip
+    return {
+        "seconds": seconds,
+        "operations": counted.operations,
+        "bytes": counted.bytes,
+        "memory_before_gib": before,
+        "peak_memory_gib": memory(device, peak=True),
+    }
 
 
 def explanations(asked: argparse.Namespace, device: Any, predictor: Any) -> dict[str, Any]:

@@ -46,21 +46,37 @@ def train_measured(
     if budget is not None:
         few = case.training[: PROBE_STEPS * explainer.batch_size]
         rows = train_noise_model(
-            copy.deepcopy(network), case.predictor, few, few[:1], explainer.objective,
-            schedule_of(explainer, 2), **settings,
-        )  # fmt: skip
+            copy.deepcopy(network),
+            case.predictor,
+            few,
+            few[:1],
+            explainer.objective,
+            schedule_of(explainer, 2),
+            **settings,
+        )
         epochs = max(1, round(budget * len(few) / (max(rows[-1]["seconds"], 1e-3) * len(case.training))))
     measured = AfterEpoch(lambda: measure(network, case, explainer, device))
     with listening(measured):
         curve = train_noise_model(
-            network, case.predictor, case.training, case.validation, explainer.objective,
-            schedule_of(explainer, epochs), **settings,
-        )  # fmt: skip
+            network,
+            case.predictor,
+            case.training,
+            case.validation,
+            explainer.objective,
+            schedule_of(explainer, epochs),
+            **settings,
+        )
     rows, so_far = [], 0.0
     for row, found in zip(curve, measured.rows, strict=True):
         so_far += row["seconds"]
-        rows.append({"epoch": row["epoch"], "seconds": round(so_far, 2), "validation_loss": row["validation_loss"],
-                     **{key: value for key, value in found.items() if key != "subject_aucs"}})  # fmt: skip
+        rows.append(
+            {
+                "epoch": row["epoch"],
+                "seconds": round(so_far, 2),
+                "validation_loss": row["validation_loss"],
+                **{key: value for key, value in found.items() if key != "subject_aucs"},
+            }
+        )
     losses = [row["validation_loss"] for row in rows]
     maps = maps_of(network, case, device)
     kept = {

@@ -55,7 +55,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
         return {}
     from machine import describe_machine
 
-    from interpbench.atomic import write_json
+    from interpbench.files.atomic import write_json
 
     settings = {name: value for name, value in vars(asked).items() if name not in ("only", "out", "threads")}
     found: dict[str, Any] = {"settings": settings, "machine": describe_machine("cpu", asked.threads)}
@@ -146,9 +146,14 @@ def step_of(asked: argparse.Namespace, side: Side) -> Callable[[], None]:
             optimiser.zero_grad()
             epsilon = torch.randn(volumes.shape, generator=generator)
             plain_loss(
-                unet, lambda noisy: module(noisy)[:, 0] + predictor.offset, volumes, targets, epsilon,
-                noise=explainer.objective.noise, r=explainer.r,
-            ).backward()  # fmt: skip
+                unet,
+                lambda noisy: module(noisy)[:, 0] + predictor.offset,
+                volumes,
+                targets,
+                epsilon,
+                noise=explainer.objective.noise,
+                r=explainer.r,
+            ).backward()
             optimiser.step()
 
         return plain
@@ -160,9 +165,15 @@ def step_of(asked: argparse.Namespace, side: Side) -> Callable[[], None]:
     def ours() -> None:
         optimiser.zero_grad(set_to_none=True)
         noise_step(
-            network, quick, batch, explainer.objective, standard_normal(batch.volumes, generator),
-            recalibration=recalibration, precision=side.precision, checkpointing=side.checkpointing,
-        )  # fmt: skip
+            network,
+            quick,
+            batch,
+            explainer.objective,
+            standard_normal(batch.volumes, generator),
+            recalibration=recalibration,
+            precision=side.precision,
+            checkpointing=side.checkpointing,
+        )
         optimiser.step()
 
     return ours
@@ -191,19 +202,38 @@ def equal_loss(asked: argparse.Namespace) -> tuple[dict[str, int], list[dict[str
             weights.data = weights.data.contiguous()
         with torch.no_grad():
             expected = plain_loss(
-                lambda volumes, its=plain_network: plain_forward(its, volumes), predictor.predict,
-                batch.volumes.contiguous(), batch.targets, epsilon, noise=aim.noise, r=aim.r,
+                lambda volumes, its=plain_network: plain_forward(its, volumes),
+                predictor.predict,
+                batch.volumes.contiguous(),
+                batch.targets,
+                epsilon,
+                noise=aim.noise,
+                r=aim.r,
                 where=aim.where(batch.brains),
-            )  # fmt: skip
+            )
         predictions, penalties = noise_step(
-            network, frozen_copy(predictor, batch.volumes[:1], side.precision), batch, aim, epsilon,
-            recalibration=Recalibration(), precision=side.precision, checkpointing=side.checkpointing,
-        )  # fmt: skip
+            network,
+            frozen_copy(predictor, batch.volumes[:1], side.precision),
+            batch,
+            aim,
+            epsilon,
+            recalibration=Recalibration(),
+            precision=side.precision,
+            checkpointing=side.checkpointing,
+        )
         loss = float(((predictions - batch.targets) ** 2 + aim.r * penalties).mean())
-        rows.append({"side": side.name, "plain_loss": float(expected), "loss": loss,
-                     "relative_difference": abs(loss - float(expected)) / abs(float(expected))})  # fmt: skip
-        sizes = {"unet_parameters": sum(one.numel() for one in network.parameters()),
-                 "predictor_parameters": sum(one.numel() for one in predictor.module.parameters())}  # fmt: skip
+        rows.append(
+            {
+                "side": side.name,
+                "plain_loss": float(expected),
+                "loss": loss,
+                "relative_difference": abs(loss - float(expected)) / abs(float(expected)),
+            }
+        )
+        sizes = {
+            "unet_parameters": sum(one.numel() for one in network.parameters()),
+            "predictor_parameters": sum(one.numel() for one in predictor.module.parameters()),
+        }
     return sizes, rows
 
 

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from interpbench import arithmetic, learning_rate_schedule, settle
-from interpbench.atomic import write_json
+from interpbench.files.atomic import write_json
 from interpbench.options import options_json, parse_options, split_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.batches import collate
@@ -100,26 +100,38 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     demo = DemoSettings()
     explainer = UNoise(**parse_options(UNoise, [f"seed={asked.seed}", *asked.option]))
     settings = {
-        "subjects": asked.subjects, "voxel_size_mm": asked.voxel_size, "seed": asked.seed,
+        "subjects": asked.subjects,
+        "voxel_size_mm": asked.voxel_size,
+        "seed": asked.seed,
         "network": {**demo.network, **values(asked.network_option)},
         "training": {**demo.train, **values(asked.train_option)},
-        "unoise": options_json(explainer), "goal": asked.goal, "test_subjects": asked.test_subjects,
-        "steps_between": asked.every, "plain_steps_between": asked.plain_every, "limit": asked.limit,
-    }  # fmt: skip
+        "unoise": options_json(explainer),
+        "goal": asked.goal,
+        "test_subjects": asked.test_subjects,
+        "steps_between": asked.every,
+        "plain_steps_between": asked.plain_every,
+        "limit": asked.limit,
+    }
     found: dict[str, Any] = {"settings": settings, "machine": describe_machine("cpu", asked.threads)}
     print(json.dumps(found, indent=2))
     case = make_case(
-        asked.work, subjects=asked.subjects, voxel_size=asked.voxel_size, seed=asked.seed,
-        network=settings["network"], training=settings["training"], device="cpu",
-    )  # fmt: skip
+        asked.work,
+        subjects=asked.subjects,
+        voxel_size=asked.voxel_size,
+        seed=asked.seed,
+        network=settings["network"],
+        training=settings["training"],
+        device="cpu",
+    )
     few = list(case.test[: asked.test_subjects])
     sides: dict[str, dict[str, Any]] = {}
     limit = math.inf
     quick = replace(explainer, **UNoise.presets["quick"])
     for name, method, run, every in (
-        ("ours", explainer, ours, asked.every), ("quick", quick, ours, asked.every),
+        ("ours", explainer, ours, asked.every),
+        ("quick", quick, ours, asked.every),
         ("plain", explainer, plain, asked.plain_every),
-    ):  # fmt: skip
+    ):
         if name in asked.sides:
             print(name)
             sides[name] = watched(case, few, method, run, every=every, goal=asked.goal, limit=limit)
@@ -129,15 +141,22 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
         last = sides["plain"]
         found["share_of_plain"] = {
             name: {"is" if last["reached"] else "at_most": side["seconds"] / last["seconds"]}
-            for name, side in sides.items() if side is not last
-        }  # fmt: skip
+            for name, side in sides.items()
+            if side is not last
+        }
     write_json(asked.out, found)
     print(json.dumps({name: side["seconds"] for name, side in sides.items()}), found.get("share_of_plain"))
     return found
 
 
 def watched(
-    case: Case, test: Sequence[Any], explainer: UNoise, run: Callable[..., None], *, every: int, goal: float,
+    case: Case,
+    test: Sequence[Any],
+    explainer: UNoise,
+    run: Callable[..., None],
+    *,
+    every: int,
+    goal: float,
     limit: float,
 ) -> dict[str, Any]:
     """One side, from its start to the goal."""
@@ -152,8 +171,13 @@ def watched(
         except Reached:
             reached = watch.curve[-1]["auc"] >= goal
     end = watch.curve[-1] if watch.curve else {"seconds": watch.seconds, "cpu_seconds": watch.cpu_seconds}
-    return {"reached": reached, "steps": watch.steps, "seconds": end["seconds"], "cpu_seconds": end["cpu_seconds"],
-            "curve": watch.curve}  # fmt: skip
+    return {
+        "reached": reached,
+        "steps": watch.steps,
+        "seconds": end["seconds"],
+        "cpu_seconds": end["cpu_seconds"],
+        "curve": watch.curve,
+    }
 
 
 def ours(case: Case, explainer: UNoise, network: UNet, watch: Watch) -> None:
@@ -166,9 +190,14 @@ def ours(case: Case, explainer: UNoise, network: UNet, watch: Watch) -> None:
     restart(network, explainer)
     watch.counts = True
     train_noise_model(
-        network, quick, case.training, case.validation, explainer.objective, explainer._schedule(explainer.epochs),
+        network,
+        quick,
+        case.training,
+        case.validation,
+        explainer.objective,
+        explainer._schedule(explainer.epochs),
         **ways,
-    )  # fmt: skip
+    )
 
 
 def plain(case: Case, explainer: UNoise, network: UNet, watch: Watch) -> None:
@@ -181,18 +210,30 @@ def plain(case: Case, explainer: UNoise, network: UNet, watch: Watch) -> None:
     try:
         if explainer.pretrain_epochs:
             _plain_epochs(
-                case, explainer, explainer.pretrain_epochs, network,
+                case,
+                explainer,
+                explainer.pretrain_epochs,
+                network,
                 lambda batch, _: torch.nn.functional.mse_loss(plain_forward(network, batch.volumes), batch.volumes),
-            )  # fmt: skip
+            )
         restart(network, explainer)
         watch.counts = True
         _plain_epochs(
-            case, explainer, explainer.epochs, network,
+            case,
+            explainer,
+            explainer.epochs,
+            network,
             lambda batch, generator: plain_loss(
-                lambda volumes: plain_forward(network, volumes), predictor.predict, batch.volumes, batch.targets,
-                standard_normal(batch.volumes, generator), noise=aim.noise, r=aim.r, where=aim.where(batch.brains),
+                lambda volumes: plain_forward(network, volumes),
+                predictor.predict,
+                batch.volumes,
+                batch.targets,
+                standard_normal(batch.volumes, generator),
+                noise=aim.noise,
+                r=aim.r,
+                where=aim.where(batch.brains),
             ),
-        )  # fmt: skip
+        )
     finally:
         settle(predictor.module, CPU).requires_grad_(False)
         for weights in predictor.module.parameters():
@@ -203,9 +244,13 @@ def _plain_epochs(case: Case, explainer: UNoise, epochs: int, network: UNet, los
     optimiser = torch.optim.Adam(network.parameters(), explainer.learning_rate)
     steps = math.ceil(len(case.training) / explainer.batch_size)
     rates = learning_rate_schedule(
-        optimiser, explainer.schedule, explainer.learning_rate, epochs=epochs, steps=steps,
+        optimiser,
+        explainer.schedule,
+        explainer.learning_rate,
+        epochs=epochs,
+        steps=steps,
         milestones_every=explainer.milestones_every,
-    )  # fmt: skip
+    )
     for epoch in range(1, epochs + 1):
         generator = torch.Generator().manual_seed(1_000_003 * explainer.seed + epoch)
         for places in torch.randperm(len(case.training), generator=generator).tensor_split(steps):

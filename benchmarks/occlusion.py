@@ -23,8 +23,14 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-CASES = ("resnet18:140x176x140:16", "resnet18:140x176x140:8:96", "resnet18:70x88x70:8",
-         "resnet18_stride2:140x176x140:16", "densenet121:70x88x70:8", "sfcn:70x88x70:8")  # fmt: skip
+CASES = (
+    "resnet18:140x176x140:16",
+    "resnet18:140x176x140:8:96",
+    "resnet18:70x88x70:8",
+    "resnet18_stride2:140x176x140:16",
+    "densenet121:70x88x70:8",
+    "sfcn:70x88x70:8",
+)
 SIDES = ("captum", "monai", "ours")
 PASSED_ON = ("width", "seed", "brain", "batch_size", "memory", "threads")
 
@@ -35,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     from machine import describe_machine
     from occlusion_case import Case
 
-    from interpbench.atomic import read_json, write_json
+    from interpbench.files.atomic import read_json, write_json
 
     machine = {**describe_machine("cpu", asked.threads), "captum": version("captum")}
     cases = [Case.of(word) for word in asked.cases]
@@ -126,8 +132,9 @@ def agreement(case: Any, scene: Any, run: Any, peers: Any, asked: argparse.Names
     found: dict[str, Any] = {"range": extent}
     for (peer, layout), effects in peers.effects.items():
         found[f"{peer}, {layout}"] = differences(effects, run.effects, extent)
-    found["captum, layouts"] = differences(*(peers.effects["captum", name] for name in ("default", "channels_last")),
-                                           extent)  # fmt: skip
+    found["captum, layouts"] = differences(
+        *(peers.effects["captum", name] for name in ("default", "channels_last")), extent
+    )
     if asked.float64:
         each = [[*peers.effects[peer, "default"]][: asked.float64] for peer in SIDES[:2]]
         truth = exact(case, scene, list(dict.fromkeys(itertools.chain(*each))))
@@ -146,9 +153,11 @@ def memory(case: Any, asked: argparse.Namespace) -> dict[str, float | None]:
     before = _resident()
     if asked.only == "ours":
         _, along_j, along_k = (len(spans) for spans in grid.spans)
-        some = [one for one in boxes if all(
-            at % 4 == 2 for at in (one // (along_j * along_k), one // along_k % along_j, one % along_k)
-        )]  # fmt: skip
+        some = [
+            one
+            for one in boxes
+            if all(at % 4 == 2 for at in (one // (along_j * along_k), one // along_k % along_j, one % along_k))
+        ]
         Sampled(case, scene, _options(asked), some or boxes, len(boxes)).run()
     else:
         peers = Peers(case, scene, asked)
@@ -159,8 +168,18 @@ def memory(case: Any, asked: argparse.Namespace) -> dict[str, float | None]:
 
 def _in_own_process(case: Any, asked: argparse.Namespace, side: str, peers: Any) -> dict[str, Any]:
     size = 1 if side == "ours" else peers.best((side, "default"))
-    command = [sys.executable, __file__, "--only", side, "--cases", case.name, "--batch-sizes", str(size),
-               "--batches", "1"]  # fmt: skip
+    command = [
+        sys.executable,
+        __file__,
+        "--only",
+        side,
+        "--cases",
+        case.name,
+        "--batch-sizes",
+        str(size),
+        "--batches",
+        "1",
+    ]
     command += ["--image", str(asked.image)] if asked.image else []
     for name in PASSED_ON:
         command += [f"--{name.replace('_', '-')}", str(getattr(asked, name))]
@@ -194,8 +213,13 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     add = parser.add_argument
-    add("--cases", nargs="*", default=list(CASES), metavar="NETWORK:SHAPE:BOX[:SAMPLE]",
-        help=f"(default: {' '.join(CASES)})")  # fmt: skip
+    add(
+        "--cases",
+        nargs="*",
+        default=list(CASES),
+        metavar="NETWORK:SHAPE:BOX[:SAMPLE]",
+        help=f"(default: {' '.join(CASES)})",
+    )
     add("--batch-sizes", type=int, nargs="+", default=[1, 2, 4], help="of the peers; the best one counts (1 2 4)")
     add("--most-voxels", type=int, default=7_000_000, help="in a batch of a peer's, for memory's sake (7000000)")
     add("--batches", type=int, default=2, help="of a peer that are timed in each round, after one for warming up (2)")
@@ -203,8 +227,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch-size", type=int, default=8, help="ours (8)")
     add("--memory", type=float, default=4.0, help="ours, GiB (4)")
     add("--width", type=int, default=64, help="channels of the networks' first stage (64)")
-    add("--brain", default="auto", choices=("auto", "image", "template", "ellipsoid"),
-        help="auto: an image where there is one, else the phantom's template, else an ellipsoid")  # fmt: skip
+    add(
+        "--brain",
+        default="auto",
+        choices=("auto", "image", "template", "ellipsoid"),
+        help="auto: an image where there is one, else the phantom's template, else an ellipsoid",
+    )
     add("--image", type=Path, help="a skull-stripped image (one of the folder INTERPBENCH_DATA)")
     add("--float64", type=int, default=0, help="boxes of each peer's to compare with a float64 network (0)")
     add("--bfloat16", action="store_true", help="our whole run in bfloat16 as well, and its error")

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench.atomic import read_json, write_text
 from interpbench.errors import InputError
+from interpbench.files.atomic import read_json, write_text
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- occlusion: begin -->", "<!-- occlusion: end -->"
@@ -61,19 +61,37 @@ def measured_on(rows: Sequence[Row]) -> list[str]:
 
 def ratios(rows: Sequence[Row]) -> list[str]:
     """How many times as fast ours is."""
-    heads = ["case", "boxes (with brain)", "peer, as documented", "peer, channels last", "ours: first run",
-             "further runs", "times as fast as documented", "as channels last"]  # fmt: skip
+    heads = [
+        "case",
+        "boxes (with brain)",
+        "peer, as documented",
+        "peer, channels last",
+        "ours: first run",
+        "further runs",
+        "times as fast as documented",
+        "as channels last",
+    ]
     body = []
     for row in rows:
         ours, times = row["ours"], row["times_as_fast"]
         best = [min(one["seconds"] for one in row["peers"] if one["layout"] == name) for name in LAYOUTS]
         told = " (estimated)" if ours["estimated"] else ""
         ratio = [f"**{times[name]['first']:.1f}**; {times[name]['repeat']:.1f}" for name in LAYOUTS]
-        body.append([f"`{row['case']}`", f"{row['boxes']} ({row['boxes_with_brain']})", *map(duration, best),
-                     duration(ours["first_seconds"]) + told, _spread(ours["repeat_seconds"], duration) + told,
-                     *ratio])  # fmt: skip
-    return ["Seconds for a volume, of the better of the two peers. Times as fast: the first run; further runs.", "",
-            *table(heads, body)]  # fmt: skip
+        body.append(
+            [
+                f"`{row['case']}`",
+                f"{row['boxes']} ({row['boxes_with_brain']})",
+                *map(duration, best),
+                duration(ours["first_seconds"]) + told,
+                _spread(ours["repeat_seconds"], duration) + told,
+                *ratio,
+            ]
+        )
+    return [
+        "Seconds for a volume, of the better of the two peers. Times as fast: the first run; further runs.",
+        "",
+        *table(heads, body),
+    ]
 
 
 def peers(rows: Sequence[Row]) -> list[str]:
@@ -90,41 +108,86 @@ def peers(rows: Sequence[Row]) -> list[str]:
 
 def the_same(rows: Sequence[Row]) -> list[str]:
     """Whether the answers are the same."""
-    heads = ["case", *(f"ours - {peer}" for peer in PEERS.values()), "Captum, between layouts", "n", "ours - float64",
-             "Captum - float64", "MONAI - float64", "n", "bfloat16 - float32", "r"]  # fmt: skip
+    heads = [
+        "case",
+        *(f"ours - {peer}" for peer in PEERS.values()),
+        "Captum, between layouts",
+        "n",
+        "ours - float64",
+        "Captum - float64",
+        "MONAI - float64",
+        "n",
+        "bfloat16 - float32",
+        "r",
+    ]
     body = []
     for row in rows:
         found, true = row["agreement"], row["agreement"].get("from_float64", {})
-        largest = [max((found[f"{peer}, {layout}"] for layout in LAYOUTS), key=lambda one: one["largest"])
-                   for peer in PEERS]  # fmt: skip
+        largest = [
+            max((found[f"{peer}, {layout}"] for layout in LAYOUTS), key=lambda one: one["largest"]) for peer in PEERS
+        ]
         exact = [true.get(name) for name in ("ours", *(f"{peer}, channels_last" for peer in PEERS))]
         half = row["bfloat16"]
-        body.append([
-            f"`{row['case']}`", *(_tiny(one) for one in largest), _tiny(found["captum, layouts"]),
-            ", ".join(str(one["n"]) for one in largest), *(_tiny(one) for one in exact),
-            ", ".join(str(one["n"]) for one in exact if one) or NONE,
-            NONE if half is None else f"{half['largest_error']:.1e}", NONE if half is None else f"{half['r']:.5f}",
-        ])  # fmt: skip
-    return ["The largest difference between effects of the same boxes, as a share of the map's range; n boxes.", "",
-            *table(heads, body)]  # fmt: skip
+        body.append(
+            [
+                f"`{row['case']}`",
+                *(_tiny(one) for one in largest),
+                _tiny(found["captum, layouts"]),
+                ", ".join(str(one["n"]) for one in largest),
+                *(_tiny(one) for one in exact),
+                ", ".join(str(one["n"]) for one in exact if one) or NONE,
+                NONE if half is None else f"{half['largest_error']:.1e}",
+                NONE if half is None else f"{half['r']:.5f}",
+            ]
+        )
+    return [
+        "The largest difference between effects of the same boxes, as a share of the map's range; n boxes.",
+        "",
+        *table(heads, body),
+    ]
 
 
 def limits(rows: Sequence[Row]) -> list[str]:
     """Work, and memory."""
-    heads = ["case", "GFLOP a pass", "a box", "share", "floor, s a box", "ours / floor", "ours in bfloat16, first run",
-             "peak memory, GiB: Captum", "MONAI", "ours"]  # fmt: skip
+    heads = [
+        "case",
+        "GFLOP a pass",
+        "a box",
+        "share",
+        "floor, s a box",
+        "ours / floor",
+        "ours in bfloat16, first run",
+        "peak memory, GiB: Captum",
+        "MONAI",
+        "ours",
+    ]
     body = []
     for row in rows:
         flop, half, memory = row["operations"], row["bfloat16"], row["memory"] or {}
         work = [NONE] * 5
         if flop:
-            work = [f"{flop['gflop_a_pass']:.0f}", f"{flop['gflop_a_box']:.1f}", f"{flop['share']:.1%}",
-                    seconds(flop["floor_seconds_a_box"]), f"{flop['times_floor']:.2f}"]  # fmt: skip
+            work = [
+                f"{flop['gflop_a_pass']:.0f}",
+                f"{flop['gflop_a_box']:.1f}",
+                f"{flop['share']:.1%}",
+                seconds(flop["floor_seconds_a_box"]),
+                f"{flop['times_floor']:.2f}",
+            ]
         peaks = [memory.get(side, {}).get("peak_gib") for side in (*PEERS, "ours")]
-        body.append([f"`{row['case']}`", *work, NONE if half is None else duration(half["first_seconds"]),
-                     *(NONE if peak is None else f"{peak:.2f}" for peak in peaks)])  # fmt: skip
-    return ["The floor: the multiplications that a box with brain needs, at the rate of the better peer's pass in"
-            " channels last.", "", *table(heads, body)]  # fmt: skip
+        body.append(
+            [
+                f"`{row['case']}`",
+                *work,
+                NONE if half is None else duration(half["first_seconds"]),
+                *(NONE if peak is None else f"{peak:.2f}" for peak in peaks),
+            ]
+        )
+    return [
+        "The floor: the multiplications that a box with brain needs, at the rate of the better peer's pass in"
+        " channels last.",
+        "",
+        *table(heads, body),
+    ]
 
 
 def scaling(found: Row) -> list[str]:
@@ -134,9 +197,12 @@ def scaling(found: Row) -> list[str]:
         sweep = found[name]
         points = ", ".join(f"{one['x']:g}: {_spread(one['seconds'], duration)}" for one in sweep["points"])
         body.append([name, points, f"{sweep['exponent']:.2f}", f"{sweep['exponent_a_box']:.2f}"])
-    return [f"Ours, {found['network']}, from {found['shape']} on; seconds ~ voxels of box edge, stride or mean edge to"
-            " the power of the exponent. `box` keeps the stride, `stride` the box, `edge` the number of boxes.", "",
-            *table(["over", "seconds", "exponent", "exponent a box"], body)]  # fmt: skip
+    return [
+        f"Ours, {found['network']}, from {found['shape']} on; seconds ~ voxels of box edge, stride or mean edge to"
+        " the power of the exponent. `box` keeps the stride, `stride` the box, `edge` the number of boxes.",
+        "",
+        *table(["over", "seconds", "exponent", "exponent a box"], body),
+    ]
 
 
 def duration(value: float) -> str:

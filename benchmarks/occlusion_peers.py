@@ -87,8 +87,14 @@ class Peers:
         size = self.best(key)
         seconds = statistics.median(self.tried[key][size]) * len(self.case.grid.boxes)
         tried = {str(size): summary(values) for size, values in self.tried[key].items()}
-        return {"peer": key[0], "layout": key[1], "batch_size": size, "seconds": round(seconds, 4),
-                "seconds_a_box": tried[str(size)], "tried": tried}  # fmt: skip
+        return {
+            "peer": key[0],
+            "layout": key[1],
+            "batch_size": size,
+            "seconds": round(seconds, 4),
+            "seconds_a_box": tried[str(size)],
+            "tried": tried,
+        }
 
     def numbers_asked(self) -> Iterator[list[int]]:
         """The boxes that each peer is going to be asked about."""
@@ -99,9 +105,15 @@ class Peers:
 
 
 def by_captum(
-    network: nn.Module, layout: torch.memory_format, volume: Tensor, grid: BoxGrid, order: Sequence[int], *,
-    batch_size: int, batches: int,
-) -> Timed:  # fmt: skip
+    network: nn.Module,
+    layout: torch.memory_format,
+    volume: Tensor,
+    grid: BoxGrid,
+    order: Sequence[int],
+    *,
+    batch_size: int,
+    batches: int,
+) -> Timed:
     """Captum's `Occlusion` with 0 put in.
 
     Args:
@@ -116,18 +128,27 @@ def by_captum(
     _until_enough(
         watched,
         lambda: _InOrder(lambda volumes: watched(volumes)[:, 0], numbers).attribute(
-            volume[None].to(memory_format=layout), sliding_window_shapes=window, strides=step,
+            volume[None].to(memory_format=layout),
+            sliding_window_shapes=window,
+            strides=step,
             perturbations_per_eval=batch_size,
         ),
-    )  # fmt: skip
+    )
     clean = float(watched.outputs[0])
     return Timed(watched.seconds(2), watched.effects(1, order, clean), clean)
 
 
 def by_monai(
-    network: nn.Module, layout: torch.memory_format, volume: Tensor, grid: BoxGrid, middle: Edges, clean: float, *,
-    batch_size: int, batches: int,
-) -> Timed:  # fmt: skip
+    network: nn.Module,
+    layout: torch.memory_format,
+    volume: Tensor,
+    grid: BoxGrid,
+    middle: Edges,
+    clean: float,
+    *,
+    batch_size: int,
+    batches: int,
+) -> Timed:
     """MONAI's `OcclusionSensitivity` with 0 put in, for boxes around a place.
 
     Args:
@@ -232,8 +253,12 @@ def _captums_number(index: int, grid: BoxGrid) -> int:
 
 def summary(values: Sequence[float]) -> dict[str, float]:
     """Median and spread."""
-    return {"median": round(statistics.median(values), 5), "least": round(min(values), 5),
-            "most": round(max(values), 5), "n": len(values)}  # fmt: skip
+    return {
+        "median": round(statistics.median(values), 5),
+        "least": round(min(values), 5),
+        "most": round(max(values), 5),
+        "n": len(values),
+    }
 
 
 def shuffled(numbers: Sequence[int], seed: int) -> list[int]:

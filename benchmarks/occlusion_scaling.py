@@ -80,13 +80,26 @@ def _timed(point: Point, where: Scene, asked: argparse.Namespace) -> dict[str, A
     places = [box for box in grid.boxes if bool(where.brain[box].any())]
     volume = where.volume[0]
     fill = filling("zero", volume, where.brain, sigma=1.0, seed=0)
-    evaluation = Evaluation.of(where.predictor, volume[None], places, fill, batch_size=asked.batch_size,
-                               memory=asked.memory * 2**30, precision="float32")  # fmt: skip
+    evaluation = Evaluation.of(
+        where.predictor,
+        volume[None],
+        places,
+        fill,
+        batch_size=asked.batch_size,
+        memory=asked.memory * 2**30,
+        precision="float32",
+    )
     seconds = []
     for _ in range(asked.repeats):
         start = time.perf_counter()
         evaluation.effects(volume[None], places, fill)
         seconds.append(time.perf_counter() - start)
-    return {"x": point.x, "shape": list(point.shape), "box": point.box, "stride": point.stride,
-            "boxes_with_brain": len(places), "incremental": evaluation.engine is not None,
-            "seconds": summary(seconds)}  # fmt: skip
+    return {
+        "x": point.x,
+        "shape": list(point.shape),
+        "box": point.box,
+        "stride": point.stride,
+        "boxes_with_brain": len(places),
+        "incremental": evaluation.engine is not None,
+        "seconds": summary(seconds),
+    }

@@ -16,7 +16,7 @@ from typing import Any
 from machine import describe_machine
 
 from interpbench import benchmark, fit, train, write_phantom
-from interpbench.atomic import read_json, write_json
+from interpbench.files.atomic import read_json, write_json
 from interpbench.options import split_options
 from interpbench.pipeline.demo import DemoSettings
 
@@ -85,10 +85,19 @@ def one_seed(work: Path, seed: int, settings: Mapping[str, Any], device: str) ->
     trained = train(phantom, model, options=options, **given)
     explainer = fit(phantom, model, fitted, method=OURS, options=settings["unoise"], **given)
     found = benchmark(
-        phantom, model, work / "benchmark", methods=settings["methods"], measures=settings["measures"],
-        fitted=[fitted], subjects=settings["test_subjects"], repeats=settings["repeats"], template_of=OURS,
-        refit_subjects=settings["refit_subjects"], options=settings["benchmark_options"], **given,
-    )  # fmt: skip
+        phantom,
+        model,
+        work / "benchmark",
+        methods=settings["methods"],
+        measures=settings["measures"],
+        fitted=[fitted],
+        subjects=settings["test_subjects"],
+        repeats=settings["repeats"],
+        template_of=OURS,
+        refit_subjects=settings["refit_subjects"],
+        options=settings["benchmark_options"],
+        **given,
+    )
     return {"predictor": trained["metrics"]["test"], "noise": explainer.record.get("diagnostics"), **kept(found)}
 
 

@@ -11,15 +11,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench.atomic import read_json, write_text
 from interpbench.errors import InputError
+from interpbench.files.atomic import read_json, write_text
 
 ROOT = Path(__file__).parents[1]
 OURS = "unoise"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
-HEADLINES = ("auc", "average_precision", "relevance_rank", "noise_tolerance", "noise_spread", "srg_mean", "srg_road",
-             "region_srg_zero", "infidelity_corr", "randomised_spearman_all", "max_sensitivity", "repeat_icc",
-             "seconds")  # fmt: skip
+HEADLINES = (
+    "auc",
+    "average_precision",
+    "relevance_rank",
+    "noise_tolerance",
+    "noise_spread",
+    "srg_mean",
+    "srg_road",
+    "region_srg_zero",
+    "infidelity_corr",
+    "randomised_spearman_all",
+    "max_sensitivity",
+    "repeat_icc",
+    "seconds",
+)
 
 Run = Mapping[str, Any]
 

@@ -17,7 +17,7 @@ from machine import describe_machine
 from phantom import OURS, kept
 
 from interpbench import benchmark
-from interpbench.atomic import read_json, write_json
+from interpbench.files.atomic import read_json, write_json
 from interpbench.options import split_options
 from interpbench.pipeline.fitting import read_fitted
 
@@ -42,8 +42,12 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     add("--threads", type=int, default=0)
     asked = parser.parse_args(words)
     machine = describe_machine(asked.device, asked.threads)
-    given = {"methods": asked.methods.split(","), "measures": asked.measures.split(","),
-             "subjects": asked.test_subjects, "repeats": asked.repeats}  # fmt: skip
+    given = {
+        "methods": asked.methods.split(","),
+        "measures": asked.measures.split(","),
+        "subjects": asked.test_subjects,
+        "repeats": asked.repeats,
+    }
     options = split_options(asked.benchmark_option)
     settings = {**given, "benchmark_options": options, "unoise": read_fitted(asked.fitted)["options"]}
     print(json.dumps({"settings": settings, "machine": machine}, indent=2))

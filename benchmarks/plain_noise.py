@@ -24,9 +24,14 @@ def dyn_unet(channels: int = 16, blocks: int = 5) -> nn.Module:
     from monai.networks.nets import DynUNet
 
     network: nn.Module = DynUNet(
-        spatial_dims=3, in_channels=1, out_channels=1, kernel_size=[3] * (blocks + 1), strides=[1] + [2] * blocks,
-        upsample_kernel_size=[2] * blocks, filters=[channels * 2**level for level in range(blocks + 1)],
-    )  # fmt: skip
+        spatial_dims=3,
+        in_channels=1,
+        out_channels=1,
+        kernel_size=[3] * (blocks + 1),
+        strides=[1] + [2] * blocks,
+        upsample_kernel_size=[2] * blocks,
+        filters=[channels * 2**level for level in range(blocks + 1)],
+    )
     return network
 
 

@@ -23,7 +23,7 @@ from machine import describe_machine
 from noise_to_auc import values
 from pretraining_run import epochs_within, evenly, run_arm, step_costs
 
-from interpbench.atomic import read_json, write_json
+from interpbench.files.atomic import read_json, write_json
 from interpbench.options import options_json, parse_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.explainer import UNoise
@@ -39,17 +39,23 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     shared = options_json(explainer)
     settings = {
         "cohort": PHANTOM if asked.cohort == PHANTOM else Path(asked.cohort).name,
-        "subjects": asked.subjects if asked.cohort == PHANTOM else None, "voxel_size_mm": asked.voxel_size,
+        "subjects": asked.subjects if asked.cohort == PHANTOM else None,
+        "voxel_size_mm": asked.voxel_size,
         "network": {**demo.network, **values(asked.network_option)},
         "training": {**demo.train, **values(asked.train_option)},
         "unoise": {name: shared[name] for name in shared if name not in ("seed", "epochs", "pretrain_epochs")},
-        "pretrain_epochs": asked.pretrain_epochs, "budget_cpu_seconds": asked.budget,
-        "fit_subjects": asked.fit_subjects, "test_subjects": asked.test_subjects, "steps_between": asked.every,
+        "pretrain_epochs": asked.pretrain_epochs,
+        "budget_cpu_seconds": asked.budget,
+        "fit_subjects": asked.fit_subjects,
+        "test_subjects": asked.test_subjects,
+        "steps_between": asked.every,
         "goal": asked.goal,
-    }  # fmt: skip
+    }
     results = _resumed(asked.out, settings) or {
-        "settings": settings, "machine": describe_machine("cpu", asked.threads), "runs": [],
-    }  # fmt: skip
+        "settings": settings,
+        "machine": describe_machine("cpu", asked.threads),
+        "runs": [],
+    }
     print(json.dumps({name: results[name] for name in ("settings", "machine")}, indent=2), flush=True)
     done = {(run["seed"], run["pretrain_epochs"]) for run in results["runs"]}
     left = [arm for arm in arms(asked.seeds, asked.pretrain_epochs) if arm not in done]
@@ -111,8 +117,11 @@ def _losses(run: Mapping[str, Any]) -> list[float]:
 def _case(asked: argparse.Namespace, settings: Mapping[str, Any]) -> Case:
     """The phantom of seed 0, or the cohort asked for, with a predictor of seed 0."""
     common: dict[str, Any] = {
-        "network": settings["network"], "training": settings["training"], "seed": 0, "device": "cpu"
-    }  # fmt: skip
+        "network": settings["network"],
+        "training": settings["training"],
+        "seed": 0,
+        "device": "cpu",
+    }
     if asked.cohort == PHANTOM:
         return make_case(asked.work, subjects=asked.subjects, voxel_size=asked.voxel_size, **common)
     recipe = {"voxel_size": asked.voxel_size}

@@ -93,7 +93,11 @@ def step_costs(case: Case, explainer: UNoise, training: Sequence[Sample], steps:
 
 
 def train(
-    case: Case, explainer: UNoise, training: Sequence[Sample], validation: Sequence[Sample], clock: StepClock,
+    case: Case,
+    explainer: UNoise,
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+    clock: StepClock,
     network: UNet | None = None,
 ) -> tuple[StepClock, list[dict[str, Any]], list[dict[str, Any]]]:
     """As `UNoise.fit` does it, in steps that the clock counts.
@@ -115,9 +119,14 @@ def train(
         clock.noise_model_begins()
         with after_every_step(clock.measured_step):
             noise = train_noise_model(
-                network, quick, training, validation, explainer.objective, schedule_of(explainer, explainer.epochs),
+                network,
+                quick,
+                training,
+                validation,
+                explainer.objective,
+                schedule_of(explainer, explainer.epochs),
                 **ways,
-            )  # fmt: skip
+            )
     return clock, curve, noise
 
 
@@ -146,10 +155,13 @@ def run_arm(
     measure = (lambda: mean_auc(network, case, test)) if test else None
     clock, before, noise = train(case, explainer, training, case.validation, StepClock(measure, every), network)
     rows = [
-        {"epoch": row["epoch"], "cpu_seconds": round(sum(clock.seconds[:end]), 2),
-         **{name: round(row[name], 5) for name in FIGURES}}
+        {
+            "epoch": row["epoch"],
+            "cpu_seconds": round(sum(clock.seconds[:end]), 2),
+            **{name: round(row[name], 5) for name in FIGURES},
+        }
         for row, end in zip(noise, clock.ends, strict=True)
-    ]  # fmt: skip
+    ]
     return {
         "pretrain_epochs": explainer.pretrain_epochs,
         "epochs": explainer.epochs,

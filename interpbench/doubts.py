@@ -5,8 +5,11 @@ A doubt is a string, so whoever reads warnings reads doubts. A warning without a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
+
+log = logging.getLogger("interpbench")
 
 NO_STRIPPING = "no skull-stripping"
 UNEVEN = "uneven background"
@@ -118,3 +121,15 @@ def count_lines(doubts: Mapping[str, Iterable[str]], subjects: int) -> list[str]
         f"doubts: {kind}: {len(labels)} of {subjects} subject{'s' * (subjects != 1)} ({named(labels)})"
         for kind, labels in by_kind(doubts).items()
     ]
+
+
+def count_doubts(doubts: Mapping[str, Iterable[str]], subjects: int) -> None:
+    """Tell how many subjects there is a doubt about, one line a kind.
+
+    Args:
+        doubts: by label.
+        subjects: how many there are, those without a doubt too.
+    """
+    told = {label: [one for one in some if kind_of(one) != PREDICTOR] for label, some in doubts.items()}
+    for line in count_lines(told, subjects):  # what is doubtful about the predictor is told once, as a sentence
+        log.warning("%s", line)

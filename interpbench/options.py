@@ -33,11 +33,16 @@ def option(
         choices: the words allowed, where only some are.
         minimum, above, maximum: the range allowed (`above` excludes its bound).
         runs: whether its value names code, `module:function` say, that the component imports. From a record or a
-            configuration file it then counts only where the user has allowed it, see `interpbench.trust`.
+            configuration file it then counts only where the user has allowed it, see `interpbench.host.trust`.
     """
     metadata = {
-        "help": help, "choices": tuple(choices), "minimum": minimum, "above": above, "maximum": maximum, "runs": runs,
-    }  # fmt: skip
+        "help": help,
+        "choices": tuple(choices),
+        "minimum": minimum,
+        "above": above,
+        "maximum": maximum,
+        "runs": runs,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -181,8 +186,11 @@ def _convert(kind: Any, value: Any) -> Any:
     if kind is bool:
         if isinstance(value, bool):
             return value
-        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(value).lower()] \
-            if str(value).lower() in ("true", "yes", "1", "false", "no", "0") else _refuse(value)
+        return (
+            {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(value).lower()]
+            if str(value).lower() in ("true", "yes", "1", "false", "no", "0")
+            else _refuse(value)
+        )
     if kind is int:
         if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
             raise ValueError(value)

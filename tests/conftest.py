@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
+import contextlib
+import io
 import os
 import runpy
+import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -100,7 +105,7 @@ def toy_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
     module.offer = offer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     point = EntryPoint("toy", module.__name__, "interpbench")
-    monkeypatch.setattr("interpbench.registry.entry_points", lambda group: [*entry_points(group=group), point])
+    monkeypatch.setattr("interpbench.host.registry.entry_points", lambda group: [*entry_points(group=group), point])
     yield module
 
 
@@ -117,3 +122,51 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
         return ended.value.code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., tuple[int, str, str]]:
+    """As the fixture `run`, for fixtures that live longer than a test."""
+    from interpbench.cli import main
+
+    def command(*words: object) -> tuple[int, str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        return ended.value.code, out.getvalue(), err.getvalue()
+
+    return command
+
+
+class Payload:
+    """Unpickled by a careless reader, it calls something."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+@pytest.fixture(scope="session")
+def payloads() -> Callable[[Path], dict[str, Payload]]:
+    """Three ways to leave a marker where one is unpickled."""
+    return lambda marker: {
+        "os.system": Payload(os.system, f"touch {marker}"),
+        "a program": Payload(subprocess.call, ["touch", str(marker)]),
+        "eval": Payload(builtins.eval, f"open({str(marker)!r}, 'w').close()"),
+    }
+
+
+@pytest.fixture
+def explained(
+    run: Callable[..., tuple[int, str, str]], toy_cohort: Path, toy_model: Path, tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """Explain three subjects by a method."""
+
+    def explain(method: str, *words: object) -> tuple[int, str, str]:
+        picked = [word for label in ("00", "01", "02") for word in ("--participant-label", label)]
+        given = ["--predictor", toy_model, "--method", method, "--device", "cpu", "--out", tmp_path / f"maps-{method}"]
+        return run("explain", toy_cohort, *given, *picked, *words)
+
+    return explain

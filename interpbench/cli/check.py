@@ -15,7 +15,7 @@ from interpbench.doubts import named
 from interpbench.errors import InputError, SubjectsFailed
 
 if TYPE_CHECKING:
-    from interpbench.cohort import Cohort
+    from interpbench.cohort.subjects import Cohort
 
 MANY = 10  # like problems are told in one line
 # What differs between like problems: what is quoted or in brackets, names of files, and numbers.
@@ -36,9 +36,13 @@ _FIGURES = re.compile(r"'[^']*'|\([^)]*\)|\S*/\S*|\S+\.(?:nii|gz)\b|[-+~]?\d[\w.
 @flags.images
 @flags.spoken
 def check(
-    cohort: Path, predictor: Path | None, headers_only: bool, json_out: Path | None, images: dict[str, Any],
+    cohort: Path,
+    predictor: Path | None,
+    headers_only: bool,
+    json_out: Path | None,
+    images: dict[str, Any],
     trust_factory: tuple[str, ...] = (),
-) -> None:  # fmt: skip
+) -> None:
     """List every problem of a cohort in one table, before any compute.
 
     Ten like problems, or doubts of one kind, are one line, with three subjects and an example; the JSON has them all.
@@ -46,16 +50,16 @@ def check(
     but not trained on. The exit code is that of a run: 0 where nobody would be left out, 4 where somebody would, 3
     where nobody would be left.
     """
-    from interpbench.atomic import write_json
-    from interpbench.cohort import read_cohort
-    from interpbench.cohort_check import check_cohort, rows_of
-    from interpbench.image_rules import ImageRules
+    from interpbench.cohort.check import check_cohort, rows_of
+    from interpbench.cohort.subjects import read_cohort
+    from interpbench.files.atomic import write_json
+    from interpbench.images.rules import ImageRules
 
     loaded = refused = typical = None
     if predictor is not None:
-        from interpbench.model import load_predictor
-        from interpbench.pipeline.provenance import predictor_record
-        from interpbench.typical import typical_of
+        from interpbench.images.typical import typical_of
+        from interpbench.predictor.model import load_predictor
+        from interpbench.run.provenance import predictor_record
 
         loaded = load_predictor(predictor, trust_factory=trust_factory)
         typical = typical_of(predictor_record(predictor), predictor)
@@ -67,7 +71,7 @@ def check(
     rows = rows_of(problems)
     doubts: list[str] = []
     if loaded is not None and not headers_only:
-        from interpbench.pipeline.trying import doubts_of_cohort
+        from interpbench.run.trying import doubts_of_cohort
 
         try:
             doubts = doubts_of_cohort(loaded, str(predictor), found.subjects)
@@ -101,15 +105,14 @@ def check(
 def _splits(cohort: Cohort, predictor: Path | None) -> dict[str, str]:
     """The division on record of the predictor; without one, that of the table, as far as it tells."""
     if predictor is not None and predictor.is_dir():
-        from interpbench.pipeline.selection import all_splits
+        from interpbench.cohort.recorded_splits import all_splits
 
         return all_splits(cohort, predictor)
     return {subject.id: subject.split for subject in cohort.subjects if subject.split is not None}
 
 
 def grouped(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row for all that are alike: warnings of one kind, and `MANY` problems that differ in names and numbers alone.
-    """
+    """One row for rows that are alike: warnings of one kind, or `MANY` problems that differ in names and numbers."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["level"], row["kind"] or _FIGURES.sub("#", row["message"])), []).append(row)

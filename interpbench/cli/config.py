@@ -1,12 +1,12 @@
 """`--config FILE.toml`: values for options that the command line does not give.
 
-    seed = 3                    # for every command that has --seed
+seed = 3                    # for every command that has --seed
 
-    [explain]                   # for `interpbench explain` only
-    method = "unoise"
+[explain]                   # for `interpbench explain` only
+method = "unoise"
 
-    [explain.options]           # as -o name=value
-    r = 0.5
+[explain.options]           # as -o name=value
+r = 0.5
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 import click
 
-from interpbench.atomic import is_file
 from interpbench.errors import InputError, UsageError, did_you_mean
+from interpbench.files.atomic import is_file
 from interpbench.options import FromFile
 
 CONFIG = "interpbench.config"  # where in `Context.meta` the file's path is

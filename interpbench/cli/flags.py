@@ -12,7 +12,7 @@ import click
 from interpbench.cli.config import CONFIG, OPTIONS, use_config
 from interpbench.cli.voice import voice
 from interpbench.errors import UsageError
-from interpbench.image_rules import MAX_VOXELS
+from interpbench.images.rules import MAX_VOXELS
 from interpbench.options import split_options
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -61,7 +61,7 @@ def speaking(least: int) -> Decorator:
         @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors; no progress bars.")
         @functools.wraps(command)
         def run(*args: Any, verbose: int, quiet: bool, **kwargs: Any) -> Any:
-            from interpbench.places import places_checked  # `--help` has no need of it
+            from interpbench.run.places import places_checked
 
             with voice(max(verbose, least), quiet):
                 context = click.get_current_context()
@@ -134,8 +134,14 @@ cache = click.option(
 def images(command: Callable[..., Any]) -> Callable[..., Any]:
     """How images are read; the command gets `images`, what was given of it."""
 
-    @click.option("--max-voxels", type=click.IntRange(min=1), default=MAX_VOXELS, show_default="512 x 512 x 512",
-                  metavar="N", help="Refuse larger images before they are read.")  # fmt: skip
+    @click.option(
+        "--max-voxels",
+        type=click.IntRange(min=1),
+        default=MAX_VOXELS,
+        show_default="512 x 512 x 512",
+        metavar="N",
+        help="Refuse larger images before they are read.",
+    )
     @click.option("--nan-to-zero", is_flag=True, help="Take voxels that are no numbers as 0, and say so beside it.")
     @functools.wraps(command)
     def run(*args: Any, max_voxels: int, nan_to_zero: bool, **kwargs: Any) -> Any:
@@ -156,9 +162,13 @@ root = click.option(
 def trust_factory(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a record may import; the command gets `trust_factory` where something is allowed."""
 
-    @click.option("--trust-factory", multiple=True, metavar="MODULE:NAME",
-                  help="Let the model's record import this, named as it stands there; may be repeated."
-                  " `interpbench trust MODEL` shows what it names.")  # fmt: skip
+    @click.option(
+        "--trust-factory",
+        multiple=True,
+        metavar="MODULE:NAME",
+        help="Let the model's record import this, named as it stands there; may be repeated."
+        " `interpbench trust MODEL` shows what it names.",
+    )
     @functools.wraps(command)
     def run(*args: Any, trust_factory: tuple[str, ...], **kwargs: Any) -> Any:
         return command(*args, **({"trust_factory": trust_factory} if trust_factory else {}), **kwargs)

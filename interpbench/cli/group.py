@@ -8,14 +8,26 @@ from typing import Any
 
 import click
 
-from interpbench import __version__
 from interpbench.errors import UsageError, did_you_mean
+from interpbench.version import __version__
 
 # In the order in which they are used. Each is a file of this folder that holds a command of the same name.
 COMMANDS = (
-    "phantom", "check", "train", "adopt", "trust", "predict", "fit", "search", "explain", "aggregate", "benchmark",
-    "verify", "methods", "demo",
-)  # fmt: skip
+    "phantom",
+    "check",
+    "train",
+    "adopt",
+    "trust",
+    "predict",
+    "fit",
+    "search",
+    "explain",
+    "aggregate",
+    "benchmark",
+    "verify",
+    "methods",
+    "demo",
+)
 
 
 class LazyGroup(click.Group):

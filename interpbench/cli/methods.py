@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpbench import __version__
 from interpbench.cli import flags
 from interpbench.errors import UsageError, did_you_mean
+from interpbench.version import __version__
 
 if TYPE_CHECKING:
-    from interpbench.registry import Installed, Registry
+    from interpbench.host.registry import Installed, Registry
 
 
 @click.command()
@@ -26,7 +26,7 @@ def methods(name: str | None, as_json: bool) -> None:
 
     With NAME: the options of that component, and what it measures; NAME may also be a measure.
     """
-    from interpbench.registry import discover
+    from interpbench.host.registry import discover
 
     registry = discover()
     if name is None:
@@ -90,8 +90,8 @@ def _measures(registry: Registry) -> dict[str, Installed]:
 
 def _measured(one: Installed) -> list[dict[str, Any]]:
     """What a metric measures with its default options."""
-    from interpbench.pipeline.components import make_component
-    from interpbench.pipeline.measured import declared
+    from interpbench.host.ask_metric import declared
+    from interpbench.host.components import make_component
 
     metric, _ = make_component("metric", one.name)
     return [dataclasses.asdict(measure) for _, measure in declared([(one.name, metric)])]

@@ -28,7 +28,7 @@ def predict(
 ) -> None:
     """Predict the subjects of a cohort."""
     from interpbench import pipeline
-    from interpbench.pipeline.evaluation import describe_figures
+    from interpbench.predictor.error import describe_figures
 
     people = list(participants) or None
     summary = pipeline.predict(cohort, predictor, out, split=flags.part(split), participants=people, **settings)

@@ -46,7 +46,7 @@ def train(cohort: Path, out: Path, **settings: Any) -> None:
     COHORT is split 75/10/15, alike in what is predicted, and the best epoch by validation error is kept.
     """
     from interpbench import pipeline
-    from interpbench.pipeline.evaluation import describe_figures
+    from interpbench.predictor.error import describe_figures
 
     record = pipeline.train(cohort, out, **settings)
     test = record["metrics"]["test"]

@@ -62,9 +62,13 @@ def printable(text: str, stream: object = None) -> str:
 
 
 def _logged(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: object = None,
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
     line: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Log a warning of a library's code, which a user can do nothing about, with -v, and without lines of source."""
     logging.getLogger("interpbench").info("%s: %s", category.__name__, " ".join(str(message).split()))
 

@@ -31,14 +31,16 @@ def break_even(
             trained = [training.get(name, 0.0) for name in (one, other)]
             if one == other or one not in seconds or not all(math.isfinite(value) for value in trained):
                 continue
-            rows.append({
-                "learned": one,
-                "other": other,
-                "training_seconds": trained[0],
-                "seconds_learned": seconds[one],
-                "seconds_other": seconds[other],
-                "subjects": _subjects(trained[0] - trained[1], seconds[other] - seconds[one]),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "learned": one,
+                    "other": other,
+                    "training_seconds": trained[0],
+                    "seconds_learned": seconds[one],
+                    "seconds_other": seconds[other],
+                    "subjects": _subjects(trained[0] - trained[1], seconds[other] - seconds[one]),
+                }
+            )
     return rows
 
 

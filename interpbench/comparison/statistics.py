@@ -201,8 +201,12 @@ def friedman(ranks: np.ndarray) -> dict[str, Any] | None:
         return None
     found = friedmanchisquare(*ranks.T)
     return {
-        "statistic": float(found.statistic), "df": methods - 1, "p": float(found.pvalue), "n": count, "k": methods,
-    }  # fmt: skip
+        "statistic": float(found.statistic),
+        "df": methods - 1,
+        "p": float(found.pvalue),
+        "n": count,
+        "k": methods,
+    }
 
 
 def cliques(apart: np.ndarray) -> list[tuple[int, ...]]:

@@ -150,12 +150,22 @@ def summary_rows(benchmark: Mapping[str, Any]) -> list[dict[str, Any]]:
         result = benchmark["results"].get(measure["name"], {"methods": {}})
         for name, one in result["methods"].items():
             low, high = one["interval"] or (None, None)
-            rows.append({
-                "measure": measure["name"], "unit": measure["unit"], "direction": measure["direction"], "method": name,
-                "n": one["n"], "mean": one["mean"], "low": low, "high": high, "median": one["median"],
-                "sd": one["sd"], "mean_rank": one["mean_rank"],
-                "best": ("yes" if name in result["best"] else "no") if measure["direction"] else None,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "measure": measure["name"],
+                    "unit": measure["unit"],
+                    "direction": measure["direction"],
+                    "method": name,
+                    "n": one["n"],
+                    "mean": one["mean"],
+                    "low": low,
+                    "high": high,
+                    "median": one["median"],
+                    "sd": one["sd"],
+                    "mean_rank": one["mean_rank"],
+                    "best": ("yes" if name in result["best"] else "no") if measure["direction"] else None,
+                }
+            )
     return rows
 
 

@@ -10,11 +10,11 @@ from typing import ClassVar
 
 import torch
 
+from interpbench.contract.metric import Case, Measure, Metric
 from interpbench.errors import NotApplicable
-from interpbench.metric import Case, Measure, Metric
 from interpbench.metrics.memory import peak_memory
 from interpbench.options import check_options, option
-from interpbench.passes import counted_passes
+from interpbench.predictor.passes import counted_passes
 
 
 @dataclass(frozen=True, kw_only=True)

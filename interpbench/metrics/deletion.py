@@ -20,8 +20,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from interpbench.contract.metric import UNIT, Case, Measure, Metric
 from interpbench.errors import NotApplicable, UsageError
-from interpbench.metric import UNIT, Case, Measure, Metric
 from interpbench.metrics.imputers import IMPUTERS, WORDS, check_imputers, impute
 from interpbench.metrics.ordering import check_not_flat, on_grid, places
 from interpbench.options import check_options, option
@@ -95,20 +95,30 @@ class Deletion(Metric):
         for name in self.imputers:
             how = f"hidden voxels hold {WORDS[name]}"
             found += [
-                Measure(name=f"srg_{name}", unit=UNIT, direction="higher", chance=0.0,
-                        help=f"area between the deletion curves, most and least relevant first; {how}"),
+                Measure(
+                    name=f"srg_{name}",
+                    unit=UNIT,
+                    direction="higher",
+                    chance=0.0,
+                    help=f"area between the deletion curves, most and least relevant first; {how}",
+                ),
                 self._curve(f"morf_{name}", f"change of the prediction, most relevant voxels first; {how}"),
                 self._curve(f"lerf_{name}", f"change of the prediction, least relevant voxels first; {how}"),
                 self._curve(f"error_morf_{name}", f"added absolute error, most relevant voxels first; {how}"),
                 self._curve(f"error_lerf_{name}", f"added absolute error, least relevant voxels first; {how}"),
-                Measure(name=f"top_half_error_{name}", unit=UNIT, direction="lower",
-                        help=f"absolute error with the most relevant half of the brain visible; {how}"),
-            ]  # fmt: skip
+                Measure(
+                    name=f"top_half_error_{name}",
+                    unit=UNIT,
+                    direction="lower",
+                    help=f"absolute error with the most relevant half of the brain visible; {how}",
+                ),
+            ]
         return tuple(found)
 
     def _curve(self, name: str, help: str) -> Measure:
-        return Measure(name=name, unit=UNIT, direction=None, help=help, steps=self.steps,
-                       steps_name="brain voxels hidden (%)")  # fmt: skip
+        return Measure(
+            name=name, unit=UNIT, direction=None, help=help, steps=self.steps, steps_name="brain voxels hidden (%)"
+        )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
         importance = case.importance[case.brain]

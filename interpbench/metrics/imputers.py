@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv3d
 
+from interpbench.contract.metric import Case
 from interpbench.errors import NotApplicable, UsageError, did_you_mean
-from interpbench.metric import Case
 from interpbench.metrics.road import connected, road
 
 IMPUTERS = ("zero", "noise", "blur", "mean", "road")
@@ -108,8 +108,9 @@ def check_imputers(names: Iterable[str], component: str) -> None:
     names, known = tuple(names), ", ".join(IMPUTERS)
     for name in names:
         if name not in IMPUTERS:
-            raise UsageError(f"imputers of {component} must be some of {known}; got {name!r}."
-                             f"{did_you_mean(name, IMPUTERS)}")
+            raise UsageError(
+                f"imputers of {component} must be some of {known}; got {name!r}.{did_you_mean(name, IMPUTERS)}"
+            )
     if not names or len(set(names)) < len(names):
         raise UsageError(f"imputers of {component} must be some of {known}, each once; got {','.join(names)!r}.")
 

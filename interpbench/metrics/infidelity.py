@@ -30,8 +30,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from interpbench.contract.metric import Case, Measure, Metric
 from interpbench.errors import NotApplicable, UsageError
-from interpbench.metric import Case, Measure, Metric
 from interpbench.metrics.ordering import check_not_flat, shared_ranks
 from interpbench.options import check_options, option
 
@@ -117,15 +117,20 @@ class Infidelity(Metric):
     @property
     def measures(self) -> tuple[Measure, ...]:
         unsaid = Measure(
-            name="ninfd", unit="", direction="lower",
+            name="ninfd",
+            unit="",
+            direction="lower",
             help="part of the effect of random perturbations that a signed map does not foretell",
-        )  # fmt: skip
+        )
         if self.perturbation == "noise":
             return (unsaid,)
         correlation = Measure(
-            name="infidelity_corr", unit="", direction="higher", chance=0.0,
+            name="infidelity_corr",
+            unit="",
+            direction="higher",
+            chance=0.0,
             help="rank correlation of the importance in random boxes and the effect of emptying them",
-        )  # fmt: skip
+        )
         return unsaid, correlation
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:

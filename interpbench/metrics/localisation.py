@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import rankdata
 
-from interpbench.metric import Case, Measure, Metric
+from interpbench.contract.metric import Case, Measure, Metric
 from interpbench.options import check_options, option
 
 NAN = float("nan")

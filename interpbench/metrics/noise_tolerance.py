@@ -25,8 +25,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from interpbench.contract.metric import UNIT, Case, Measure, Metric
 from interpbench.errors import UsageError
-from interpbench.metric import UNIT, Case, Measure, Metric
 from interpbench.metrics.ordering import check_not_flat, on_grid, shared_ranks
 from interpbench.options import check_options, option
 
@@ -62,17 +62,31 @@ class NoiseTolerance(Metric):
     @property
     def measures(self) -> tuple[Measure, ...]:
         return (
-            Measure(name="noise_tolerance", unit=UNIT, direction="lower",
-                    help="change of the prediction by noise where the map says unimportant, mean over energies"),
-            Measure(name="noise_spread", unit=UNIT, direction="lower",
-                    help="the same without the shift that a noise and its negative have in common"),
+            Measure(
+                name="noise_tolerance",
+                unit=UNIT,
+                direction="lower",
+                help="change of the prediction by noise where the map says unimportant, mean over energies",
+            ),
+            Measure(
+                name="noise_spread",
+                unit=UNIT,
+                direction="lower",
+                help="the same without the shift that a noise and its negative have in common",
+            ),
             self._curve("noise_error", "change of the prediction by noise where the map says unimportant"),
             self._curve("noise_added_error", "added absolute error by noise where the map says unimportant"),
-        )  # fmt: skip
+        )
 
     def _curve(self, name: str, help: str) -> Measure:
-        return Measure(name=name, unit=UNIT, direction=None, help=help, steps=self.energies,
-                       steps_name="mean variance of the noise (variances of the image)")  # fmt: skip
+        return Measure(
+            name=name,
+            unit=UNIT,
+            direction=None,
+            help=help,
+            steps=self.energies,
+            steps_name="mean variance of the noise (variances of the image)",
+        )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
         importance = case.importance[case.brain]

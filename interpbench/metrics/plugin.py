@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interpbench.hookspecs import Component, hookimpl
+from interpbench.contract.hookspecs import Component, hookimpl
 
 
 @hookimpl

@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from interpbench.contract.interfaces import Predictor
+from interpbench.contract.metric import Case, Measure, Metric
 from interpbench.errors import InterpbenchError, NotApplicable, ResourceError, UsageError
-from interpbench.interfaces import Predictor
-from interpbench.metric import Case, Measure, Metric
 from interpbench.metrics.shuffling import LEVELS, randomised
 from interpbench.metrics.similarity import on_common_scale, spearman, ssim
 from interpbench.metrics.surrogate import random_like, smoothness

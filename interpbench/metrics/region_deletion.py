@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interpbench.contract.metric import UNIT, Case, Measure, Metric
 from interpbench.errors import NotApplicable
-from interpbench.metric import UNIT, Case, Measure, Metric
 from interpbench.metrics.deletion import STEPS, check_steps, symmetric_relevance_gain
 from interpbench.metrics.imputers import IMPUTERS, WORDS, check_imputers, impute
 from interpbench.metrics.ordering import check_not_flat, places
@@ -88,16 +88,22 @@ class RegionDeletion(Metric):
         for name in self.imputers:
             how = f"hidden regions hold {WORDS[name]}"
             found += [
-                Measure(name=f"region_srg_{name}", unit=UNIT, direction="higher", chance=0.0,
-                        help=f"area between the deletion curves, most and least relevant regions first; {how}"),
+                Measure(
+                    name=f"region_srg_{name}",
+                    unit=UNIT,
+                    direction="higher",
+                    chance=0.0,
+                    help=f"area between the deletion curves, most and least relevant regions first; {how}",
+                ),
                 self._curve(f"region_morf_{name}", f"change of the prediction, most relevant regions first; {how}"),
                 self._curve(f"region_lerf_{name}", f"change of the prediction, least relevant regions first; {how}"),
-            ]  # fmt: skip
+            ]
         return tuple(found)
 
     def _curve(self, name: str, help: str) -> Measure:
-        return Measure(name=name, unit=UNIT, direction=None, help=help, steps=self.steps,
-                       steps_name="brain in hidden regions (%)")  # fmt: skip
+        return Measure(
+            name=name, unit=UNIT, direction=None, help=help, steps=self.steps, steps_name="brain in hidden regions (%)"
+        )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
         check_not_flat(case.importance[case.brain])

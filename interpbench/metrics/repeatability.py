@@ -11,8 +11,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from interpbench.contract.metric import Case, Measure, Metric
 from interpbench.errors import NotApplicable
-from interpbench.metric import Case, Measure, Metric
 from interpbench.metrics.region_deletion import region_means
 from interpbench.metrics.regions import regions_of
 from interpbench.metrics.similarity import spearman

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from interpbench.metric import Case, Measure, Metric
+from interpbench.contract.metric import Case, Measure, Metric
 from interpbench.options import check_options, option
 
 

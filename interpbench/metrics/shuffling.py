@@ -14,8 +14,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from interpbench.contract.interfaces import Predictor
 from interpbench.errors import NotApplicable
-from interpbench.interfaces import Predictor
 
 LEVELS = ("last", "half", "all")  # the last layer, the last half of the layers, all of them
 Layer = list[tuple[str, nn.Module]]  # one with weights, and the norms after it; with their names
@@ -94,8 +94,11 @@ def _own_weights(module: nn.Module) -> dict[str, Tensor]:
 
 def _shuffle(name: str, module: nn.Module, seed: int, done: set[int]) -> None:
     own = _own_weights(module)
-    statistics = [tensor for tensor in (getattr(module, "running_mean", None), getattr(module, "running_var", None))
-                  if isinstance(tensor, Tensor)]  # fmt: skip
+    statistics = [
+        tensor
+        for tensor in (getattr(module, "running_mean", None), getattr(module, "running_var", None))
+        if isinstance(tensor, Tensor)
+    ]
     if statistics:
         order = _order(f"{name}", statistics[0].numel(), seed).to(statistics[0].device)
         for tensor in (*own.values(), *statistics):

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from interpbench import store
 from interpbench.errors import ConflictError, UsageError
+from interpbench.files.atomic import plain, read_json, write_json, write_tsv
+from interpbench.images.volume import write_map
 from interpbench.phantom import subject as settings
 from interpbench.phantom.anatomy import Anatomy, Array, load_anatomy
 from interpbench.phantom.subject import AGES, render_mean, render_subject
 from interpbench.progress import track
-from interpbench.volume import write_map
 
 TRUTH_SHARE = 0.1  # of the largest difference: below it, a voxel is only grazed by the effect
 
@@ -70,7 +70,7 @@ def write_phantom(out: str | Path, *, subjects: int = 240, voxel_size: float = 4
     record: dict[str, Any] = {"subjects": subjects, "voxel_size_mm": voxel_size, "seed": seed, **_settings()}
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         done = out / "phantom.json"
-        if done.is_file() and store.read_json(done) == store.plain(record):
+        if done.is_file() and read_json(done) == plain(record):
             return out
         raise ConflictError(f"{out} is not empty: give a new folder for the phantom.")
     anatomy = load_anatomy(voxel_size)
@@ -83,8 +83,8 @@ def write_phantom(out: str | Path, *, subjects: int = 240, voxel_size: float = 4
         label = f"sub-{number + 1:0{width}d}"
         write_map(out / label / "anat" / f"{label}_T1w.nii.gz", image, affine=anatomy.affine)
         rows.append({"participant_id": label, "age": f"{age:.2f}", "image": f"{label}/anat/{label}_T1w.nii.gz"})
-    store.write_tsv(out / "participants.tsv", rows)
-    store.write_json(out / "phantom.json", record)  # last: it marks the cohort complete
+    write_tsv(out / "participants.tsv", rows)
+    write_json(out / "phantom.json", record)  # last: it marks the cohort complete
     return out
 
 

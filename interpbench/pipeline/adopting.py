@@ -12,26 +12,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interpbench import store
+from interpbench.cohort.choosing import log
 from interpbench.errors import InputError, InterpbenchError, ResourceError, UsageError, did_you_mean
-from interpbench.failing_layer import failing_layer
-from interpbench.foreign import asking, trouble
-from interpbench.made_up import made_up_volumes
-from interpbench.model import RECORD, WEIGHTS, save_predictor
-from interpbench.network import NetworkPredictor
+from interpbench.files.atomic import sha256_of
+from interpbench.files.run_folder import RunFolder
+from interpbench.host.ask_predictor import predict_one
+from interpbench.host.components import make_component
+from interpbench.host.foreign import asking, trouble
+from interpbench.host.registry import one_line
+from interpbench.images.recipe import Recipe
 from interpbench.options import options_json
-from interpbench.pipeline.components import make_component
-from interpbench.pipeline.identity import distribution_of
-from interpbench.pipeline.prediction import predict_one
-from interpbench.pipeline.selection import log
-from interpbench.places import check_places
-from interpbench.readout import check_readout
-from interpbench.recipe import Recipe
-from interpbench.registry import one_line
-from interpbench.steadiness import Trial
-from interpbench.trial import KINDS, LARGE, refuse, try_builds, try_network
-from interpbench.weight_names import strip_prefix
-from interpbench.weights import load_weights, read_weights
+from interpbench.predictor.failing_layer import failing_layer
+from interpbench.predictor.made_up import made_up_volumes
+from interpbench.predictor.model import RECORD, WEIGHTS, save_predictor
+from interpbench.predictor.network import NetworkPredictor
+from interpbench.predictor.readout import check_readout
+from interpbench.predictor.steadiness import Trial
+from interpbench.predictor.trial import KINDS, LARGE, refuse, try_builds, try_network
+from interpbench.predictor.weight_names import strip_prefix
+from interpbench.predictor.weights import load_weights, read_weights
+from interpbench.run.identity import distribution_of
+from interpbench.run.places import check_places
 
 COMPONENT = "torch"  # the predictor for networks that are not built here
 NOT_NAMED = "class"  # the column that holds an adopted classifier's classes, where nobody says which
@@ -62,12 +63,12 @@ def adopt(
     hold probabilities already, or scores that a softmax turns into them, is found out on one trial volume.
 
     A classifier has `classes`, one for each output of its network in their order, or two for one output, which is then
-    the logit of the second. The prediction is the logit of `target_class`; see `interpbench.network`.
+    the logit of the second. The prediction is the logit of `target_class`; see `interpbench.predictor.network`.
 
     Args:
         factory: `module:function` or `module:Class`; imported and called. It runs as you.
         weights: a safetensors file, or a state dict, read with `weights_only=True`. Every name and shape must fit;
-            what wrappers put before the names is taken off, and it is said. See `interpbench.weight_names`.
+            what wrappers put before the names is taken off, and it is said. See `interpbench.predictor.weight_names`.
         out: the model folder.
         recipe: how an image becomes the network's input; `voxel_size` in mm and `shape` at least.
         arguments: the factory's keyword arguments.
@@ -80,8 +81,8 @@ def adopt(
         classes: of a classifier, as that column has them.
         target_class: whose logit is the prediction, where a step names no other; the last class where it is None.
         accept: kinds of findings of the trial that do not refuse the network, where they are meant: `chance`, `batch`,
-            `gradient`, `constant`, `stuck` (see `interpbench.trial`). They become warnings, in `model.json` and beside
-            each result.
+            `gradient`, `constant`, `stuck` (see `interpbench.predictor.trial`). They become warnings, in
+            `model.json` and beside each result.
 
     The network is tried on volumes that are made up, and what is found stands in `model.json` as `trial`.
 
@@ -144,14 +145,19 @@ def adopt(
 
     found, told = _tried(predictor, again, factory, accept)
     asked_of = {
-        "options": options_json(predictor), "recipe": grid.to_json(), "unit": predictor.unit, "scale": scale,
-        "offset": offset, "weights_sha256": store.sha256_of(weights), "training_age_range": training_age_range,
-    }  # fmt: skip
+        "options": options_json(predictor),
+        "recipe": grid.to_json(),
+        "unit": predictor.unit,
+        "scale": scale,
+        "offset": offset,
+        "weights_sha256": sha256_of(weights),
+        "training_age_range": training_age_range,
+    }
     if column != "age":
         asked_of |= {"target": predictor.target_column, "classes": classes, "target_class": predictor.target_class}
     if accept:
         asked_of |= {"accepted": sorted(accept)}
-    run = store.RunFolder.open(out, "adopt", {**asked_of, "command": {"weights": weights}})
+    run = RunFolder.open(out, "adopt", {**asked_of, "command": {"weights": weights}})
     details: dict[str, Any] = {"distribution": distribution_of(installed), "trial": found, "warnings": [*said, *told]}
     if training_age_range is not None:
         details["training_age_range"] = list(training_age_range)
@@ -212,8 +218,11 @@ def _check_inputs(module: torch.nn.Module, factory: str) -> None:
         parameters = inspect.signature(module.forward).parameters.values()
     except (TypeError, ValueError):  # a scripted module tells nothing of itself
         return
-    names = [one.name for one in parameters
-             if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]  # fmt: skip
+    names = [
+        one.name
+        for one in parameters
+        if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
     if len(names) > 1:
         raise InputError(
             f"{factory} wants {len(names)} inputs ({', '.join(names)}), and a predictor is given the volume alone: wrap"

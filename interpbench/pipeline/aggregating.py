@@ -10,36 +10,54 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from interpbench import store
-from interpbench.doubts import as_record
+from interpbench.cohort.choosing import log
+from interpbench.doubts import as_record, count_doubts
 from interpbench.errors import InputError, UsageError
-from interpbench.foreign import asking
-from interpbench.pipeline.checking import checked_population
-from interpbench.pipeline.components import make_component
-from interpbench.pipeline.identity import InputFile, Read, identity_of, input_rows, read_component, read_settings
-from interpbench.pipeline.images import Images, Moved
-from interpbench.pipeline.overlap import AHEAD
-from interpbench.pipeline.overlap import ahead as read_ahead
+from interpbench.files.atomic import read_json, write_json
+from interpbench.files.failures import failure, finish
+from interpbench.files.records import ListOf, Maybe, fault_in, read_record
+from interpbench.files.run_folder import FAILURES, MANIFEST, RunFolder, sidecar_of
+from interpbench.files.taken import Taken
+from interpbench.host.checking import checked_population
+from interpbench.host.components import make_component
+from interpbench.host.foreign import asking
+from interpbench.images.recipe import Recipe
+from interpbench.images.volume import write_map
+from interpbench.maps.sources import Images, Moved
+from interpbench.parallel.overlap import AHEAD
+from interpbench.parallel.overlap import ahead as read_ahead
 from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
-from interpbench.pipeline.selection import count_doubts, failure, finish, log
-from interpbench.places import check_places, refuse_taken
 from interpbench.progress import track
-from interpbench.recipe import Recipe
-from interpbench.records import ListOf, Maybe, fault_in, read_record
-from interpbench.store import FAILURES
-from interpbench.taken import Taken
-from interpbench.volume import write_map
+from interpbench.run.identity import InputFile, Read, identity_of, input_rows, read_component, read_settings
+from interpbench.run.places import check_places, refuse_taken
 
 RECORD = "population.json"
 SHOWN = 0.10  # of the brain, the paper's share
 RIM = 0.10  # of the largest value
 _MANIFEST = {"method": str, "unit": str, "signed": bool, "recipe": dict}
 _ASKED = {
-    "run": str, "participant_id": str, "sha256": str, "image": Path, "image_sha256": str, "mask": Maybe(Path),
-    "mask_sha256": Maybe(str), "warnings": Maybe(ListOf(str)), "network_map": Maybe({"file": str, "sha256": str}),
+    "run": str,
+    "participant_id": str,
+    "sha256": str,
+    "image": Path,
+    "image_sha256": str,
+    "mask": Maybe(Path),
+    "mask_sha256": Maybe(str),
+    "warnings": Maybe(ListOf(str)),
+    "network_map": Maybe({"file": str, "sha256": str}),
 }  # of a sidecar
-_USED = ("participant_id", "sha256", "image", "image_sha256", "mask", "mask_sha256", "network_map",
-         "warnings", "warning_kinds", "predictor_warnings")  # of a sidecar  # fmt: skip
+_USED = (
+    "participant_id",
+    "sha256",
+    "image",
+    "image_sha256",
+    "mask",
+    "mask_sha256",
+    "network_map",
+    "warnings",
+    "warning_kinds",
+    "predictor_warnings",
+)  # of a sidecar
 
 
 def aggregate(
@@ -80,7 +98,7 @@ def aggregate(
     maps = Path(maps)
     manifest = _manifest(maps)
     images = Images(manifest, None if root is None else Moved(root))
-    sidecars, left_out = _sidecars(maps, store.RunFolder(maps, manifest).identity)
+    sidecars, left_out = _sidecars(maps, RunFolder(maps, manifest).identity)
     taken = Taken()
     for record in sidecars.values():
         for name in ("image", "mask"):
@@ -91,7 +109,7 @@ def aggregate(
     explained = {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")}
     parts = [
         read_component(component, installed),
-        read_settings(aggregator=aggregator, explained={**explained, "run": store.RunFolder(maps, manifest).identity}),
+        read_settings(aggregator=aggregator, explained={**explained, "run": RunFolder(maps, manifest).identity}),
         Read(
             {"maps": {record["participant_id"]: _hashes(record) for record in sidecars.values()}},
             [InputFile("map", path.absolute(), record["sha256"]) for path, record in sidecars.items()],
@@ -101,8 +119,8 @@ def aggregate(
     try:
         recipe = Recipe.from_json(manifest["recipe"])
     except UsageError as error:
-        raise InputError(f"{maps / store.MANIFEST}: {error}") from error
-    run = store.RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=())
+        raise InputError(f"{maps / MANIFEST}: {error}") from error
+    run = RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=())
     run.write_inputs(input_rows(parts))
     population = Population(recipe, component, aggregator)
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
@@ -133,9 +151,7 @@ def aggregate(
     return summary
 
 
-def _read(
-    named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: Images, whole: bool
-) -> Placed | InputError:
+def _read(named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: Images, whole: bool) -> Placed | InputError:
     """A subject's map and image, or why they cannot be used."""
     try:
         path, record = named
@@ -156,7 +172,7 @@ def _hashes(record: Mapping[str, Any]) -> list[str]:
 
 
 def _manifest(maps: Path) -> dict[str, Any]:
-    place = maps / store.MANIFEST
+    place = maps / MANIFEST
     found = read_record(place, {"kind": str}, "manifest of a run") if place.is_file() else {}
     if found.get("kind") != "explain":
         raise InputError(f"{maps}: no folder of maps; `interpbench explain` writes one.")
@@ -184,8 +200,8 @@ def _sidecars(maps: Path, run: str) -> tuple[dict[Path, dict[str, Any]], dict[Pa
         else:
             found[path.with_suffix(".nii.gz")] = {name: record[name] for name in _USED if name in record}
     for path in sorted(maps.glob("sub-*/sub-*_importance.nii.gz")):
-        if not store.sidecar_of(path).is_file():
-            left_out[store.sidecar_of(path)] = f"{path}: has no record beside it, it is unfinished: explain again."
+        if not sidecar_of(path).is_file():
+            left_out[sidecar_of(path)] = f"{path}: has no record beside it, it is unfinished: explain again."
     if not found:
         why = f" The first: {next(iter(left_out.values()))}" if left_out else ""
         raise InputError(f"{maps}: there is no finished map in it.{why}")
@@ -226,10 +242,16 @@ def _write(
         write_map(folder / f"population_{name}.nii.gz", values, affine=population.affine)
     title = f"Importance by {manifest['method']}: {caption}"
     six_slices(
-        named[pictured].numpy(), population.background.numpy(), population.affine, folder / "population.png",
-        title=title, unit="importance (no unit)", n=population.number,
-        threshold=paint_above(named[pictured], population.brain), doubt=_doubt(population.predictor_doubts),
-    )  # fmt: skip
+        named[pictured].numpy(),
+        population.background.numpy(),
+        population.affine,
+        folder / "population.png",
+        title=title,
+        unit="importance (no unit)",
+        n=population.number,
+        threshold=paint_above(named[pictured], population.brain),
+        doubt=_doubt(population.predictor_doubts),
+    )
     summary = {
         **asked,
         "n": population.number,
@@ -239,10 +261,12 @@ def _write(
         "pictured": pictured,
         "brain_voxels": int(population.brain.sum()),
         "affine": population.affine,
-        **as_record([
-            *population.predictor_doubts,
-            *(doubt.after(f"{label}: ") for label, some in population.doubts.items() for doubt in some),
-        ]),
+        **as_record(
+            [
+                *population.predictor_doubts,
+                *(doubt.after(f"{label}: ") for label, some in population.doubts.items() for doubt in some),
+            ]
+        ),
     }
-    store.write_json(folder / RECORD, summary)
-    return dict(store.read_json(folder / RECORD))
+    write_json(folder / RECORD, summary)
+    return dict(read_json(folder / RECORD))

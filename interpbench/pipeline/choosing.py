@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interpbench import store
+from interpbench.cohort.choosing import log
 from interpbench.errors import PluginError, UsageError
-from interpbench.pipeline.selection import log
+from interpbench.files.atomic import atomic_path, read_json, write_json, write_tsv
 
 if TYPE_CHECKING:
     from interpbench.report.curves import Chart
@@ -99,8 +99,10 @@ def write_choice(folder: Path, trials: Sequence[Trial], tolerance: float) -> dic
         for one in trials
     ]
     unit, amount = chosen.unit, chosen.amount_name
-    rule = (f"the largest {amount} among the combinations whose error on the validation split is at most {tolerance:g}"
-            f" {unit} above the clean error").replace("  ", " ")  # fmt: skip
+    rule = (
+        f"the largest {amount} among the combinations whose error on the validation split is at most {tolerance:g}"
+        f" {unit} above the clean error"
+    ).replace("  ", " ")
     warnings = [f"{one.label}: could not be fitted: {one.failure}" for one in trials if one.failure]
     if not within:
         warnings.append(
@@ -119,11 +121,11 @@ def write_choice(folder: Path, trials: Sequence[Trial], tolerance: float) -> dic
         "warnings": warnings,
         "trials": rows,
     }
-    store.write_tsv(folder / TABLE, rows)
-    with store.atomic_path(folder / PICTURE) as path:
+    write_tsv(folder / TABLE, rows)
+    with atomic_path(folder / PICTURE) as path:
         path.write_bytes(chart_png(_chart(trials, chosen, tolerance)))
-    store.write_json(folder / CHOICE, record)
-    return dict(store.read_json(folder / CHOICE))
+    write_json(folder / CHOICE, record)
+    return dict(read_json(folder / CHOICE))
 
 
 def label_of(values: Mapping[str, Any]) -> str:

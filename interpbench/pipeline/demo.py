@@ -11,21 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from interpbench import store
+from interpbench.cohort.choosing import log
 from interpbench.errors import ConflictError
+from interpbench.files.atomic import read_json, write_json, write_text
+from interpbench.files.run_folder import sidecar_of
+from interpbench.images.volume import read_volume
 from interpbench.metrics.localisation import auc
-from interpbench.model import load_predictor
 from interpbench.phantom import write_phantom
 from interpbench.pipeline.aggregating import aggregate
 from interpbench.pipeline.benchmarking import benchmark
 from interpbench.pipeline.demo_records import check_records
-from interpbench.pipeline.evaluation import interval
 from interpbench.pipeline.explaining import explain
 from interpbench.pipeline.fitting import fit, read_fitted
-from interpbench.pipeline.selection import log
 from interpbench.pipeline.training import train
-from interpbench.places import check_places
-from interpbench.volume import read_volume
+from interpbench.predictor.error import interval
+from interpbench.predictor.model import load_predictor
+from interpbench.run.places import check_places
 
 RECORD, PAGE, MARK = "demo.json", "index.html", ".demo"
 
@@ -40,14 +41,29 @@ class DemoSettings:
     subjects: int = 500
     voxel_size: float = 4.0  # mm
     train: Mapping[str, Any] = field(
-        default_factory=lambda: {"epochs": 12, "batch_size": 8, "learning_rate": 2e-3, "schedule": "onecycle",
-                                 "weight_decay": 1e-2, "flip": 0.5, "precision": "bfloat16"}
-    )  # fmt: skip
+        default_factory=lambda: {
+            "epochs": 12,
+            "batch_size": 8,
+            "learning_rate": 2e-3,
+            "schedule": "onecycle",
+            "weight_decay": 1e-2,
+            "flip": 0.5,
+            "precision": "bfloat16",
+        }
+    )
     network: Mapping[str, Any] = field(default_factory=lambda: {"width": 16})
     method: Mapping[str, Any] = field(
-        default_factory=lambda: {"v_min": 0.0, "v_max": 1.0, "r": 0.5, "pretrain_epochs": 1, "epochs": 2,
-                                 "batch_size": 4, "learning_rate": 3e-3, "precision": "bfloat16"}
-    )  # fmt: skip
+        default_factory=lambda: {
+            "v_min": 0.0,
+            "v_max": 1.0,
+            "r": 0.5,
+            "pretrain_epochs": 1,
+            "epochs": 2,
+            "batch_size": 4,
+            "learning_rate": 3e-3,
+            "precision": "bfloat16",
+        }
+    )
     rivals: tuple[str, ...] = ("occlusion", "saliency", "integratedgradients", "smoothgrad", "smoothgradsquared")
     measures: tuple[str, ...] = ("localisation", "deletion", "noise_tolerance", "infidelity", "complexity")
     benchmark: Mapping[str, Any] = field(
@@ -97,9 +113,16 @@ def demo(
         aggregate(places["maps"], places["population"])
     with clock("benchmark", "U-noise beside other methods, and maps that know nothing"):
         compared = benchmark(
-            places["phantom"], places["model"], places["benchmark"], methods=["unoise", *chosen.rivals],
-            measures=chosen.measures, fitted=[places["fitted"]], maps=[places["maps"]], **chosen.benchmark, **given,
-        )  # fmt: skip
+            places["phantom"],
+            places["model"],
+            places["benchmark"],
+            methods=["unoise", *chosen.rivals],
+            measures=chosen.measures,
+            fitted=[places["fitted"]],
+            maps=[places["maps"]],
+            **chosen.benchmark,
+            **given,
+        )
     with clock("report", "the truth, the figures, the page"):
         fitted = read_fitted(places["fitted"])
         check_records(model, fitted, out)
@@ -112,16 +135,23 @@ def demo(
             "localisation": localise(places["phantom"], places["model"], maps, places["population"], seed=seed),
             "benchmark": {"n": compared["n"], "verdict": compared["verdict"]},
             "warnings": fitted["record"]["warnings"],
-            "settings": {"subjects": chosen.subjects, "voxel_size": chosen.voxel_size, "train": chosen.train,
-                         "network": chosen.network, "method": fitted["options"], "rivals": chosen.rivals,
-                         "measures": chosen.measures, "benchmark": chosen.benchmark},
-        }  # fmt: skip
+            "settings": {
+                "subjects": chosen.subjects,
+                "voxel_size": chosen.voxel_size,
+                "train": chosen.train,
+                "network": chosen.network,
+                "method": fitted["options"],
+                "rivals": chosen.rivals,
+                "measures": chosen.measures,
+                "benchmark": chosen.benchmark,
+            },
+        }
         commands = commands_of(chosen, seed)
         write_demo_page(out / PAGE, record, places, commands)
     record["commands"], record["seconds"] = commands, clock.seconds
     record["peak_memory_mib"] = peak_memory()
-    store.write_json(out / RECORD, record)
-    return dict(store.read_json(out / RECORD))
+    write_json(out / RECORD, record)
+    return dict(read_json(out / RECORD))
 
 
 def _take(out: Path) -> None:
@@ -136,7 +166,7 @@ def _take(out: Path) -> None:
         return
     if out.is_dir() and any(out.iterdir()):
         raise ConflictError(f"{out} is not empty and holds no demo: give a new folder.")
-    store.write_text(out / MARK, "")
+    write_text(out / MARK, "")
 
 
 def peak_memory() -> float | None:
@@ -154,7 +184,7 @@ def localise(phantom: Path, model: Path, maps: list[Path], population: Path, *, 
     truth = read_volume(phantom / "truth.nii.gz").data[0]
     each = []
     for path in maps:
-        sidecar = store.read_json(store.sidecar_of(path))
+        sidecar = read_json(sidecar_of(path))
         brain = read_volume(phantom / sidecar["image"]).data[0] != 0
         each.append(auc(read_volume(path, constant_ok=True).data[0][brain], truth[brain]))
     recipe = load_predictor(model).recipe

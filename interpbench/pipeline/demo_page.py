@@ -7,16 +7,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from interpbench import __version__, store
-from interpbench.model import load_predictor
+from interpbench.files.atomic import read_json
+from interpbench.images.volume import read_volume
 from interpbench.pipeline.aggregating import paint_above
 from interpbench.pipeline.demo_records import training_curve
 from interpbench.pipeline.fitting import read_fitted
+from interpbench.predictor.model import load_predictor
 from interpbench.report.curves import Chart, Curve
 from interpbench.report.page import Figure, write_page
 from interpbench.report.pictures import six_slices
 from interpbench.report.view import View
-from interpbench.volume import read_volume
+from interpbench.version import __version__
 
 PICTURE = "population_and_truth.png"
 VERDICT = 4  # sentences of the benchmark that the demo's page repeats
@@ -36,7 +37,7 @@ ABOUT = (
 def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, Path], commands: Sequence[str]) -> None:
     """Draw the population map beside the truth, and write the page."""
     folder = places["population"]
-    summary = store.read_json(folder / "population.json")
+    summary = read_json(folder / "population.json")
     top = read_volume(folder / "population_top.nii.gz", constant_ok=True)
     background = read_volume(folder / "population_background.nii.gz").data[0].numpy()
     recipe = load_predictor(places["model"]).recipe
@@ -47,12 +48,20 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
     painted = paint_above(top.data[0], read_volume(folder / "population_brain.nii.gz").data[0] > 0)
     slices = [round(float((z - top.affine[2, 3]) / top.affine[2, 2])) for z in SLICES_MM]
     six_slices(
-        top.data[0].numpy(), background, top.affine, picture,
-        title="Importance by U-noise: mean over subjects, top 10 % of the brain, smoothed", unit="1 - B (no unit)",
-        n=summary["n"], truth=truth.numpy(), truth_title="The truth: where age changes the average brain",
-        truth_unit="intensity", truth_threshold=0.1 * float(truth.max()), threshold=painted,
+        top.data[0].numpy(),
+        background,
+        top.affine,
+        picture,
+        title="Importance by U-noise: mean over subjects, top 10 % of the brain, smoothed",
+        unit="1 - B (no unit)",
+        n=summary["n"],
+        truth=truth.numpy(),
+        truth_title="The truth: where age changes the average brain",
+        truth_unit="intensity",
+        truth_threshold=0.1 * float(truth.max()),
+        threshold=painted,
         positions=slices,
-    )  # fmt: skip
+    )
     compared = record["benchmark"]
     write_page(
         path,
@@ -79,24 +88,40 @@ def figures_of_demo(record: Mapping[str, Any]) -> list[Figure]:
     pair = _pair
     return [
         Figure("Predictor: mean absolute error, test split", test["mae"], unit, test["n"], pair(test["mae_interval"])),
-        Figure("Predicting the mean age instead", test["mean_predictor_mae"], unit, test["n"],
-               pair(test["mean_predictor_interval"])),
-        Figure("U-noise: AUC of the truth, a subject", found["subject_auc"], "0.5 is chance", found["n"],
-               pair(found["subject_auc_interval"])),
+        Figure(
+            "Predicting the mean age instead",
+            test["mean_predictor_mae"],
+            unit,
+            test["n"],
+            pair(test["mean_predictor_interval"]),
+        ),
+        Figure(
+            "U-noise: AUC of the truth, a subject",
+            found["subject_auc"],
+            "0.5 is chance",
+            found["n"],
+            pair(found["subject_auc_interval"]),
+        ),
         Figure("U-noise: AUC of the truth, population mean", found["population_auc"], "0.5 is chance", found["n"]),
         Figure("Error without noise, validation split", floor["clean_mae"], unit, floor["n"]),
         Figure("Error at the least noise, B = 0", floor["mae_at_0"], unit, floor["n"]),
         Figure("Error at the most noise, B = 1", floor["mae_at_1"], unit, floor["n"]),
-        Figure("Error with the learned noise, raw", after["noisy_mae"], unit, after["n"],
-               note="noise shifts predictions"),
-        Figure("Error with the learned noise, recalibrated", after["recalibrated_mae"], unit, after["n"],
-               note="after a line fitted on training subjects"),
+        Figure(
+            "Error with the learned noise, raw", after["noisy_mae"], unit, after["n"], note="noise shifts predictions"
+        ),
+        Figure(
+            "Error with the learned noise, recalibrated",
+            after["recalibrated_mae"],
+            unit,
+            after["n"],
+            note="after a line fitted on training subjects",
+        ),
         Figure("Mask B: mean in the brain", after["mask_mean"], "no unit", after["n"]),
         Figure("Mask B: SD in the brain", after["mask_sd"], "no unit", after["n"]),
         Figure("Mask B: share of the brain below 0.01", after["share_below_0.01"], "no unit", after["n"]),
         Figure("Mask B: share of the brain above 0.99", after["share_above_0.99"], "no unit", after["n"]),
         Figure("Correlation of maps between subjects", after["map_correlation"], "no unit", after["n"]),
-    ]  # fmt: skip
+    ]
 
 
 def _charts(record: Mapping[str, Any], places: Mapping[str, Path]) -> list[Chart]:
@@ -104,11 +129,17 @@ def _charts(record: Mapping[str, Any], places: Mapping[str, Path]) -> list[Chart
     epochs = curve["epoch"]
     unit = record["unit"]
     charts = [
-        Chart("Predictor", "epoch", f"error ({unit})", [
-            Curve("training, root mean square", epochs, curve["training_rmse"]),
-            Curve("validation, mean absolute", epochs, curve["validation_mae"]),
-        ], level=("predicting the mean", record["predictor"]["mean_predictor_mae"])),
-    ]  # fmt: skip
+        Chart(
+            "Predictor",
+            "epoch",
+            f"error ({unit})",
+            [
+                Curve("training, root mean square", epochs, curve["training_rmse"]),
+                Curve("validation, mean absolute", epochs, curve["validation_mae"]),
+            ],
+            level=("predicting the mean", record["predictor"]["mean_predictor_mae"]),
+        ),
+    ]
     curves = read_fitted(places["fitted"])["record"]["curves"]
     labels = {"pretraining": "mean squared error (SD²)", "noise_model": f"validation loss ({unit}²)"}
     for name, label in labels.items():

@@ -6,20 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from interpbench.cohort import number_in
-from interpbench.cohort_table import read_table
+from interpbench.cohort.subjects import number_in
 from interpbench.errors import InputError
-from interpbench.records import NUMBER, ListOf, MapOf, Maybe, fault_in
+from interpbench.files.records import NUMBER, ListOf, MapOf, Maybe, fault_in
+from interpbench.files.table import read_table
 
 _PAIR = Maybe(ListOf(NUMBER, 2))
-_TEST = {"mae": NUMBER, "mae_interval": _PAIR, "n": NUMBER, "mean_predictor_mae": NUMBER,
-         "mean_predictor_interval": _PAIR}  # fmt: skip
+_TEST = {
+    "mae": NUMBER,
+    "mae_interval": _PAIR,
+    "n": NUMBER,
+    "mean_predictor_mae": NUMBER,
+    "mean_predictor_interval": _PAIR,
+}
 _AFTER = ("n", "noisy_mae", "recalibrated_mae", "mask_mean", "mask_sd", "share_below_0.01", "share_above_0.99")
 _FIT = {
     "noise_floor": {name: NUMBER for name in ("n", "clean_mae", "mae_at_0", "mae_at_1")},
     "diagnostics": {**dict.fromkeys(_AFTER, NUMBER), "map_correlation": Maybe(NUMBER)},
-    "curves": MapOf(ListOf({"epoch": NUMBER, "validation_loss": NUMBER})), "warnings": ListOf(str),
-}  # fmt: skip
+    "curves": MapOf(ListOf({"epoch": NUMBER, "validation_loss": NUMBER})),
+    "warnings": ListOf(str),
+}
 
 
 def check_records(model: Mapping[str, Any], fitted: Mapping[str, Any], out: Path) -> None:

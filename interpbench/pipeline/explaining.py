@@ -7,19 +7,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench import store
-from interpbench.cohort import Cohort, Subject
-from interpbench.doubts import from_record
+from interpbench.cohort.choosing import choose, log, open_cohort, problem_rows
+from interpbench.cohort.persons import doubts_about_splits
+from interpbench.cohort.reading import first_volumes
+from interpbench.cohort.recorded_splits import all_splits, known_splits, recorded_splits
+from interpbench.cohort.subjects import Cohort, Subject
+from interpbench.contract.interfaces import Explainer, Predictor
+from interpbench.doubts import count_doubts, from_record
 from interpbench.errors import SubjectsFailed, UsageError, nearest_kind
-from interpbench.interfaces import Explainer, Predictor
-from interpbench.locks import alone
-from interpbench.model import load_predictor
+from interpbench.files.failures import failure, finish
+from interpbench.files.locks import alone
+from interpbench.files.run_folder import FAILURES, RunFolder
+from interpbench.host.components import make_component
+from interpbench.host.trust import Names, code_named_by, names_of
+from interpbench.images.typical import typical_of
+from interpbench.maps.files import Failed
 from interpbench.options import options_json
-from interpbench.persons import doubts_about_splits
-from interpbench.pipeline.components import make_component
-from interpbench.pipeline.device import resolve_device
+from interpbench.parallel.overlap import AHEAD
+from interpbench.parallel.shards import shard_of, share_of
 from interpbench.pipeline.fitting import fit, load_fitted, read_fitted, read_learned
-from interpbench.pipeline.identity import (
+from interpbench.pipeline.map_run import MapRun
+from interpbench.pipeline.own_fit import mark_own, own_files
+from interpbench.predictor.model import load_predictor
+from interpbench.predictor.readout import ends_in_bound
+from interpbench.run.device import resolve_device
+from interpbench.run.identity import (
     Read,
     distribution_of,
     identity_of,
@@ -30,31 +42,9 @@ from interpbench.pipeline.identity import (
     read_predictor,
     read_settings,
 )
-from interpbench.pipeline.map_files import Failed
-from interpbench.pipeline.map_run import MapRun
-from interpbench.pipeline.overlap import AHEAD
-from interpbench.pipeline.own_fit import mark_own, own_files
-from interpbench.pipeline.provenance import predictor_record, target_of_run
-from interpbench.pipeline.reading import first_volumes
-from interpbench.pipeline.selection import (
-    all_splits,
-    choose,
-    count_doubts,
-    failure,
-    finish,
-    known_splits,
-    log,
-    open_cohort,
-    problem_rows,
-    recorded_splits,
-)
-from interpbench.pipeline.shards import shard_of, share_of
-from interpbench.pipeline.trying import equal_of_subjects, try_before_use
-from interpbench.places import check_places
-from interpbench.readout import ends_in_bound
-from interpbench.store import FAILURES
-from interpbench.trust import Names, code_named_by, names_of
-from interpbench.typical import typical_of
+from interpbench.run.places import check_places
+from interpbench.run.provenance import predictor_record, target_of_run
+from interpbench.run.trying import equal_of_subjects, try_before_use
 
 FITTED = "fitted"  # below the output: where a method that had to learn is kept
 
@@ -121,8 +111,13 @@ def explain(
         InterpbenchError: no subject has one, for the method or the predictor raised an error of this kind each time.
             Where the method says of two that it is not for this network, or cannot have its options, no other is tried.
     """
-    given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options,
-             "fitted": None if fitted is None else Path(fitted)}  # fmt: skip
+    given = {
+        "cohort": Path(cohort),
+        "predictor": Path(predictor),
+        "out": out,
+        "options": options,
+        "fitted": None if fitted is None else Path(fitted),
+    }
     check_places("explain", given)
     if batch_size < 1:
         raise UsageError(f"batch_size must be at least 1, got {batch_size}.")
@@ -152,30 +147,57 @@ def explain(
     ]
     follows = {"signed": explainer.signed, **target_of_run(model), "recipe": model.recipe.to_json(), "unit": model.unit}
     asked = identity_of("explain", parts, follows)
-    command = {"cohort": people.table, "predictor": predictor, "fitted": fitted, "split": split,
-               "participants": participants, "preset": preset, "device": str(where)}  # fmt: skip
-    run = store.RunFolder.open(out, "explain", {**asked, "command": command}, anew=own_files(out / FITTED))
+    command = {
+        "cohort": people.table,
+        "predictor": predictor,
+        "fitted": fitted,
+        "split": split,
+        "participants": participants,
+        "preset": preset,
+        "device": str(where),
+    }
+    run = RunFolder.open(out, "explain", {**asked, "command": command}, anew=own_files(out / FITTED))
     run.write_inputs(input_rows(parts))
     if explainer.learned and fitted is None:
         mark_own(here)
         with alone(out / ".fitted.lock"), contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
             fit(
-                cohort, predictor, here, method=method, options=options, preset=preset, target_class=target_class,
-                seed=seed, device=device, images=images, trust_factory=trust_factory,
-            )  # fmt: skip
+                cohort,
+                predictor,
+                here,
+                method=method,
+                options=options,
+                preset=preset,
+                target_class=target_class,
+                seed=seed,
+                device=device,
+                images=images,
+                trust_factory=trust_factory,
+            )
         explainer = load_fitted(here, model, trust_factory=allowed)
         subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
     known = read_fitted(here) if explainer.learned else {}
     doubts = (*doubts, *(f"{method}: {one}" for one in (known.get("record") or {}).get("warnings") or ()))
     subjects = share_of(subjects, part)
     work = MapRun(
-        run=run, explainer=explainer, predictor=model, recipe=model.recipe, trained=trained,
-        method=method, distribution=distribution_of(installed), seed=seed, device=where, whole=whole, ahead=ahead,
-        state_sha256=known.get("sha256"), table_folder=people.root,
-        predictor_doubts=doubts, bounded=len(first) > 0 and ends_in_bound(model, first[:1]),
+        run=run,
+        explainer=explainer,
+        predictor=model,
+        recipe=model.recipe,
+        trained=trained,
+        method=method,
+        distribution=distribution_of(installed),
+        seed=seed,
+        device=where,
+        whole=whole,
+        ahead=ahead,
+        state_sha256=known.get("sha256"),
+        table_folder=people.root,
+        predictor_doubts=doubts,
+        bounded=len(first) > 0 and ends_in_bound(model, first[:1]),
         typical=typical_of(trained, predictor),
         subject_doubts=doubts_about_splits(people.subjects, all_splits(people, here, Path(predictor))),
-    )  # fmt: skip
+    )
     bad = [] if participants or part[0] else problem_rows(people, others)
     if bad and fail_fast:
         run.write_failures(bad)
@@ -225,7 +247,11 @@ def _chosen(
 
 
 def _fitted_before(
-    folder: Path, model: Predictor, method: str, options: Mapping[str, Any] | None, asked: Explainer,
+    folder: Path,
+    model: Predictor,
+    method: str,
+    options: Mapping[str, Any] | None,
+    asked: Explainer,
     allowed: Sequence[str],
 ) -> tuple[Explainer, dict[str, Any]]:
     """What was fitted, and its options, which those asked for must not contradict."""

@@ -9,18 +9,32 @@ from typing import Any
 
 import torch
 
-from interpbench import store
-from interpbench.cohort import SPLITS
-from interpbench.cohort_split import split_cohort
-from interpbench.doubts import as_counts, from_counts
+from interpbench.cohort.choosing import log, open_cohort, problem_rows
+from interpbench.cohort.persons import doubts_about_splits
+from interpbench.cohort.prepared_cache import PreparedCache
+from interpbench.cohort.reading import doubts_about_samples, first_volumes, read_samples
+from interpbench.cohort.recorded_splits import SPLIT_TABLE, recorded_splits, write_splits
+from interpbench.cohort.samples import target_of
+from interpbench.cohort.split import split_cohort
+from interpbench.cohort.subjects import SPLITS
+from interpbench.contract.interfaces import Explainer, Predictor
+from interpbench.doubts import as_counts, count_doubts, from_counts
 from interpbench.errors import InputError, UsageError
-from interpbench.foreign import asking
-from interpbench.interfaces import Explainer, Predictor
-from interpbench.model import load_predictor
-from interpbench.persons import doubts_about_splits
-from interpbench.pipeline.components import accepts, make_component
-from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.identity import (
+from interpbench.files.atomic import atomic_path, sha256_of, write_json
+from interpbench.files.failures import finish
+from interpbench.files.records import NUMBER, ListOf, Maybe, read_record
+from interpbench.files.run_folder import FAILURES, RunFolder
+from interpbench.host.components import accepts, make_component
+from interpbench.host.foreign import asking
+from interpbench.host.learned import Learned, learned_by
+from interpbench.host.registry import discover
+from interpbench.host.trust import Names, checked_options, code_named_by, remember
+from interpbench.host.untouched import untouched
+from interpbench.images.typical import typical_of
+from interpbench.predictor.model import load_predictor
+from interpbench.predictor.weights import read_weights
+from interpbench.run.device import resolve_device
+from interpbench.run.identity import (
     InputFile,
     Read,
     identity_of,
@@ -31,35 +45,19 @@ from interpbench.pipeline.identity import (
     read_predictor,
     read_settings,
 )
-from interpbench.pipeline.learned import Learned, learned_by
-from interpbench.pipeline.provenance import predictor_record, target_of_run
-from interpbench.pipeline.reading import doubts_about_samples, first_volumes, read_samples
-from interpbench.pipeline.selection import (
-    SPLIT_TABLE,
-    count_doubts,
-    finish,
-    log,
-    open_cohort,
-    problem_rows,
-    recorded_splits,
-    write_splits,
-)
-from interpbench.pipeline.trying import try_before_use
-from interpbench.places import check_places
-from interpbench.prepared_cache import PreparedCache
-from interpbench.records import NUMBER, ListOf, Maybe, read_record
-from interpbench.registry import discover
-from interpbench.samples import target_of
-from interpbench.store import FAILURES
-from interpbench.trust import Names, checked_options, code_named_by, remember
-from interpbench.typical import typical_of
-from interpbench.untouched import untouched
-from interpbench.weights import read_weights
+from interpbench.run.places import check_places
+from interpbench.run.provenance import predictor_record, target_of_run
+from interpbench.run.trying import try_before_use
 
 _NEEDED = {
-    "method": str, "options": dict, "predictor_sha256": str, "sha256": str, "target_class": Maybe(str),
-    "subjects": Maybe(NUMBER), "record": Maybe({"warnings": Maybe(ListOf(str)), "diagnostics": Maybe(dict)}),
-}  # fmt: skip
+    "method": str,
+    "options": dict,
+    "predictor_sha256": str,
+    "sha256": str,
+    "target_class": Maybe(str),
+    "subjects": Maybe(NUMBER),
+    "record": Maybe({"warnings": Maybe(ListOf(str)), "diagnostics": Maybe(dict)}),
+}
 STATE, RECORD, TIMES, WORKSPACE = "state.safetensors", "fitted.json", "times.json", "checkpoints"
 
 
@@ -130,7 +128,7 @@ def fit(
     identity = identity_of("fit", read_by, {**target_of_run(loaded), "recipe": loaded.recipe.to_json()})
     command = {"cohort": people.table, "predictor": predictor, "preset": preset, "device": str(where)}
     finished = (Path(out) / RECORD).is_file()
-    run = store.RunFolder.open(out, "fit", {**identity, "command": command}, anew=None if finished else (WORKSPACE,))
+    run = RunFolder.open(out, "fit", {**identity, "command": command}, anew=None if finished else (WORKSPACE,))
     run.write_inputs(input_rows(read_by))
     if run.resumed and finished:
         log.info("%s: fitted before with these settings; nothing to do", run.path)
@@ -198,7 +196,7 @@ def load_fitted(
             f" ({predictor.fingerprint[:12]}). Fit the method to this predictor."
         )
     state = folder / STATE
-    if not state.is_file() or store.sha256_of(state) != record["sha256"]:
+    if not state.is_file() or sha256_of(state) != record["sha256"]:
         raise InputError(f"{state}: missing, or its SHA-256 is not the one in {RECORD}: fit again.")
     options = checked_options(
         discover().load("explainer", record["method"]), record["options"], folder / RECORD, trust_factory
@@ -242,9 +240,9 @@ def _times(folder: Path) -> dict[str, Any]:
 def _write(folder: Path, learned: Learned, identity: Mapping[str, Any]) -> None:
     from safetensors.torch import save_file
 
-    with store.atomic_path(folder / STATE) as path:
+    with atomic_path(folder / STATE) as path:
         save_file(dict(learned.state), path)
     measured = dict(learned.record)
     if "training_seconds" in measured:
-        store.write_json(folder / TIMES, {"training_seconds": measured.pop("training_seconds")})
-    store.write_json(folder / RECORD, {**identity, "sha256": store.sha256_of(folder / STATE), "record": measured})
+        write_json(folder / TIMES, {"training_seconds": measured.pop("training_seconds")})
+    write_json(folder / RECORD, {**identity, "sha256": sha256_of(folder / STATE), "record": measured})

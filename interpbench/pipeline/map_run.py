@@ -15,28 +15,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interpbench import store
-from interpbench.cohort import Subject
-from interpbench.cut import Cut
+from interpbench.cohort.choosing import log
+from interpbench.cohort.subjects import Subject
+from interpbench.contract.interfaces import Explainer, Predictor
 from interpbench.doubts import NAMED
 from interpbench.errors import InputError, InterpbenchError, NotApplicable, UsageError
-from interpbench.interfaces import Explainer, Predictor
-from interpbench.pipeline.checking import MAP
-from interpbench.pipeline.components import has_seed
-from interpbench.pipeline.identity import read_of_subject
-from interpbench.pipeline.images import recorded_path
-from interpbench.pipeline.map_files import Failed, MapFiles, Origin, ToldOnce
-from interpbench.pipeline.mapping import Explained, described, explained, subject_seed
-from interpbench.pipeline.overlap import AHEAD, Do, ahead, behind, let_go
-from interpbench.pipeline.prediction import predict_one
-from interpbench.pipeline.provenance import target_of_run
-from interpbench.pipeline.selection import log
+from interpbench.files.records import NUMBER, ListOf, Maybe, read_record
+from interpbench.files.run_folder import RunFolder, sidecar_of
+from interpbench.host.ask_explainer import Explained, described, explained, subject_seed
+from interpbench.host.ask_predictor import predict_one
+from interpbench.host.checking import MAP
+from interpbench.host.components import has_seed
+from interpbench.host.untouched import Restore, remembered
+from interpbench.images.cut import Cut
+from interpbench.images.recipe import Recipe
+from interpbench.images.typical import Typical, unlike
+from interpbench.maps.files import Failed, MapFiles, Origin, ToldOnce
+from interpbench.maps.sources import recorded_path
+from interpbench.parallel.overlap import AHEAD, Do, ahead, behind, let_go
+from interpbench.predictor.readout import bound_of
 from interpbench.progress import track
-from interpbench.readout import bound_of
-from interpbench.recipe import Recipe
-from interpbench.records import NUMBER, ListOf, Maybe, read_record
-from interpbench.typical import Typical, unlike
-from interpbench.untouched import Restore, remembered
+from interpbench.run.identity import read_of_subject
+from interpbench.run.provenance import target_of_run
 
 Read = tuple[Tensor, Origin]  # the volume (1, I, J, K), and where it is from
 
@@ -45,7 +45,7 @@ Read = tuple[Tensor, Origin]  # the volume (1, I, J, K), and where it is from
 class MapRun:
     """What is the same for every subject of a run."""
 
-    run: store.RunFolder
+    run: RunFolder
     explainer: Explainer
     predictor: Predictor
     trained: Mapping[str, Any]  # the predictor's record, where it has one
@@ -70,9 +70,12 @@ class MapRun:
     def files(self) -> MapFiles:
         """Where maps are written, and how."""
         return MapFiles(
-            run=self.run, method=self.method, trained=self.trained, predictor_doubts=self.predictor_doubts,
+            run=self.run,
+            method=self.method,
+            trained=self.trained,
+            predictor_doubts=self.predictor_doubts,
             details=self.details,
-        )  # fmt: skip
+        )
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
         """Where a subject's map belongs, or one of its extras."""
@@ -131,7 +134,7 @@ class MapRun:
         """What the sidecars of this run's maps say, by label."""
         found = {}
         for subject in subjects:
-            sidecar = store.sidecar_of(self.product(subject))
+            sidecar = sidecar_of(self.product(subject))
             with contextlib.suppress(InputError):  # of a map that could not be made again
                 if sidecar.is_file():
                     found[subject.id] = read_record(sidecar, {"run": str, "prediction": NUMBER}, "record of a map")
@@ -142,7 +145,7 @@ class MapRun:
         if not self.run.done(product):
             return False
         try:
-            record = read_record(store.sidecar_of(product), {"extras": Maybe(ListOf(str))}, "record of a map")
+            record = read_record(sidecar_of(product), {"extras": Maybe(ListOf(str))}, "record of a map")
             if any(record.get(name) != value for name, value in self.read_by(subject).items()):
                 return False
             if record.get("network_map") is not None and not self.run.done(self.files.network_product(subject)):

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from interpbench import store
+from interpbench.cohort.recorded_splits import SPLIT_TABLE
+from interpbench.files.atomic import write_text
+from interpbench.files.run_folder import FAILURES, SUMS
 from interpbench.pipeline.fitting import RECORD, STATE, TIMES, WORKSPACE
-from interpbench.pipeline.selection import SPLIT_TABLE
 
 MARK = ".of-explain"
 # All but the manifest: it goes on saying that the folder is a run's, also where a user has put something into it.
-_WRITTEN = (STATE, RECORD, TIMES, SPLIT_TABLE, store.FAILURES, store.SUMS, WORKSPACE)
+_WRITTEN = (STATE, RECORD, TIMES, SPLIT_TABLE, FAILURES, SUMS, WORKSPACE)
 
 
 def mark_own(folder: Path) -> None:
     """Mark a folder that `explain` is about to fit into, where nothing is in it yet."""
     if not folder.is_symlink() and (not folder.exists() or not any(folder.iterdir())):
-        store.write_text(folder / MARK, "")
+        write_text(folder / MARK, "")
 
 
 def own_files(folder: Path) -> tuple[str, ...]:

@@ -13,16 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from interpbench import store
+from interpbench.contract.interfaces import Aggregator
 from interpbench.doubts import PREDICTOR, RESAMPLED, Doubt, from_record
 from interpbench.errors import InputError
-from interpbench.foreign import asking
-from interpbench.grid import box_affine
-from interpbench.image_rules import ImageRules
-from interpbench.interfaces import Aggregator
-from interpbench.pipeline.network_map import on_network_grid
-from interpbench.recipe import Recipe
-from interpbench.volume import read_volume
+from interpbench.files.atomic import sha256_of
+from interpbench.host.foreign import asking
+from interpbench.images.grid import box_affine
+from interpbench.images.recipe import Recipe
+from interpbench.images.rules import ImageRules
+from interpbench.images.volume import read_volume
+from interpbench.maps.network_map import on_network_grid
 
 _SAME_PLACE = 1e-3  # mm
 
@@ -128,7 +128,7 @@ def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, *, whole: bo
     for name, file in (("sha256", path), ("image_sha256", record["image"]), ("mask_sha256", record.get("mask"))):
         if file is not None and not Path(file).is_file():
             raise InputError(f"{file}: is gone since the map was made.")
-        if file is not None and store.sha256_of(file) != record.get(name):
+        if file is not None and sha256_of(file) != record.get(name):
             raise InputError(f"{file}: changed since the map was made; explain again.")
     rules = ImageRules(max_voxels=sys.maxsize, nan_to_zero=True)  # these very bytes were taken when the map was made
     prepared = recipe.prepare(Path(record["image"]), record.get("mask"), rules)

@@ -10,41 +10,36 @@ from typing import Any
 
 import torch
 
-from interpbench import store
-from interpbench.cohort import Subject
-from interpbench.doubts import PREDICTION as OUTSIDE
-from interpbench.doubts import PREDICTOR, Doubt, as_record, kind_of
-from interpbench.errors import InputError, InterpbenchError, PluginError
-from interpbench.foreign import asking
-from interpbench.interfaces import Predictor
-from interpbench.model import load_predictor
-from interpbench.network import NetworkPredictor
-from interpbench.persons import doubts_about_splits
-from interpbench.pipeline.classification import class_figures
-from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.evaluation import describe_figures, figures_of
-from interpbench.pipeline.identity import identity_of, read_machine, read_predictor, read_settings
-from interpbench.pipeline.overlap import AHEAD, ahead
-from interpbench.pipeline.provenance import predictor_record
-from interpbench.pipeline.reading import first_volumes
-from interpbench.pipeline.selection import (
-    all_splits,
-    choose,
-    count_doubts,
-    failure,
-    finish,
-    log,
-    open_cohort,
-    problem_rows,
-    recorded_splits,
-)
-from interpbench.pipeline.trying import equal_of_subjects, try_before_use
-from interpbench.places import check_places
+from interpbench.cohort.choosing import choose, log, open_cohort, problem_rows
+from interpbench.cohort.persons import doubts_about_splits
+from interpbench.cohort.reading import first_volumes
+from interpbench.cohort.recorded_splits import all_splits, recorded_splits
+from interpbench.cohort.samples import target_of
+from interpbench.cohort.subjects import Subject
+from interpbench.contract.interfaces import Predictor
+from interpbench.doubts import PREDICTOR, Doubt, as_record, count_doubts, kind_of
+from interpbench.errors import InputError, InterpbenchError
+from interpbench.files.atomic import write_json, write_tsv
+from interpbench.files.failures import failure, finish
+from interpbench.files.run_folder import sidecar_of
+from interpbench.files.software import software
+from interpbench.host.ask_predictor import predict_one
+from interpbench.host.foreign import asking
+from interpbench.host.trust import Names
+from interpbench.images.recipe import Recipe
+from interpbench.images.typical import Typical, typical_of, unlike
+from interpbench.parallel.overlap import AHEAD, ahead
+from interpbench.predictor.accuracy import class_figures
+from interpbench.predictor.error import describe_figures, figures_of
+from interpbench.predictor.model import load_predictor
+from interpbench.predictor.network import NetworkPredictor
+from interpbench.predictor.training_range import outside_training
 from interpbench.progress import track
-from interpbench.recipe import Recipe
-from interpbench.samples import target_of
-from interpbench.trust import Names
-from interpbench.typical import Typical, typical_of, unlike
+from interpbench.run.device import resolve_device
+from interpbench.run.identity import identity_of, read_machine, read_predictor, read_settings
+from interpbench.run.places import check_places
+from interpbench.run.provenance import predictor_record
+from interpbench.run.trying import equal_of_subjects, try_before_use
 
 
 def predict(
@@ -122,12 +117,12 @@ def predict(
         "figures": figures,
         **as_record(doubts),
         "failures": failures,
-        "identity": identity_of("predict", parts, {**store.software(), "recipe": loaded.recipe.to_json()}),
+        "identity": identity_of("predict", parts, {**software(), "recipe": loaded.recipe.to_json()}),
     }
-    store.write_tsv(out, rows, columns_of(loaded))
-    store.write_json(store.sidecar_of(out), summary)
+    write_tsv(out, rows, columns_of(loaded))
+    write_json(sidecar_of(out), summary)
     count_doubts(about, len(rows))
-    finish(failures, store.sidecar_of(out), len(rows))
+    finish(failures, sidecar_of(out), len(rows))
     return summary
 
 
@@ -249,32 +244,3 @@ def _most_probable(predictor: Predictor, volume: torch.Tensor, value: float) -> 
         with asking("the predictor", volume):
             return classes[int(predictor.class_logits(volume)[0].argmax())]
     return None
-
-
-@torch.no_grad()
-def predict_one(predictor: Predictor, volume: torch.Tensor) -> float:
-    """Predict one volume `(1, 1, I, J, K)`, in the predictor's unit.
-
-    Raises:
-        PluginError: the predictor fails, or its answer is no number.
-        ResourceError: memory ran out.
-        InterpbenchError: the predictor raised it.
-    """
-    with asking("the predictor", volume):
-        found = predictor.predict(volume).double().reshape(-1)
-        value = float(found[0]) if len(found) == 1 else math.nan
-    if len(found) != 1:
-        raise PluginError(f"the predictor gives {len(found)} numbers for one volume, and must give one.")
-    if not math.isfinite(value):
-        raise PluginError(f"the predictor answers {value}, which is no number of {predictor.unit}.")
-    return value
-
-
-def outside_training(prediction: float, record: Mapping[str, Any], unit: str) -> Doubt | None:
-    """A sentence where a prediction leaves the range of ages, or other numbers, that the predictor was trained on."""
-    key, what = ("training_range", "range") if "training_range" in record else ("training_age_range", "ages")
-    lowest, highest = record.get(key) or (-math.inf, math.inf)
-    if lowest <= prediction <= highest:
-        return None
-    words = f"the prediction of {prediction:.1f} {unit} lies outside the training {what}, {lowest:.1f} to {highest:.1f}"
-    return Doubt(words, OUTSIDE)

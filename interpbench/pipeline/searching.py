@@ -8,17 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench import store
-from interpbench.cohort import read_cohort as read_table
+from interpbench.cohort.choosing import log
+from interpbench.cohort.recorded_splits import recorded_splits
+from interpbench.cohort.subjects import read_cohort as read_table
 from interpbench.errors import NotApplicable, PluginError, ResourceError, SubjectsFailed, UsageError
-from interpbench.image_rules import ImageRules
-from interpbench.model import check_trust, load_predictor
+from interpbench.files.run_folder import RunFolder
+from interpbench.host.components import make_component
+from interpbench.host.registry import discover
+from interpbench.host.trust import Names
+from interpbench.images.rules import ImageRules
 from interpbench.options import option_fields, options_json
 from interpbench.pipeline.choosing import Trial, label_of, trial_of, write_choice
-from interpbench.pipeline.components import make_component
-from interpbench.pipeline.device import resolve_device
 from interpbench.pipeline.fitting import fit, read_fitted
-from interpbench.pipeline.identity import (
+from interpbench.predictor.model import check_trust, load_predictor
+from interpbench.progress import track
+from interpbench.run.device import resolve_device
+from interpbench.run.identity import (
     Read,
     identity_of,
     read_cohort,
@@ -27,11 +32,7 @@ from interpbench.pipeline.identity import (
     read_predictor,
     read_settings,
 )
-from interpbench.pipeline.selection import log, recorded_splits
-from interpbench.places import check_places
-from interpbench.progress import track
-from interpbench.registry import discover
-from interpbench.trust import Names
+from interpbench.run.places import check_places
 
 
 def search(
@@ -73,8 +74,14 @@ def search(
         UsageError: a method with nothing to choose by, an option or value that it does not have.
         SubjectsFailed: the search is done and written, but some subjects were left out.
     """
-    given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options, "grid": grid,
-             "cache": cache}  # fmt: skip
+    given = {
+        "cohort": Path(cohort),
+        "predictor": Path(predictor),
+        "out": out,
+        "options": options,
+        "grid": grid,
+        "cache": cache,
+    }
     check_places("search", given)
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(f"tolerance must be a number of at least 0, in the target's unit, got {tolerance}.")
@@ -96,15 +103,26 @@ def search(
     ]
     asked = identity_of("search", parts, {})
     command = {"cohort": cohort, "predictor": predictor, "preset": preset, "device": device, "tolerance": tolerance}
-    run = store.RunFolder.open(out, "search", {**asked, "command": command})
+    run = RunFolder.open(out, "search", {**asked, "command": command})
     trials: list[Trial] = []
     left_out: SubjectsFailed | None = None
     for number, values in enumerate(track(combinations, "search", unit="fit"), start=1):
         log.info("combination %d of %d: %s", number, len(combinations), label_of(values))
         folder = run.path / str(number)
         try:
-            fit(cohort, predictor, folder, method=method, options={**(options or {}), **values}, preset=preset,
-                seed=seed, device=device, cache=cache, images=images, trust_factory=trust_factory)  # fmt: skip
+            fit(
+                cohort,
+                predictor,
+                folder,
+                method=method,
+                options={**(options or {}), **values},
+                preset=preset,
+                seed=seed,
+                device=device,
+                cache=cache,
+                images=images,
+                trust_factory=trust_factory,
+            )
         except SubjectsFailed as error:  # fitted and written all the same
             left_out = error
         except (PluginError, NotApplicable, ResourceError) as error:

@@ -9,25 +9,36 @@ from typing import Any
 
 import torch
 
-from interpbench import store
-from interpbench.cohort import SPLITS, Cohort
-from interpbench.cohort_split import split_cohort
-from interpbench.doubts import as_counts, from_counts
+from interpbench.cohort.choosing import log, problem_rows
+from interpbench.cohort.persons import doubts_about_splits
+from interpbench.cohort.reading import doubts_about_samples, read_samples
+from interpbench.cohort.recipe_for import recipe_for
+from interpbench.cohort.recorded_splits import SPLIT_TABLE, write_splits
+from interpbench.cohort.split import split_cohort
+from interpbench.cohort.subjects import SPLITS, Cohort
+from interpbench.contract.interfaces import Sample
+from interpbench.doubts import as_counts, count_doubts, from_counts
 from interpbench.errors import InputError, UsageError, did_you_mean
-from interpbench.foreign import asking
-from interpbench.interfaces import Sample
-from interpbench.layout import settle
-from interpbench.model import RECORD, WEIGHTS, doubts_of, read_record, save_predictor
-from interpbench.network import NetworkPredictor
+from interpbench.files.atomic import write_tsv
+from interpbench.files.failures import finish
+from interpbench.files.run_folder import FAILURES, RunFolder
+from interpbench.host.ask_predictor import predict_one
+from interpbench.host.components import make_component
+from interpbench.host.foreign import asking
+from interpbench.host.registry import discover
+from interpbench.images.recipe import Recipe
+from interpbench.images.typical import KEY, Typical
 from interpbench.options import option_fields, options_json, typed_options
-from interpbench.persons import doubts_about_splits
-from interpbench.pipeline.augmentation import left_right_axis
-from interpbench.pipeline.components import make_component
-from interpbench.pipeline.cross_entropy import train_classifier
-from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.epochs import Trained, TrainingSettings
-from interpbench.pipeline.evaluation import describe_figures
-from interpbench.pipeline.identity import (
+from interpbench.pipeline.prediction import columns_of, figures_for, predict_subjects, predictions_in
+from interpbench.predictor.error import describe_figures
+from interpbench.predictor.layout import settle
+from interpbench.predictor.model import RECORD, WEIGHTS, doubts_of, read_record, save_predictor
+from interpbench.predictor.network import NetworkPredictor
+from interpbench.predictor.readout import check_readout
+from interpbench.predictor.steadiness import try_answers
+from interpbench.predictor.trial import refuse, try_network
+from interpbench.run.device import resolve_device
+from interpbench.run.identity import (
     distribution_of,
     identity_of,
     input_rows,
@@ -36,20 +47,13 @@ from interpbench.pipeline.identity import (
     read_machine,
     read_settings,
 )
-from interpbench.pipeline.prediction import columns_of, figures_for, predict_one, predict_subjects, predictions_in
-from interpbench.pipeline.reading import doubts_about_samples, read_samples
-from interpbench.pipeline.regression import train_network
-from interpbench.pipeline.selection import SPLIT_TABLE, count_doubts, finish, log, problem_rows, write_splits
-from interpbench.pipeline.targets import Target, open_target
-from interpbench.pipeline.trying import equal_of_subjects
-from interpbench.places import check_places
-from interpbench.readout import check_readout
-from interpbench.recipe import Recipe, recipe_for
-from interpbench.registry import discover
-from interpbench.steadiness import try_answers
-from interpbench.store import FAILURES
-from interpbench.trial import refuse, try_network
-from interpbench.typical import KEY, Typical
+from interpbench.run.places import check_places
+from interpbench.run.trying import equal_of_subjects
+from interpbench.training.augmentation import left_right_axis
+from interpbench.training.cross_entropy import train_classifier
+from interpbench.training.epochs import Trained, TrainingSettings
+from interpbench.training.regression import train_network
+from interpbench.training.targets import Target, open_target
 
 CURVE, PREDICTIONS, WORKSPACE = "training.tsv", "predictions.tsv", "checkpoints"
 
@@ -108,8 +112,18 @@ def train(
         SubjectsFailed: the model was trained and written, but some subjects were left out.
     """
     check_places("train", {"cohort": Path(cohort), "out": out, "options": options})
-    given = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, milestones_every=milestones_every,
-                 schedule=schedule, weight_decay=weight_decay, precision=precision, flip=flip, shift=shift, noise=noise)
+    given = dict(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        milestones_every=milestones_every,
+        schedule=schedule,
+        weight_decay=weight_decay,
+        precision=precision,
+        flip=flip,
+        shift=shift,
+        noise=noise,
+    )
     options, settings = _divided(predictor, options or {}, given)
     blank, installed = make_component("predictor", predictor, options)
     where = resolve_device(device)
@@ -131,7 +145,7 @@ def train(
     asked = identity_of("train", parts, {})
     finished = (Path(out) / RECORD).is_file()
     command = {"cohort": people.table, "device": str(where)}
-    run = store.RunFolder.open(out, "train", {**asked, "command": command}, anew=None if finished else (WORKSPACE,))
+    run = RunFolder.open(out, "train", {**asked, "command": command}, anew=None if finished else (WORKSPACE,))
     run.write_inputs(input_rows(parts))
     if run.resumed and finished:
         log.info("%s: trained before with these settings; nothing to do", run.path)
@@ -200,30 +214,33 @@ def _train(
     _check(blank, module, training[:2], recipe, device)
     log.info(
         "training on %d subjects, %d for validation, %d parameters, on %s",
-        len(training), len(validation), sum(weights.numel() for weights in module.parameters()), device,
+        len(training),
+        len(validation),
+        sum(weights.numel() for weights in module.parameters()),
+        device,
     )
     common: dict[str, Any] = {
-        "left_right": left_right_axis(recipe.orientation), "seed": seed, "device": device,
+        "left_right": left_right_axis(recipe.orientation),
+        "seed": seed,
+        "device": device,
         "checkpoint": folder / WORKSPACE / "training.pt",
-    }  # fmt: skip
+    }
     if aim.classes:
         best = train_classifier(blank, module, training, validation, settings, **common)
     else:
         best = train_network(blank, module, training, validation, settings, scale=scale, offset=offset, **common)
-    store.write_tsv(folder / CURVE, best.curve)
+    write_tsv(folder / CURVE, best.curve)
     trained = blank.loaded(best.module, recipe, unit=aim.unit, scale=scale, offset=offset)
     first = torch.stack([sample.volume for sample in training[:2]]).to(device)
     who = f"{type(blank).__name__}, trained"
     of_network = [*check_readout(trained, first, who)]
     found = try_network(trained, first, "training subjects")
     of_network += refuse(found.findings, who)
-    tested, more = predict_subjects(
-        trained, parts["test"], splits, device, "testing", typical=typical, doubts=doubts
-    )  # fmt: skip
+    tested, more = predict_subjects(trained, parts["test"], splits, device, "testing", typical=typical, doubts=doubts)
     for label, some in doubts_about_splits(people.subjects, splits).items():
         doubts.setdefault(label if label in doubts else f"sub-{label}", []).extend(some)
     failures += more
-    store.write_tsv(folder / PREDICTIONS, tested, columns_of(trained))
+    write_tsv(folder / PREDICTIONS, tested, columns_of(trained))
     metrics: dict[str, Any] = {
         "subjects": len(training) + len(validation) + len(tested),
         "training_subjects": len(training),
@@ -235,8 +252,15 @@ def _train(
         log.info("test split: %s", describe_figures(metrics["test"], trained.unit, aim.column))
     of_network += equal_of_subjects(trained, parts["test"], predictions_in(trained, tested), device)
     seen = {} if typical is None else {KEY: typical.to_json()}
-    details = {**learned, "metrics": metrics, "split": SPLIT_TABLE, "warnings": of_network, **seen, **as_counts(doubts),
-               "trial": {"volumes": "training subjects", "n": len(first), **found.figures}}  # fmt: skip
+    details = {
+        **learned,
+        "metrics": metrics,
+        "split": SPLIT_TABLE,
+        "warnings": of_network,
+        **seen,
+        **as_counts(doubts),
+        "trial": {"volumes": "training subjects", "n": len(first), **found.figures},
+    }
     for sentence in doubts_of({**details, "unit": trained.unit}):
         log.warning("%s", sentence)
     return trained, details, failures

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interpbench import store, trust_store
 from interpbench.errors import InputError, InterpbenchError, UsageError
+from interpbench.files.atomic import sha256_of
+from interpbench.files.records import read_record
+from interpbench.files.run_folder import MANIFEST
+from interpbench.host import trust_store
+from interpbench.host.registry import Kind, discover
+from interpbench.host.trust import code_named, digest_of
 from interpbench.options import typed_options
-from interpbench.records import read_record
-from interpbench.registry import Kind, discover
-from interpbench.trust import code_named, digest_of
 
 # Each record with options: its kind of component, the key with the component's name, the weights beside it.
 _RECORDS: Mapping[str, tuple[Kind, str, str | None]] = {
     "model.json": ("predictor", "predictor", "model.safetensors"),
     "fitted.json": ("explainer", "method", "state.safetensors"),
-    store.MANIFEST: ("explainer", "method", None),  # of a folder of maps
+    MANIFEST: ("explainer", "method", None),  # of a folder of maps
 }
 
 
@@ -109,5 +111,5 @@ def _is_trusted(digest: str, code: Mapping[str, str]) -> bool:
 def _weights(file: Path, recorded: object) -> str:
     if not file.is_file():
         return f"{file} is missing"
-    found = store.sha256_of(file)
+    found = sha256_of(file)
     return f"{file}, SHA-256 {found}, {'as recorded' if found == recorded else 'NOT the one on record'}"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interpbench import store
-from interpbench.atomic import TEMPORARY, is_file
 from interpbench.errors import InputError
-from interpbench.pipeline.images import Gone, Images, Moved
-from interpbench.pipeline.network_map import FOLDER as NETWORK
+from interpbench.files.atomic import TEMPORARY, is_file, read_json, sha256_of
+from interpbench.files.records import Maybe, fault_in
+from interpbench.files.run_folder import INPUTS, MANIFEST, SUMS, RunFolder, read_sums
+from interpbench.maps.network_map import FOLDER as NETWORK
+from interpbench.maps.sources import Gone, Images, Moved
 from interpbench.progress import track
-from interpbench.records import Maybe, fault_in
 
 _WEIGHTS = {"model.json": "model.safetensors", "fitted.json": "state.safetensors"}
 _INPUTS = ("image", "mask")
@@ -52,8 +52,8 @@ def verify(out: str | Path, root: str | Path | None = None) -> Verified:
     out = Path(out)
     if not out.exists():
         raise InputError(f"{out}: there is no such folder.")
-    if not any(out.glob(f"**/{store.MANIFEST}")):
-        raise InputError(f"{out}: holds no run of interpbench: there is no {store.MANIFEST} in it.")
+    if not any(out.glob(f"**/{MANIFEST}")):
+        raise InputError(f"{out}: holds no run of interpbench: there is no {MANIFEST} in it.")
     known: dict[Path, str] = {}
     misfits: list[Misfit] = []
     for file, sha256, by in _recorded(out, misfits, None if root is None else Moved(root)):
@@ -66,7 +66,7 @@ def verify(out: str | Path, root: str | Path | None = None) -> Verified:
             misfits.append(Misfit(file, "is missing"))
             continue
         hashed += 1
-        if store.sha256_of(file) != sha256:
+        if sha256_of(file) != sha256:
             misfits.append(Misfit(file, f"its bytes are not those on record (SHA-256 {sha256[:12]}...)"))
     misfits += [Misfit(file, message) for file, message in _strangers(out, known)]
     return Verified(hashed, tuple(sorted(misfits, key=lambda one: str(one.file))))
@@ -74,33 +74,31 @@ def verify(out: str | Path, root: str | Path | None = None) -> Verified:
 
 def _recorded(out: Path, misfits: list[Misfit], moved: Moved | None) -> Iterator[tuple[Path, str, str]]:
     """Each file with a SHA-256 on record, and which record that is."""
-    for sums in sorted(out.glob(f"**/{store.SUMS}")):
-        for name, sha256 in store.read_sums(sums).items():
+    for sums in sorted(out.glob(f"**/{SUMS}")):
+        for name, sha256 in read_sums(sums).items():
             yield sums.parent / name, sha256, f"in {sums}"
-    for folder in sorted(path.parent for path in out.glob(f"**/{store.MANIFEST}")):
-        manifest = _read(folder / store.MANIFEST, misfits)
+    for folder in sorted(path.parent for path in out.glob(f"**/{MANIFEST}")):
+        manifest = _read(folder / MANIFEST, misfits)
         for record, weights in _WEIGHTS.items():
             if (folder / record).is_file() and isinstance(sha := _read(folder / record, misfits).get("sha256"), str):
                 yield folder / weights, sha, f"in {folder / record}"
-        yield from _inputs(store.RunFolder(folder, manifest), Images(manifest, moved), misfits)
-        run = store.RunFolder(folder, manifest).identity
+        yield from _inputs(RunFolder(folder, manifest), Images(manifest, moved), misfits)
+        run = RunFolder(folder, manifest).identity
         for sidecar in sorted([*folder.glob("sub-*/*.json"), *folder.glob(f"{NETWORK}/sub-*/*.json")]):
             yield from _of_sidecar(sidecar, run, Images(manifest, moved), misfits)
 
 
-def _inputs(run: store.RunFolder, images: Images, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str]]:
+def _inputs(run: RunFolder, images: Images, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str]]:
     """The files that a run read, where they were, or where they are now."""
     for file, sha256 in run.inputs():
         try:
             there = file if file.is_file() else images.find(str(file), sha256)
-            yield there, sha256, f"in {run.path / store.INPUTS}"
+            yield there, sha256, f"in {run.path / INPUTS}"
         except Gone as gone:
             misfits.append(Misfit(gone.file, gone.why))
 
 
-def _of_sidecar(
-    sidecar: Path, run: str, images: Images, misfits: list[Misfit]
-) -> Iterator[tuple[Path, str, str]]:
+def _of_sidecar(sidecar: Path, run: str, images: Images, misfits: list[Misfit]) -> Iterator[tuple[Path, str, str]]:
     record = _read(sidecar, misfits)
     if "file" not in record or "sha256" not in record:
         return
@@ -122,7 +120,7 @@ def _of_sidecar(
 
 def _strangers(out: Path, known: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
     """What lies there that no record knows."""
-    runs = {path.parent for path in out.glob(f"**/{store.MANIFEST}")}
+    runs = {path.parent for path in out.glob(f"**/{MANIFEST}")}
     for file in sorted({file for run in runs for file in run.glob("**/*")}):
         if not file.is_file() or file in known:
             continue
@@ -134,7 +132,7 @@ def _strangers(out: Path, known: Mapping[Path, str]) -> Iterator[tuple[Path, str
 
 def _read(path: Path, misfits: list[Misfit]) -> dict[str, Any]:
     try:
-        found = store.read_json(path)
+        found = read_json(path)
     except InputError as error:
         misfits.append(Misfit(path, str(error).removeprefix(f"{path}: ")))
         return {}

@@ -12,8 +12,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from interpbench.atomic import atomic_path
 from interpbench.errors import InputError
+from interpbench.files.atomic import atomic_path
 from interpbench.report.curves import Chart, chart_png
 from interpbench.report.view import View, view_html
 

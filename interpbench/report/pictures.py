@@ -15,8 +15,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import ArrayLike, NDArray
 
-from interpbench.atomic import atomic_path
 from interpbench.errors import UsageError
+from interpbench.files.atomic import atomic_path
 from interpbench.report.slices import Axis, Upright, box_of, grey_range, inside_of, letters, spread_slices
 
 # From dark to bright; the image stays below white, so that bright red stands out.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool3d
 
-from interpbench.interfaces import Explainer, Predictor, Sample
+from interpbench.contract.interfaces import Explainer, Predictor, Sample
 
 Shape = tuple[int, int, int]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool3d
 
-from interpbench.interfaces import Predictor
-from interpbench.metric import Again, Case
+from interpbench.contract.interfaces import Predictor
+from interpbench.contract.metric import Again, Case
 from interpbench.testing.brains import Shape, toy_brain, toy_brains, toy_cube
 from interpbench.testing.toys import ToyPredictor, failing
 
@@ -97,9 +97,7 @@ def toy_method(predictor: ToyPredictor, volume: Tensor, map: Tensor, *, signed: 
     smooth = avg_pool3d(map[None, None], 3, stride=1, padding=1, count_include_pad=False)[0, 0]
     first = predictor, volume
 
-    def again(
-        *, predictor: Predictor | None = None, volume: Tensor | None = None, seed: int | None = None
-    ) -> Tensor:
+    def again(*, predictor: Predictor | None = None, volume: Tensor | None = None, seed: int | None = None) -> Tensor:
         seen = first[1] if volume is None else volume
         growth = (slope(predictor or first[0], seen) - usual) / size + (seen - first[1])[0]
         if seed is not None:

@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 from scipy.stats import rankdata
 from torch import Tensor
 
-from interpbench.interfaces import Explainer, Predictor, Sample
+from interpbench.contract.interfaces import Explainer, Predictor, Sample
 from interpbench.testing.brains import Shape, fitted, toy_brain, toy_brains, toy_cube, toy_samples
 from interpbench.testing.components import check_options_survive, check_presets
 from interpbench.testing.snapshot import Snapshot

@@ -14,15 +14,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from interpbench.contract.declaration import checked_values, faults_of, nothing
+from interpbench.contract.metric import Case, Measure, Metric
 from interpbench.errors import NotApplicable
-from interpbench.metric import Case, Measure, Metric
-from interpbench.metrics.declaration import checked_values, faults_of, nothing
+from interpbench.host.untouched import untouched
 from interpbench.testing.brains import Shape
 from interpbench.testing.cases import KNOWN, random_map, slope, toy_case, toy_volume
 from interpbench.testing.components import check_options_survive
 from interpbench.testing.snapshot import Snapshot
 from interpbench.testing.toys import ToyFailure, ToyPredictor, failing, weighted_cube_predictor
-from interpbench.untouched import untouched
 
 Values = dict[str, float | list[float]]
 

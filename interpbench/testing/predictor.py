@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from interpbench.interfaces import Predictor
+from interpbench.contract.interfaces import Predictor
 from interpbench.testing.brains import toy_brains
 from interpbench.testing.components import check_options_survive
 from interpbench.testing.snapshot import Snapshot

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interpbench.interfaces import Predictor
+from interpbench.contract.interfaces import Predictor
 
 
 class Snapshot:
     """The state of a predictor, of volumes (or maps) and of everything random, at one moment.
 
-    It is compared by another way than `interpbench.untouched` restores by, so that each can prove the other.
+    It is compared by another way than `interpbench.host.untouched` restores by, so that each can prove the other.
     """
 
     def __init__(self, predictor: Predictor | None, *tensors: Tensor, **named: Tensor) -> None:

@@ -15,8 +15,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from interpbench.interfaces import Predictor
-from interpbench.recipe import Recipe
+from interpbench.contract.interfaces import Predictor
+from interpbench.images.recipe import Recipe
 from interpbench.testing.brains import Shape, toy_brains, toy_cube
 
 MEAN, SPREAD = 60.0, 7.0  # of the predictions, years

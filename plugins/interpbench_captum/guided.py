@@ -26,11 +26,22 @@ from interpbench_captum.graph import nodes_behind, seen, step_of
 # What autograd calls other functions that let some numbers through and others not, and their names for people. The
 # gate of a sigmoid or tanh is none of them.
 _OTHERS = {
-    "LeakyRelu": "leaky ReLU", "Elu": "ELU", "Celu": "CELU", "PreluKernel": "PReLU", "RreluWithNoise": "RReLU",
-    "Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Hardswish": "Hardswish", "Hardtanh": "ReLU6 or Hardtanh",
-    "Softplus": "Softplus", "Threshold": "Threshold", "Clamp": "clamp at 0", "ClampMin": "clamp at 0",
+    "LeakyRelu": "leaky ReLU",
+    "Elu": "ELU",
+    "Celu": "CELU",
+    "PreluKernel": "PReLU",
+    "RreluWithNoise": "RReLU",
+    "Gelu": "GELU",
+    "Silu": "SiLU",
+    "Mish": "Mish",
+    "Hardswish": "Hardswish",
+    "Hardtanh": "ReLU6 or Hardtanh",
+    "Softplus": "Softplus",
+    "Threshold": "Threshold",
+    "Clamp": "clamp at 0",
+    "ClampMin": "clamp at 0",
     "Maximum": "maximum of a number and a constant",
-}  # fmt: skip
+}
 _OWN = ("relu", "swish", "gelu", "silu")  # in the names of functions with a backward pass of their own
 
 

@@ -12,8 +12,24 @@ from typing import Any
 from interpbench_captum.graph import step_of
 
 # What leaves the numbers of a softmax where they are, up to a product or a place in memory.
-_PASSES = {"View", "UnsafeView", "ReshapeAlias", "Expand", "Clone", "ToCopy", "Transpose", "Permute", "Unsqueeze",
-           "Squeeze", "Mul", "Div", "NativeDropout", "Alias", "Select", "Slice"}  # fmt: skip
+_PASSES = {
+    "View",
+    "UnsafeView",
+    "ReshapeAlias",
+    "Expand",
+    "Clone",
+    "ToCopy",
+    "Transpose",
+    "Permute",
+    "Unsqueeze",
+    "Squeeze",
+    "Mul",
+    "Div",
+    "NativeDropout",
+    "Alias",
+    "Select",
+    "Slice",
+}
 _FUSED = ("ScaledDotProduct", "MultiHeadAttention", "FlashAttention", "EfficientAttention")
 
 

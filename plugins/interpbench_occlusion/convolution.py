@@ -7,7 +7,7 @@ In channels last, oneDNN (in torch 2.13) has two faults, which `Convolution` goe
 - with a kernel edge of 1 along K and a dilation above 1, it reads beyond the volume, and may end the process. Where the
   kernel's edge is 1, the dilation does not matter: it is set to 1.
 
-The fuzz in `tests/test_occlusion_convolution_fuzz.py` looks for further ones, in memory that was filled before.
+`tests/plugins/occlusion/test_occlusion_convolution_fuzz.py` looks for further ones, in memory that was filled before.
 """
 
 from __future__ import annotations

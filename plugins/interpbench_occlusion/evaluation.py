@@ -64,9 +64,16 @@ class Evaluation:
 
     @classmethod
     def of(
-        cls, predictor: Predictor, volume: Tensor, places: Sequence[Place], fill: Fill, *, batch_size: int,
-        memory: float, precision: str,
-    ) -> Evaluation:  # fmt: skip
+        cls,
+        predictor: Predictor,
+        volume: Tensor,
+        places: Sequence[Place],
+        fill: Fill,
+        *,
+        batch_size: int,
+        memory: float,
+        precision: str,
+    ) -> Evaluation:
         """Find out how the predictor is best evaluated.
 
         Args:
@@ -79,9 +86,15 @@ class Evaluation:
         with counter, torch.no_grad():
             expected = float(predictor.predict(with_place_hidden(volume[0], middle, fill)[None, None])[0])
         found = cls(
-            predictor=predictor, known_by=identity(predictor, volume), work=counter.get_total_flops(), memory=memory,
-            batch_size=batch_size, precision=precision, guard=Guard(precision=precision), asked=(middle, expected),
-        )  # fmt: skip
+            predictor=predictor,
+            known_by=identity(predictor, volume),
+            work=counter.get_total_flops(),
+            memory=memory,
+            batch_size=batch_size,
+            precision=precision,
+            guard=Guard(precision=precision),
+            asked=(middle, expected),
+        )
         found._read(volume, places)
         return found
 
@@ -213,9 +226,14 @@ class Evaluation:
 
     @torch.no_grad()
     def _predictions(
-        self, volume: Tensor, places: Sequence[Place], fill: Fill, precision: str,
-        predict: Callable[[Tensor], Tensor] | None = None, at_once: int = 1,
-    ) -> Tensor:  # fmt: skip
+        self,
+        volume: Tensor,
+        places: Sequence[Place],
+        fill: Fill,
+        precision: str,
+        predict: Callable[[Tensor], Tensor] | None = None,
+        at_once: int = 1,
+    ) -> Tensor:
         """By plain passes, with each of the places filled otherwise: `(N,)` float64 on the CPU.
 
         Args:

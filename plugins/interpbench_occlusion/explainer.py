@@ -95,9 +95,14 @@ class Occlusion(Explainer):
         found = self._evaluation
         if found is None or not found.fits(predictor, volume):
             found = Evaluation.of(
-                predictor, volume, places, fill,
-                batch_size=self.batch_size, memory=self.memory * 2**30, precision=self.precision,
-            )  # fmt: skip
+                predictor,
+                volume,
+                places,
+                fill,
+                batch_size=self.batch_size,
+                memory=self.memory * 2**30,
+                precision=self.precision,
+            )
             self.__dict__["_shared"].evaluation = found
         effects = found.effects(volume, places, fill)
         object.__setattr__(self, "_told", (*self.told(), *found.notes))

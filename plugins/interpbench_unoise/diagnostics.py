@@ -167,7 +167,11 @@ def log_floor(floor: dict[str, float], found: Sequence[str], unit: str) -> None:
     """Tell the noise floor before the long work begins."""
     log.info(
         "noise floor: mean absolute error %.2f %s clean, %.2f at B = 0, %.2f at B = 1, n = %d",
-        floor["clean_mae"], unit, floor["mae_at_0"], floor["mae_at_1"], floor["n"],
-    )  # fmt: skip
+        floor["clean_mae"],
+        unit,
+        floor["mae_at_0"],
+        floor["mae_at_1"],
+        floor["n"],
+    )
     for sentence in found:
         log.warning("%s", sentence)

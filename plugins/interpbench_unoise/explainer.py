@@ -47,13 +47,28 @@ class UNoise(Explainer):
     learned: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {
-            "v_min": 1.0, "v_max": 5.0, "r": 0.1, "estimator": "paper", "noise_form": "scaled", "target": "label",
-            "penalty_over": "volume", "epochs": 50, "pretrain_epochs": 50, "batch_size": 2, "learning_rate": 1e-4,
-            "schedule": "step", "milestones_every": 10, "channels": 16, "blocks": 5, "patience": 0, "clip": 0.0,
-            "start": 0.5, "precision": "float32",
+            "v_min": 1.0,
+            "v_max": 5.0,
+            "r": 0.1,
+            "estimator": "paper",
+            "noise_form": "scaled",
+            "target": "label",
+            "penalty_over": "volume",
+            "epochs": 50,
+            "pretrain_epochs": 50,
+            "batch_size": 2,
+            "learning_rate": 1e-4,
+            "schedule": "step",
+            "milestones_every": 10,
+            "channels": 16,
+            "blocks": 5,
+            "patience": 0,
+            "clip": 0.0,
+            "start": 0.5,
+            "precision": "float32",
         },
         "quick": {"pretrain_epochs": 0, "epochs": 2},
-    }  # fmt: skip
+    }
 
     v_min: float = option(0.0, "least noise, in SDs of the normalised volume", minimum=0)
     v_max: float = option(1.0, "most noise, in SDs of the normalised volume", above=0)
@@ -126,15 +141,19 @@ class UNoise(Explainer):
         curves = {}
         if self.pretrain_epochs:
             curves["pretraining"] = pretrain(
-                network, training, validation, self._schedule(self.pretrain_epochs),
-                checkpoint=kept["pretraining"], **ways,
-            )  # fmt: skip
+                network,
+                training,
+                validation,
+                self._schedule(self.pretrain_epochs),
+                checkpoint=kept["pretraining"],
+                **ways,
+            )
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             network.restart_last(math.log(self.start / (1 - self.start)))
         curves["noise_model"] = train_noise_model(
             network, quick, training, validation, aim, self._schedule(self.epochs), checkpoint=kept["noise"], **ways
-        )  # fmt: skip
+        )
         after = diagnose(network, quick, training, held_out, aim, precision=precision, **size)
         record = {
             "curves": {name: [_without(row, "seconds") for row in rows] for name, rows in curves.items()},
@@ -183,9 +202,15 @@ class UNoise(Explainer):
 
     def _schedule(self, epochs: int) -> Schedule:
         return Schedule(
-            epochs=epochs, batch_size=self.batch_size, learning_rate=self.learning_rate, kind=self.schedule,
-            milestones_every=self.milestones_every, patience=self.patience, seed=self.seed, clip=self.clip,
-        )  # fmt: skip
+            epochs=epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            kind=self.schedule,
+            milestones_every=self.milestones_every,
+            patience=self.patience,
+            seed=self.seed,
+            clip=self.clip,
+        )
 
 
 def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:

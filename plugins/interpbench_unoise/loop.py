@@ -64,9 +64,13 @@ def train_by_epochs(
     optimiser = adam(network, schedule.learning_rate)
     steps = math.ceil(len(training) / schedule.batch_size)
     rates = learning_rate_schedule(
-        optimiser, schedule.kind, schedule.learning_rate,
-        epochs=schedule.epochs, steps=steps, milestones_every=schedule.milestones_every,
-    )  # fmt: skip
+        optimiser,
+        schedule.kind,
+        schedule.learning_rate,
+        epochs=schedule.epochs,
+        steps=steps,
+        milestones_every=schedule.milestones_every,
+    )
     curve: list[dict[str, Any]] = []
     best = copy.deepcopy(network.state_dict())
     kept = Checkpoint(checkpoint, network=network, optimiser=optimiser, rates=rates)
@@ -117,4 +121,3 @@ def _stalled(curve: Sequence[dict[str, Any]], patience: int) -> bool:
 
 def _in_words(row: dict[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in row.items() if name != "epoch")
-

@@ -47,8 +47,10 @@ class NormalisedActivation(torch.autograd.Function):
                 known, slope, offset = F.leaky_relu(active, 1 / leak), weight, bias
             else:
                 known, slope, offset = (
-                    _group_norm(features, None, None, groups, eps)[0], torch.ones_like(weight), torch.zeros_like(bias)
-                )  # fmt: skip
+                    _group_norm(features, None, None, groups, eps)[0],
+                    torch.ones_like(weight),
+                    torch.zeros_like(bias),
+                )
             by_rows, by_weight, by_bias = _gradients(
                 _rows(inner).float(), _rows(known).float(), weight, scale.float(), slope, offset
             )

@@ -50,6 +50,12 @@ def pretrain(
         return {"validation_loss": total / len(held_out)}
 
     return train_by_epochs(
-        network, training, schedule, what="pretraining", device=device,
-        step=step, validate=validate, checkpoint=checkpoint,
-    )  # fmt: skip
+        network,
+        training,
+        schedule,
+        what="pretraining",
+        device=device,
+        step=step,
+        validate=validate,
+        checkpoint=checkpoint,
+    )

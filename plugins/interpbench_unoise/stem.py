@@ -104,9 +104,15 @@ class _Stem(torch.autograd.Function):
                 (1, len(weight), slab.rows, j, k), dtype=weight.dtype, memory_format=torch.channels_last_3d
             )
             spread = torch.ops.aten.max_pool3d_with_indices_backward(
-                gradient[one, :, slab.pooled], like, pool.kernel, pool.stride, (0, *pool.padding[1:]), (1, 1, 1),
-                False, places[one, :, slab.pooled].long(),
-            )  # fmt: skip
+                gradient[one, :, slab.pooled],
+                like,
+                pool.kernel,
+                pool.stride,
+                (0, *pool.padding[1:]),
+                (1, 1, 1),
+                False,
+                places[one, :, slab.pooled].long(),
+            )
             spread = spread[:, :, slab.before : slab.rows - slab.after]
             parts = F.conv3d(spread, along_j, padding=(0, b - 1 - padding[1], 0))  # (1, a d, rows, J, K)
             # as a matrix, whose transposition is what torch is fast at

@@ -39,9 +39,7 @@ class Objective:
         return brains if self.penalty_over == "brain" else torch.ones_like(brains)
 
 
-def mask_logits(
-    network: UNet, volumes: Tensor, precision: str = "float32", *, checkpointing: bool = False
-) -> Tensor:
+def mask_logits(network: UNet, volumes: Tensor, precision: str = "float32", *, checkpointing: bool = False) -> Tensor:
     """The logits of the mask B, `(B, 1, I, J, K)` float32.
 
     Args:
@@ -80,9 +78,18 @@ def noise_step(
     for place, part in batch.parts():
         logits = mask_logits(network, part.volumes, precision, checkpointing=checkpointing)
         scalar, seen, penalty = objective(
-            predictor, part.volumes, part.targets, logits, aim.where(part.brains), noise=aim.noise, r=aim.r,
-            epsilon=epsilon[place], estimator=aim.estimator, slope=recalibration.slope, precision=precision,
-        )  # fmt: skip
+            predictor,
+            part.volumes,
+            part.targets,
+            logits,
+            aim.where(part.brains),
+            noise=aim.noise,
+            r=aim.r,
+            epsilon=epsilon[place],
+            estimator=aim.estimator,
+            slope=recalibration.slope,
+            precision=precision,
+        )
         (scalar * (len(part) / len(batch))).backward()
         predictions.append(seen)
         penalties.append(penalty)
@@ -116,15 +123,26 @@ def train_noise_model(
 
     def step(batch: Batch, generator: torch.Generator) -> None:
         noise_step(
-            network, predictor, batch, aim, standard_normal(batch.volumes, generator),
-            recalibration=recalibration, precision=precision, checkpointing=checkpointing,
-        )  # fmt: skip
+            network,
+            predictor,
+            batch,
+            aim,
+            standard_normal(batch.volumes, generator),
+            recalibration=recalibration,
+            precision=precision,
+            checkpointing=checkpointing,
+        )
 
     def validate() -> dict[str, float]:
         noisy, goal, penalty = noisy_predictions(
-            network, predictor, validation or training, aim, device=device, precision=precision,
+            network,
+            predictor,
+            validation or training,
+            aim,
+            device=device,
+            precision=precision,
             batch_size=schedule.batch_size,
-        )  # fmt: skip
+        )
         line = recalibration.slope * noisy + recalibration.intercept if aim.estimator == "recalibrated" else noisy
         error = float(np.square(line - goal).mean())
         if aim.estimator == "recalibrated":
@@ -141,9 +159,16 @@ def train_noise_model(
         }
 
     return train_by_epochs(
-        network, training, schedule, what="noise model", device=device, step=step, validate=validate,
-        checkpoint=checkpoint, remembered={"moments": recalibration.moments},
-    )  # fmt: skip
+        network,
+        training,
+        schedule,
+        what="noise model",
+        device=device,
+        step=step,
+        validate=validate,
+        checkpoint=checkpoint,
+        remembered={"moments": recalibration.moments},
+    )
 
 
 @torch.no_grad()

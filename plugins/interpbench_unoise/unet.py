@@ -44,9 +44,7 @@ class UNet(nn.Module):
         super().__init__()
         widths = [channels * 2**level for level in range(blocks + 1)]
         self.first = Block(1, widths[0], stride=1)
-        self.down = nn.ModuleList(
-            Block(narrow, wide, stride=2) for narrow, wide in pairwise(widths)
-        )
+        self.down = nn.ModuleList(Block(narrow, wide, stride=2) for narrow, wide in pairwise(widths))
         self.grow = nn.ModuleList(
             get_conv_layer(3, wide, narrow, kernel_size=2, stride=2, bias=True, conv_only=True, is_transposed=True)
             for narrow, wide in pairwise(widths)

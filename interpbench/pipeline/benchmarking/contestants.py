@@ -12,13 +12,13 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from interpbench.cohort.choosing import log
+from interpbench.contract.interfaces import Explainer
 from interpbench.errors import PluginError, UsageError, did_you_mean
-from interpbench.interfaces import Explainer
+from interpbench.host.components import make_component
+from interpbench.host.registry import Kind, Registry, discover
 from interpbench.options import option_fields, options_json
-from interpbench.pipeline.components import make_component
-from interpbench.pipeline.identity import distribution_of
-from interpbench.pipeline.selection import log
-from interpbench.registry import Kind, Registry, discover
+from interpbench.run.identity import distribution_of
 
 ALL = "all"
 BLURRED = "+blur"

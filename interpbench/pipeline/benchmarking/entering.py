@@ -9,17 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from interpbench.cohort.choosing import log
+from interpbench.contract.interfaces import Predictor
 from interpbench.errors import SubjectsFailed, UsageError, did_you_mean
-from interpbench.interfaces import Predictor
+from interpbench.files.run_folder import MANIFEST
+from interpbench.host.registry import discover
+from interpbench.host.trust import checked_options, code_named_by
+from interpbench.images.volume import write_map
 from interpbench.options import options_json
 from interpbench.pipeline.benchmarking.contestants import Contestant, enter, wants_template
 from interpbench.pipeline.benchmarking.rounds import Found
 from interpbench.pipeline.fitting import RECORD, fit, load_fitted, read_fitted
-from interpbench.pipeline.selection import log
-from interpbench.registry import discover
-from interpbench.store import MANIFEST
-from interpbench.trust import checked_options, code_named_by
-from interpbench.volume import write_map
 
 TEMPLATE = "template.nii.gz"
 Options = Mapping[str, Mapping[str, Any]]  # by the method's name
@@ -55,10 +55,17 @@ class Ground:
             folder = self.out / "fitted" / name
             with contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
                 fit(
-                    self.cohort, self.predictor, folder, method=name, options=dict(options), seed=self.seed,
-                    device=self.device, target_class=self.target_class, images=self.images,
+                    self.cohort,
+                    self.predictor,
+                    folder,
+                    method=name,
+                    options=dict(options),
+                    seed=self.seed,
+                    device=self.device,
+                    target_class=self.target_class,
+                    images=self.images,
                     trust_factory=self.trust_factory,
-                )  # fmt: skip
+                )
         explainer = load_fitted(folder, model, method=name, trust_factory=allowed)
         seconds = explainer.record.get("training_seconds")
         measured = math.nan if seconds is None else float(seconds)

@@ -10,30 +10,34 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interpbench import store
-from interpbench.cohort import Subject
+from interpbench.cohort.subjects import Subject
+from interpbench.contract.interfaces import Predictor
 from interpbench.errors import InputError, UsageError
-from interpbench.interfaces import Predictor
+from interpbench.files.atomic import read_json, sha256_of
+from interpbench.files.records import Maybe, fault_in, read_record
+from interpbench.files.run_folder import RunFolder, sidecar_of
+from interpbench.host.ask_explainer import maps_of
+from interpbench.images.prepared import Prepared
+from interpbench.images.volume import read_volume, write_map
+from interpbench.maps.files import label_of
+from interpbench.maps.network_map import on_network_grid
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.identity import read_of_subject
-from interpbench.pipeline.map_files import label_of
-from interpbench.pipeline.mapping import maps_of
-from interpbench.pipeline.network_map import on_network_grid
-from interpbench.prepared import Prepared
-from interpbench.records import Maybe, fault_in, read_record
-from interpbench.volume import read_volume, write_map
+from interpbench.run.identity import read_of_subject
 
 _NEEDED = {
-    "kind": str, "method": Maybe(str), "options": Maybe(dict), "predictor_sha256": Maybe(str),
+    "kind": str,
+    "method": Maybe(str),
+    "options": Maybe(dict),
+    "predictor_sha256": Maybe(str),
     "command": Maybe({"fitted": Maybe(Path)}),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Maps:
     """Where the maps of a benchmark come from."""
 
-    run: store.RunFolder
+    run: RunFolder
     predictor: Predictor
     device: torch.device
     seed: int
@@ -50,7 +54,7 @@ class Maps:
             return self.make(contestant, subject.id, prepared.volume.to(self.device))
         product = self._product(contestant, subject)
         if self.run.done(product):
-            record = store.read_json(store.sidecar_of(product))
+            record = read_json(sidecar_of(product))
             if self.made_from(record, subject) and record.get("state_sha256") == contestant.state_sha256:
                 return read_volume(product, constant_ok=True).data[0].to(self.device)
         found, source, resampled = self._taken(contestant, subject, prepared)
@@ -68,8 +72,8 @@ class Maps:
         """Whether `explain` has a map of this subject, which was made again here, for it had been resampled."""
         if contestant.method not in self.folders:
             return False
-        sidecar = store.sidecar_of(self._product(contestant, subject))
-        return sidecar.is_file() and store.read_json(sidecar).get("resampled") is not None
+        sidecar = sidecar_of(self._product(contestant, subject))
+        return sidecar.is_file() and read_json(sidecar).get("resampled") is not None
 
     def make(
         self,
@@ -100,14 +104,14 @@ class Maps:
             return None, None, None
         name = f"sub-{subject.id}"
         path = folder / name / f"{name}_desc-{label_of(contestant.method)}_importance.nii.gz"
-        sidecar = store.sidecar_of(path)
+        sidecar = sidecar_of(path)
         if not (path.is_file() and sidecar.is_file()):
             return None, None, None
         record = read_record(sidecar, {"sha256": str}, "record of a map")
         read = read_of_subject("explain", subject, self.predictor)
         if record.get("run") != self.runs[contestant.method] or any(record.get(key) != read[key] for key in read):
             return None, None, None  # an earlier run left it in the folder, or the subject is another one now
-        if record.get("sha256") != store.sha256_of(path):
+        if record.get("sha256") != sha256_of(path):
             raise InputError(f"{path}: its bytes are not those that its sidecar vouches for; explain again.")
         found = on_network_grid(path, record, prepared)
         return (None, None, folder) if found is None else (found.to(self.device), folder, None)
@@ -116,10 +120,15 @@ class Maps:
         return self.run.product(subject.id, f"space-network_desc-{label_of(contestant.method)}_importance.nii.gz")
 
     def _keep(
-        self, product: Path, map: Tensor, contestant: Contestant, subject: Subject, prepared: Prepared,
+        self,
+        product: Path,
+        map: Tensor,
+        contestant: Contestant,
+        subject: Subject,
+        prepared: Prepared,
         source: Mapping[str, Path | None],
-    ) -> None:  # fmt: skip
-        store.sidecar_of(product).unlink(missing_ok=True)  # never an old sidecar beside a new map
+    ) -> None:
+        sidecar_of(product).unlink(missing_ok=True)  # never an old sidecar beside a new map
         write_map(product, map.cpu(), affine=prepared.affine)
         record = {
             "participant_id": f"sub-{subject.id}",

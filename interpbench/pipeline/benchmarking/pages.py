@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from interpbench import __version__
-from interpbench.interfaces import Predictor
+from interpbench.contract.interfaces import Predictor
+from interpbench.images.volume import Volume
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.maps import Maps
 from interpbench.pipeline.benchmarking.people import truth_of
 from interpbench.pipeline.benchmarking.rounds import Found, maps_of_subject
-from interpbench.report.benchmark_page import write_benchmark_page
-from interpbench.report.method_maps import method_maps
-from interpbench.volume import Volume
+from interpbench.report.benchmark.method_maps import method_maps
+from interpbench.report.benchmark.page import write_benchmark_page
+from interpbench.version import __version__
 
 PAGE = "index.html"
 PACKAGES = ("torch", "captum", "monai", "nibabel", "numpy", "scipy")
@@ -63,9 +63,15 @@ def _of_one(
     drawn = {**made, **{name: None for name in found.excluded}}
     where, path = truth_of(subject, truth, prepared), folder / "maps_of_one_subject.png"
     method_maps(
-        drawn, prepared.volume[0].numpy(), prepared.affine, path, title=f"Maps of sub-{subject.id}",
-        brain=prepared.brain.numpy(), truth=None if where is None else where.numpy(), notes=found.excluded,
-    )  # fmt: skip
+        drawn,
+        prepared.volume[0].numpy(),
+        prepared.affine,
+        path,
+        title=f"Maps of sub-{subject.id}",
+        brain=prepared.brain.numpy(),
+        truth=None if where is None else where.numpy(),
+        notes=found.excluded,
+    )
     return f"Every method's map of one subject, sub-{subject.id}, the first of those that take part", path
 
 
@@ -81,7 +87,12 @@ def _of_all(
     where = truth_of(found.subjects[0], truth, prepared)
     image = np.where(brain, (found.images / number).numpy(), 0.0)
     method_maps(
-        {name: found.means[name].numpy() for name in names}, image, found.affine, path,
-        title=f"Mean of |map| over {number} subjects", brain=brain, truth=None if where is None else where.numpy(),
-    )  # fmt: skip
+        {name: found.means[name].numpy() for name in names},
+        image,
+        found.affine,
+        path,
+        title=f"Mean of |map| over {number} subjects",
+        brain=brain,
+        truth=None if where is None else where.numpy(),
+    )
     return f"Every method's mean of |map| over {number} subjects", path

@@ -12,21 +12,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interpbench.cohort import Cohort, Subject
+from interpbench.cohort.choosing import log
+from interpbench.cohort.samples import Samples, target_of
+from interpbench.cohort.subjects import Cohort, Subject
+from interpbench.contract.interfaces import Predictor
+from interpbench.contract.metric import Case
 from interpbench.errors import InterpbenchError
-from interpbench.foreign import asking
-from interpbench.grid import move
-from interpbench.interfaces import Predictor
-from interpbench.metric import Case
+from interpbench.host.ask_explainer import subject_seed
+from interpbench.host.components import has_seed
+from interpbench.host.foreign import asking
+from interpbench.images.grid import move
+from interpbench.images.prepared import Prepared
+from interpbench.images.volume import Volume, read_volume
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.maps import Maps
 from interpbench.pipeline.benchmarking.refits import Refits
-from interpbench.pipeline.components import has_seed
-from interpbench.pipeline.mapping import subject_seed
-from interpbench.pipeline.selection import log
-from interpbench.prepared import Prepared
-from interpbench.samples import Samples, target_of
-from interpbench.volume import Volume, read_volume
 
 TRUTH = "truth.nii.gz"  # in a cohort's folder: one for all, in the template's space
 MEAN_OF = 100  # training subjects at most, for the mean volume

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from interpbench.cohort.choosing import log
 from interpbench.errors import UsageError
-from interpbench.pipeline.selection import log
-from interpbench.pipeline.side_by_side import hindrance
+from interpbench.parallel.side_by_side import hindrance
 
 MOST = 8  # unless more are asked for
 BASE = 2**30  # bytes that a process takes whatever the volumes

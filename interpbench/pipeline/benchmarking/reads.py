@@ -7,15 +7,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench import store
-from interpbench.cohort import Cohort, Subject
+from interpbench.cohort.recorded_splits import recorded_splits
+from interpbench.cohort.subjects import Cohort, Subject
+from interpbench.contract.interfaces import Predictor
+from interpbench.contract.metric import Metric
 from interpbench.errors import InputError, PluginError
-from interpbench.interfaces import Predictor
-from interpbench.metric import Metric
+from interpbench.files.atomic import sha256_of
+from interpbench.files.run_folder import RunFolder
+from interpbench.files.source_code import source_sha256
+from interpbench.host.registry import discover
+from interpbench.maps.files import label_of
+from interpbench.maps.network_map import place_beside
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.entering import TEMPLATE, Ground
 from interpbench.pipeline.fitting import read_learned
-from interpbench.pipeline.identity import (
+from interpbench.run.identity import (
     InputFile,
     Read,
     digest_of,
@@ -24,17 +30,15 @@ from interpbench.pipeline.identity import (
     read_component,
     read_of_subject,
 )
-from interpbench.pipeline.map_files import label_of
-from interpbench.pipeline.network_map import place_beside
-from interpbench.pipeline.selection import recorded_splits
-from interpbench.registry import discover
-from interpbench.source_code import source_sha256
 
 
 def read_methods(
-    ground: Ground, names: Sequence[str], waiting: Sequence[str], options: Mapping[str, Mapping[str, Any]],
+    ground: Ground,
+    names: Sequence[str],
+    waiting: Sequence[str],
+    options: Mapping[str, Mapping[str, Any]],
     people: Cohort,
-) -> Read:  # fmt: skip
+) -> Read:
     """Every method: its component, and of one that learns what was fitted, or the cohort that it is to learn from.
 
     Args:
@@ -86,7 +90,7 @@ def read_maps(taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Seq
     found: dict[str, Any] = {}
     files: list[InputFile] = []
     for method, (folder, manifest) in taken.items():
-        run = store.RunFolder(folder, manifest)
+        run = RunFolder(folder, manifest)
         label = label_of(method)
         maps = [run.product(one.id, f"desc-{label}_importance.nii.gz") for one in subjects]
         places = [place for path in maps for place in (path, place_beside(path, label))]
@@ -122,4 +126,4 @@ def common_sha256(folder: Path, base: Sequence[Contestant]) -> str:
     """SHA-256 over what the figures of all subjects depend on, and what this benchmark made itself."""
     template = folder / TEMPLATE
     states = {one.name: one.state_sha256 for one in base if one.explainer.learned}
-    return digest_of([states, store.sha256_of(template) if template.is_file() else None])
+    return digest_of([states, sha256_of(template) if template.is_file() else None])

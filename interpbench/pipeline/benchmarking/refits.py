@@ -14,16 +14,16 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from interpbench import store
-from interpbench.foreign import asking
-from interpbench.interfaces import Explainer, Predictor, Sample
-from interpbench.locks import alone
+from interpbench.cohort.choosing import log
+from interpbench.contract.interfaces import Explainer, Predictor, Sample
+from interpbench.files.atomic import atomic_path
+from interpbench.files.locks import alone
+from interpbench.host.components import accepts
+from interpbench.host.foreign import asking
+from interpbench.host.learned import learned_by
+from interpbench.host.untouched import untouched
 from interpbench.options import options_json
-from interpbench.pipeline.components import accepts
-from interpbench.pipeline.learned import learned_by
-from interpbench.pipeline.selection import log
-from interpbench.untouched import untouched
-from interpbench.weights import read_weights
+from interpbench.predictor.weights import read_weights
 
 STATE = "state.safetensors"
 
@@ -62,7 +62,7 @@ class Refits:
             with asking(f"method {method!r}", what="failed while it was fitted again"):
                 fitted = explainer.fit(predictor, self.training, self.validation, **given)
         tensors = learned_by(fitted, method).state
-        with store.atomic_path(state) as path:
+        with atomic_path(state) as path:
             save_file(dict(tensors), path)
         shutil.rmtree(workspace, ignore_errors=True)
 

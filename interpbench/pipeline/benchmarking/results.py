@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench import store
 from interpbench.comparison.summary import summarise, summary_rows
 from interpbench.comparison.table import table_of
+from interpbench.contract.interfaces import Predictor
+from interpbench.contract.metric import Metric
 from interpbench.doubts import count_lines
-from interpbench.interfaces import Predictor
-from interpbench.metric import Metric
+from interpbench.files.atomic import read_json, write_json, write_tsv
+from interpbench.host.ask_metric import declared
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.rounds import Found, said_of_resampled
 from interpbench.pipeline.benchmarking.tables import Row, describe_measure, write_tables
-from interpbench.pipeline.measured import declared
-from interpbench.pipeline.provenance import predictor_record
+from interpbench.run.provenance import predictor_record
 
 RECORD = "benchmark.json"
 SETTINGS = ("blur", "template_of", "repeats", "refit_subjects", "regions_sha256", "truth_sha256")
@@ -45,12 +45,22 @@ def write_results(
     methods = [{**one.describe(), "note": _note(one, found)} for one in contestants]
     known = {one["name"] for one in methods}
     methods += [
-        {"name": name, "method": name, "kind": "method", "blurred": False, "signed": False, "learned": False,
-         "options": {}, "training_seconds": 0.0, "note": why}
-        for name, why in found.excluded.items() if name not in known
-    ]  # fmt: skip
+        {
+            "name": name,
+            "method": name,
+            "kind": "method",
+            "blurred": False,
+            "signed": False,
+            "learned": False,
+            "options": {},
+            "training_seconds": 0.0,
+            "note": why,
+        }
+        for name, why in found.excluded.items()
+        if name not in known
+    ]
     measures = [describe_measure(name, measure, predictor.unit) for name, measure in declared(metrics)]
-    store.write_json(folder / "measures.json", {"file": "measures.tsv", "measures": measures, "methods": methods})
+    write_json(folder / "measures.json", {"file": "measures.tsv", "measures": measures, "methods": methods})
     table = table_of(numbers, [one["name"] for one in methods])
     record = predictor_record(source)
     summary = {
@@ -68,9 +78,9 @@ def write_results(
     }
     counted = count_lines(found.doubts, len(found.subjects))
     summary["warnings"] = [*doubts, *counted, *_doubts(found), *_broken(rows, metrics), *summary["warnings"]]
-    store.write_tsv(folder / "summary.tsv", summary_rows(summary))
-    store.write_json(folder / RECORD, summary)
-    return dict(store.read_json(folder / RECORD))
+    write_tsv(folder / "summary.tsv", summary_rows(summary))
+    write_json(folder / RECORD, summary)
+    return dict(read_json(folder / RECORD))
 
 
 def _note(contestant: Contestant, found: Found) -> str:
@@ -86,8 +96,9 @@ def _doubts(found: Found) -> list[str]:
     number = len(found.subjects)
     flat = [
         f"{method}: the map is the same everywhere for {count} of {number} subjects; it says nothing about them."
-        for method, count in found.flat.items() if count
-    ]  # fmt: skip
+        for method, count in found.flat.items()
+        if count
+    ]
     return [*flat, *said_of_resampled(found)]
 
 

@@ -14,28 +14,29 @@ from typing import Any
 
 from torch import Tensor
 
-from interpbench import store
-from interpbench.cohort import Subject
+from interpbench.cohort.choosing import log
+from interpbench.cohort.subjects import Subject
+from interpbench.contract.declaration import nothing
+from interpbench.contract.interfaces import Predictor
+from interpbench.contract.metric import Case, Metric
 from interpbench.doubts import NAMED
 from interpbench.errors import InputError, InterpbenchError, NotApplicable, ResourceError
-from interpbench.interfaces import Predictor
-from interpbench.metric import Case, Metric
-from interpbench.metrics.declaration import nothing
+from interpbench.files.failures import failure
+from interpbench.files.records import MapOf, Maybe, read_record
+from interpbench.files.run_folder import RunFolder, sidecar_of
+from interpbench.host.ask_metric import measured
+from interpbench.host.ask_predictor import predict_one
+from interpbench.host.checking import doubts_about
+from interpbench.images.prepared import Prepared
+from interpbench.images.typical import Typical, unlike
+from interpbench.parallel.side_by_side import side_by_side
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.maps import Maps
 from interpbench.pipeline.benchmarking.people import Circumstances
 from interpbench.pipeline.benchmarking.tables import Row, read_rows, rows_of, write_rows
 from interpbench.pipeline.benchmarking.unfinished import Unfinished
-from interpbench.pipeline.checking import doubts_about
-from interpbench.pipeline.identity import read_of_subject
-from interpbench.pipeline.measured import measured
-from interpbench.pipeline.prediction import predict_one
-from interpbench.pipeline.selection import failure, log
-from interpbench.pipeline.side_by_side import side_by_side
-from interpbench.prepared import Prepared
 from interpbench.progress import track
-from interpbench.records import MapOf, Maybe, read_record
-from interpbench.typical import Typical, unlike
+from interpbench.run.identity import read_of_subject
 
 _NEWS = {"excluded": Maybe(MapOf(str)), "missing": Maybe(MapOf(str))}  # in the record of a subject's measures
 
@@ -77,9 +78,12 @@ def make_maps(
     ahead, counts = Found(excluded=dict(excluded)), dict[str, int]()
     # What a process finds out, it keeps to itself: the loop below finds it out again, and tells.
     side_by_side(
-        subjects, lambda subject: _look(subject, lasting, maps, predictor, ahead, counts), processes, "making maps",
+        subjects,
+        lambda subject: _look(subject, lasting, maps, predictor, ahead, counts),
+        processes,
+        "making maps",
         silent=True,
-    )  # fmt: skip
+    )
     found, counts = Found(excluded=dict(excluded)), dict[str, int]()
     for subject in track(subjects, "making maps", unit="subject"):
         _look(subject, contestants, maps, predictor, found, counts, typical)
@@ -95,14 +99,20 @@ def said_of_resampled(found: Found) -> list[str]:
     return [
         f"{method}: {count} of {number} maps were made anew: those given were interpolated onto their images' grids, "
         "and the ones on the network's grid are gone."
-        for method, count in found.anew.items() if count
-    ]  # fmt: skip
+        for method, count in found.anew.items()
+        if count
+    ]
 
 
 def _look(
-    subject: Subject, contestants: Sequence[Contestant], maps: Maps, predictor: Predictor, found: Found,
-    counts: dict[str, int], typical: Typical | None = None,
-) -> None:  # fmt: skip
+    subject: Subject,
+    contestants: Sequence[Contestant],
+    maps: Maps,
+    predictor: Predictor,
+    found: Found,
+    counts: dict[str, int],
+    typical: Typical | None = None,
+) -> None:
     """See to one subject's maps, and add to `found` what they tell; `means` are sums of `counts` maps so far."""
     try:
         prepared = predictor.recipe.prepare(subject)
@@ -155,7 +165,7 @@ def _add(found: Found, prepared: Prepared) -> None:
 class Measuring:
     """Every measure of every map; what is done of each subject is kept map by map."""
 
-    run: store.RunFolder
+    run: RunFolder
     circumstances: Circumstances
     maps: Maps
     base: Sequence[Contestant]  # one a method, not blurred
@@ -211,7 +221,7 @@ class Measuring:
         if not self.run.done(product):
             return False
         try:
-            record = read_record(store.sidecar_of(product), _NEWS, "record of measures")
+            record = read_record(sidecar_of(product), _NEWS, "record of measures")
         except InputError:
             return False
         stamp = self._stamp(place)
@@ -234,15 +244,18 @@ class Measuring:
         write_rows(product, self._measured(subject, found, again, unfinished))
         news = {
             "excluded": {method: why for method, why in found.excluded.items() if method not in known},
-            "missing": {method: why for (label, method), why in found.missing.items()
-                        if label == subject.id and (label, method) not in known},
-        }  # fmt: skip
+            "missing": {
+                method: why
+                for (label, method), why in found.missing.items()
+                if label == subject.id and (label, method) not in known
+            },
+        }
         self.run.mark_done(product, {"participant_id": f"sub-{subject.id}", **self._stamp(place), **read, **news})
         unfinished.remove()
 
     def _recall(self, subject: Subject, found: Found) -> None:
         """Take over why a map is missing, as far as that came out only when another process measured the subject."""
-        record = read_record(store.sidecar_of(self._product(subject)), _NEWS, "record of measures")
+        record = read_record(sidecar_of(self._product(subject)), _NEWS, "record of measures")
         for method, why in (record.get("excluded") or {}).items():
             found.excluded.setdefault(method, why)
         for method, why in (record.get("missing") or {}).items():

@@ -10,13 +10,22 @@ from typing import Any
 
 import torch
 
-from interpbench import store
-from interpbench.atlas import read_atlas
-from interpbench.cohort import Cohort, Subject
+from interpbench.cohort.choosing import choose, log, open_cohort, problem_rows
+from interpbench.cohort.reading import first_volumes, read_samples
+from interpbench.cohort.recorded_splits import recorded_splits
+from interpbench.cohort.samples import Samples, target_of
+from interpbench.cohort.subjects import Cohort, Subject
+from interpbench.contract.interfaces import Predictor
+from interpbench.doubts import count_doubts
 from interpbench.errors import InputError, NotApplicable, PluginError, SubjectsFailed
-from interpbench.inference import forward_only
-from interpbench.interfaces import Predictor
-from interpbench.model import load_predictor
+from interpbench.files.failures import finish
+from interpbench.files.run_folder import RunFolder
+from interpbench.host.ask_metric import declared
+from interpbench.host.components import make_component
+from interpbench.host.trust import Names, names_of
+from interpbench.images.atlas import read_atlas
+from interpbench.images.typical import typical_of
+from interpbench.images.volume import read_volume
 from interpbench.pipeline.benchmarking.contestants import (
     ALL,
     Contestant,
@@ -32,26 +41,13 @@ from interpbench.pipeline.benchmarking.reads import common_sha256, read_maps, re
 from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.benchmarking.results import write_results
 from interpbench.pipeline.benchmarking.rounds import Measuring, make_maps
-from interpbench.pipeline.components import make_component
-from interpbench.pipeline.device import resolve_device
-from interpbench.pipeline.identity import (
-    identity_of,
-    input_rows,
-    read_file,
-    read_machine,
-    read_predictor,
-    read_settings,
-)
-from interpbench.pipeline.measured import declared
-from interpbench.pipeline.provenance import predictor_record, target_of_run
-from interpbench.pipeline.reading import first_volumes, read_samples
-from interpbench.pipeline.selection import choose, count_doubts, finish, log, open_cohort, problem_rows, recorded_splits
-from interpbench.pipeline.trying import try_before_use
-from interpbench.places import check_places
-from interpbench.samples import Samples, target_of
-from interpbench.trust import Names, names_of
-from interpbench.typical import typical_of
-from interpbench.volume import read_volume
+from interpbench.predictor.forward_only import forward_only
+from interpbench.predictor.model import load_predictor
+from interpbench.run.device import resolve_device
+from interpbench.run.identity import identity_of, input_rows, read_file, read_machine, read_predictor, read_settings
+from interpbench.run.places import check_places
+from interpbench.run.provenance import predictor_record, target_of_run
+from interpbench.run.trying import try_before_use
 
 REFIT_VALIDATION = 16  # validation subjects of a method that is fitted again
 
@@ -133,11 +129,18 @@ def benchmark(
     from interpbench.pipeline.benchmarking.pages import write_page  # it needs matplotlib
 
     given_files = {"regions": regions, "truth": truth}
-    check_places("benchmark", {
-        "cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options,
-        "fitted": [Path(one) for one in fitted], "maps": [Path(one) for one in maps],
-        **{name: Path(one) for name, one in given_files.items() if one is not None},
-    })  # fmt: skip
+    check_places(
+        "benchmark",
+        {
+            "cohort": Path(cohort),
+            "predictor": Path(predictor),
+            "out": out,
+            "options": options,
+            "fitted": [Path(one) for one in fitted],
+            "maps": [Path(one) for one in maps],
+            **{name: Path(one) for name, one in given_files.items() if one is not None},
+        },
+    )
     where = resolve_device(device)
     model = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
     names, metric_names = named_methods(methods, floors=floors), named_metrics(measures)
@@ -153,10 +156,17 @@ def benchmark(
         processes, where, subjects=len(chosen), voxels=math.prod(model.recipe.shape), batch_size=batch_size
     )
     ground = Ground(
-        cohort=cohort, predictor=predictor, out=Path(out), seed=seed, device=device, target_class=target_class,
-        fitted=fitted_folders(fitted, names), explained=taken, images=images,
+        cohort=cohort,
+        predictor=predictor,
+        out=Path(out),
+        seed=seed,
+        device=device,
+        target_class=target_class,
+        fitted=fitted_folders(fitted, names),
+        explained=taken,
+        images=images,
         trust_factory=names_of(trust_factory),
-    )  # fmt: skip
+    )
     at_once, waiting = divided(names, given)
     answer = common_truth(people, truth)
     few = max(refit_subjects, MEAN_OF)
@@ -169,19 +179,38 @@ def benchmark(
         read_people(chosen, [*learners, *held_out], model),
         read_file("regions", regions),
         read_file("truth", answer),
-        read_settings(blur=blur, template_of=template_of, repeats=repeats, refit_subjects=refit_subjects, seed=seed,
-                      images=people.rules.to_json()),
+        read_settings(
+            blur=blur,
+            template_of=template_of,
+            repeats=repeats,
+            refit_subjects=refit_subjects,
+            seed=seed,
+            images=people.rules.to_json(),
+        ),
         read_machine(where, threads=1 if number > 1 else None),
-    ]  # fmt: skip
+    ]
     follows = {**target_of_run(model), "recipe": model.recipe.to_json(), "unit": model.unit}
-    command = {"cohort": people.table, "predictor": predictor, "split": split, "device": str(where),
-               "fitted": list(fitted), "regions": regions, "truth": answer, "options": given}  # fmt: skip
-    run = store.RunFolder.open(out, "benchmark", {**identity_of("benchmark", parts, follows), "command": command})
+    command = {
+        "cohort": people.table,
+        "predictor": predictor,
+        "split": split,
+        "device": str(where),
+        "fitted": list(fitted),
+        "regions": regions,
+        "truth": answer,
+        "options": given,
+    }
+    run = RunFolder.open(out, "benchmark", {**identity_of("benchmark", parts, follows), "command": command})
     run.write_inputs(input_rows(parts))
     entered, excluded = _entered(ground, at_once, given, model)
-    shelf = Maps(run=run, predictor=model, device=where, seed=seed,
-                 folders={name: folder for name, (folder, _) in taken.items()},
-                 runs={name: one["run"] for name, one in run.manifest["maps"].items()})  # fmt: skip
+    shelf = Maps(
+        run=run,
+        predictor=model,
+        device=where,
+        seed=seed,
+        folders={name: folder for name, (folder, _) in taken.items()},
+        runs={name: one["run"] for name, one in run.manifest["maps"].items()},
+    )
     typical = typical_of(predictor_record(predictor), predictor)
     found = make_maps(chosen, entered, shelf, model, excluded, number, typical)
     if not found.subjects:
@@ -212,9 +241,15 @@ def benchmark(
         mean_volume=_mean_volume(taught, model, where),
     )
     work = Measuring(
-        run=run, circumstances=circumstances, maps=shelf, base=base, contestants=contestants, metrics=metrics,
-        repeats=repeats or len(found.subjects), common=common_sha256(run.path, base),
-    )  # fmt: skip
+        run=run,
+        circumstances=circumstances,
+        maps=shelf,
+        base=base,
+        contestants=contestants,
+        metrics=metrics,
+        repeats=repeats or len(found.subjects),
+        common=common_sha256(run.path, base),
+    )
     rows = work.measure(found, number)
     summary = write_results(run.path, rows, found, contestants, metrics, model, predictor, run.manifest, doubts)
     write_page(run.path, summary, found, base, shelf, model, circumstances.truth, _command(run.manifest))

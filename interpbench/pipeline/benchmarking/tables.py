@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench import store
+from interpbench.contract.metric import UNIT, Measure
 from interpbench.errors import InputError
-from interpbench.metric import UNIT, Measure
+from interpbench.files.atomic import write_tsv
 
 COLUMNS = ("participant_id", "method", "measure", "step", "value", "note")
 Row = dict[str, Any]
@@ -33,7 +33,7 @@ def rows_of(
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the results of one subject."""
-    store.write_tsv(path, rows, COLUMNS)
+    write_tsv(path, rows, COLUMNS)
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -71,11 +71,13 @@ def write_tables(folder: Path, rows: Iterable[Row]) -> tuple[list[Row], list[Row
     curves: list[Row] = []
     for row in rows:
         (numbers if row["step"] is None else curves).append(row)
-    named = [{name: row[name] or None if name == "note" else row[name] for name in COLUMNS if name != "step"}
-             for row in numbers]  # fmt: skip
-    store.write_tsv(folder / "measures.tsv", named, [name for name in COLUMNS if name != "step"])
+    named = [
+        {name: row[name] or None if name == "note" else row[name] for name in COLUMNS if name != "step"}
+        for row in numbers
+    ]
+    write_tsv(folder / "measures.tsv", named, [name for name in COLUMNS if name != "step"])
     stepped = [{name: row[name] for name in COLUMNS if name != "note"} for row in curves]
-    store.write_tsv(folder / "curves.tsv", stepped, [name for name in COLUMNS if name != "note"])
+    write_tsv(folder / "curves.tsv", stepped, [name for name in COLUMNS if name != "note"])
     return numbers, curves
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interpbench import store
 from interpbench.errors import InputError
+from interpbench.files.atomic import read_json, write_text
+from interpbench.files.records import ListOf, MapOf, Maybe, fault_in
 from interpbench.pipeline.benchmarking.tables import Row
-from interpbench.records import ListOf, MapOf, Maybe, fault_in
 
 _ROW = {"participant_id": str, "method": str, "measure": str, "step": object, "value": object, "note": Maybe(str)}
 _KINDS = {"stamp": dict, "rows": MapOf(ListOf(_ROW))}
@@ -35,7 +35,7 @@ class Unfinished:
     def read(self) -> dict[str, list[Row]]:
         """The rows that are there, by contestant."""
         try:
-            found = store.read_json(self.path, nan=True)
+            found = read_json(self.path, nan=True)
         except InputError:
             return {}
         ours = not fault_in(found, _KINDS) and found["stamp"] == self.stamp
@@ -43,7 +43,7 @@ class Unfinished:
 
     def keep(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Keep these, by contestant."""
-        store.write_text(self.path, json.dumps({"stamp": self.stamp, "rows": rows}, default=float))
+        write_text(self.path, json.dumps({"stamp": self.stamp, "rows": rows}, default=float))
 
     def remove(self) -> None:
         """There is no need for it any more."""

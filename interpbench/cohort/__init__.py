@@ -1,0 +1,1 @@
+"""Who is in a study: subjects, splits, checks, samples."""

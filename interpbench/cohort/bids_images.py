@@ -1,0 +1,55 @@
+"""The T1w images of a participant, by their BIDS names, and of the row's session and run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+SESSION_COLUMNS = ("session_id", "session", "ses")
+RUN_COLUMNS = ("run_id", "run")
+_ENDINGS = ("T1w.nii.gz", "T1w.nii")  # none wins over the other: a session may be stored in each
+_RUN = re.compile(r"_run-([0-9A-Za-z+]+)(?=_)")
+
+
+def t1w_images(folder: Path) -> list[Path]:
+    """All T1w images below a participant's folder, `**/anat/*T1w.nii.gz` and `.nii`, in the order of their names."""
+    found = (path for ending in _ENDINGS for path in folder.glob(f"**/anat/*{ending}"))
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def wanted(cells: Mapping[str, str | None]) -> tuple[str, ...]:
+    """What a row says of session and run, such as `ses-1` and `run-1`; empty where it says nothing."""
+    session, run = _first(cells, SESSION_COLUMNS), _first(cells, RUN_COLUMNS)
+    told = (session and f"ses-{session.removeprefix('ses-')}", run and f"run-{_index(run.removeprefix('run-'))}")
+    return tuple(word for word in told if word)
+
+
+def of_wanted(folder: Path, images: Iterable[Path], words: Iterable[str]) -> list[Path]:
+    """The images of what `wanted` told; a session says nothing where no image lies in the folder of one."""
+    places = {image: set(_places(folder, image)) for image in images}
+    sessions = any(place.startswith("ses-") for found in places.values() for place in found)
+    asked = {word for word in words if sessions or not word.startswith("ses-")}
+    return [image for image, found in places.items() if asked <= found]
+
+
+def place_of(folder: Path, image: Path, words: Iterable[str]) -> str:
+    """Of which session and run an image is, as far as `words` name the like."""
+    told = {place.partition("-")[0]: place for place in _places(folder, image)}
+    return " ".join(told.get(word.partition("-")[0], "no session") for word in words)
+
+
+def _places(folder: Path, image: Path) -> tuple[str, ...]:
+    """Its session, which is a folder's name, where there is one; its run, which is the first where none is named."""
+    session = [part for part in image.relative_to(folder).parts[:-1] if part.startswith("ses-")][:1]
+    run = _RUN.search(image.name)
+    return (*session, f"run-{_index(run.group(1)) if run else '1'}")
+
+
+def _index(run: str) -> str:
+    """A run is a number, with zeros before it or without."""
+    return str(int(run)) if run.isascii() and run.isdigit() else run
+
+
+def _first(cells: Mapping[str, str | None], columns: Iterable[str]) -> str | None:
+    return next((cell for name in columns if (cell := cells.get(name)) is not None), None)

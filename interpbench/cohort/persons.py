@@ -1,0 +1,120 @@
+"""Who is the same person, as far as labels tell, and which images are the same, byte by byte."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+from interpbench.cohort.labels import perhaps_one, person_of
+from interpbench.cohort.subjects import Subject
+from interpbench.doubts import PERSON, SEVERAL, TWICE, Doubt, named
+from interpbench.files.atomic import sha256_of
+
+_WHO = ("person", "person_id", "subject", "subject_id")  # columns that tell who is who
+
+
+def scans_of_one(subjects: Iterable[Subject]) -> list[list[Subject]]:
+    """The subjects of each person who has several scans, in the order of the table."""
+    return _several({subject.id: person_of(subject.id) for subject in subjects}, subjects)
+
+
+def twins(subjects: Iterable[Subject]) -> list[list[Subject]]:
+    """The subjects whose images are the same file or hold the same bytes; files of different lengths are not read."""
+    sizes: dict[int, list[Subject]] = {}
+    for subject in subjects:
+        try:
+            sizes.setdefault(os.stat(subject.image).st_size, []).append(subject)
+        except OSError:
+            continue  # it will be told when it is to be read
+    keys: dict[str, str] = {}
+    for alike in sizes.values():
+        for subject in alike if len(alike) > 1 else ():
+            try:
+                keys[subject.id] = sha256_of(subject.image)
+            except OSError:
+                continue
+    return _several(keys, [one for one in subjects if one.id in keys])
+
+
+def doubts_about_people(subjects: Sequence[Subject]) -> dict[str, list[Doubt]]:
+    """What is doubtful about who is who, by label: the same image under two labels, several scans of one person."""
+    found: dict[str, list[Doubt]] = {}
+    for some in twins(subjects):
+        for subject, others in _with_others(some):
+            found.setdefault(subject.id, []).append(Doubt(f"the image is that of {others}, byte by byte", TWICE))
+    for some in scans_of_one(subjects):
+        for subject, others in _with_others(some):
+            words = f"by its label a scan of the same person as {others}: splits keep them together"
+            found.setdefault(subject.id, []).append(Doubt(words, SEVERAL))
+    for alike in _perhaps_one(subjects, [subject.id for subject in subjects]):
+        for place, one in enumerate(alike):
+            pair = sorted((one, alike[place - 1] if place else alike[1]), key=alike.index)
+            labels, writes = [f"sub-{label}" for label, _ in pair], [_apart_from_stem(*one) for one in pair]
+            words = f"{' and '.join(labels)} may be two scans of one person: write {' and '.join(writes)}"
+            found.setdefault(one[0], []).append(Doubt(f"{words} so that they stay together", SEVERAL))
+    return found
+
+
+def _perhaps_one(subjects: Sequence[Subject], labels: Iterable[str]) -> list[list[tuple[str, str]]]:
+    told = any(subject.cell(name) for subject in subjects for name in _WHO)  # so that labels need not
+    return [] if told else list(perhaps_one(labels).values())
+
+
+def _apart_from_stem(label: str, suffix: str) -> str:
+    return f"{label.removesuffix(suffix)}+{suffix}" if suffix else label
+
+
+def doubts_about_splits(subjects: Sequence[Subject], splits: Mapping[str, str] | None) -> dict[str, list[Doubt]]:
+    """Who lies in one split, while the same image or another scan of the person lies in another, by label.
+
+    Args:
+        splits: `{id: split}`, of others than the subjects too; None where there is no division.
+    """
+    found: dict[str, list[Doubt]] = {}
+    if not splits:
+        return found
+    for some in twins(subjects):
+        for subject, others in _apart(some, splits):
+            words = f"the image is that of {others}, in another split than this: {splits[subject.id]}"
+            found.setdefault(subject.id, []).append(Doubt(words, TWICE))
+    known = {label: person_of(label) for label in (*splits, *(subject.id for subject in subjects))}
+    scans: dict[str, list[str]] = {}
+    for label, person in known.items():
+        if label in splits:
+            scans.setdefault(person, []).append(label)
+    for subject in subjects:
+        here = splits.get(subject.id)
+        elsewhere = [one for one in scans.get(known[subject.id], ()) if one != subject.id and splits[one] != here]
+        if here is not None and elsewhere:
+            words = f"in the {here} split, while by its label {named(elsewhere)} is the same person, in another"
+            found.setdefault(subject.id, []).append(Doubt(words, PERSON))
+    ours = {subject.id for subject in subjects}
+    for alike in _perhaps_one(subjects, known):
+        for one in alike:
+            here = splits.get(one[0])
+            apart = [other for other in alike if splits.get(other[0], here) != here]
+            if one[0] in ours and here is not None and apart:
+                writes = f"{_apart_from_stem(*one)} and {_apart_from_stem(*apart[0])}"
+                words = f"in the {here} split; sub-{apart[0][0]} may be the same person, in another; write {writes}"
+                found.setdefault(one[0], []).append(Doubt(f"{words} so that they stay together", PERSON))
+    return found
+
+
+def _several(keys: Mapping[str, str], subjects: Iterable[Subject]) -> list[list[Subject]]:
+    groups: dict[str, list[Subject]] = {}
+    for subject in subjects:
+        groups.setdefault(keys[subject.id], []).append(subject)
+    return [some for some in groups.values() if len(some) > 1]
+
+
+def _with_others(some: Sequence[Subject]) -> Iterable[tuple[Subject, str]]:
+    for subject in some:
+        yield subject, named([one.id for one in some if one is not subject])
+
+
+def _apart(some: Sequence[Subject], splits: Mapping[str, str]) -> Iterable[tuple[Subject, str]]:
+    for subject in some:
+        here = splits.get(subject.id)
+        others = [one.id for one in some if splits.get(one.id, here) != here]
+        if others:
+            yield subject, named(others)

@@ -1,0 +1,266 @@
+"""A cohort: a table of participants and their images, every bad row found at once.
+
+The table is `participants.tsv` in a folder, or any `.tsv` or `.csv`: `participant_id`, `age` (years), and optionally
+`image`, `mask`, `sex`, `split`, `truth`. Paths in it are relative to its folder. Without an `image` column, images
+are found by BIDS name: `sub-X/**/anat/*T1w.nii.gz`, of the `session_id` and `run` that the row names. Other columns
+are kept as they are: a network may predict one.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from interpbench.cohort.ages import CODES, OLDEST, refuse_other_units, two_readings
+from interpbench.cohort.ages import number_in as number_in
+from interpbench.cohort.bids_images import of_wanted, place_of, t1w_images, wanted
+from interpbench.cohort.labels import rewritten
+from interpbench.errors import InputError
+from interpbench.files.table import Row, read_table
+from interpbench.images.rules import USUAL, ImageRules
+
+LABEL = re.compile(r"[0-9A-Za-z+]{1,100}")
+SPLITS = ("train", "validation", "test")
+OWN_COLUMNS = ("participant_id", "age", "image", "mask", "sex", "split", "truth")
+_IDS = {"participantid", "participant", "id", "ids", "otherid", "subject", "subjectid", "subjid", "subid", "sub"}
+_SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One participant: `id` without `sub-`, age in years (None where unknown), files that exist, its table line."""
+
+    id: str
+    image: Path
+    age: float | None = None
+    mask: Path | None = None
+    sex: str | None = None
+    split: str | None = None
+    truth: Path | None = None
+    line: int = 0
+    cells: Mapping[str, str] = field(default_factory=dict, hash=False)  # of further columns, names in lower case
+    rules: ImageRules = USUAL  # by which its images are read
+
+    def cell(self, column: str) -> str | None:
+        """A further column's text, or the sex; None where it is missing."""
+        return self.sex if column.lower() == "sex" else self.cells.get(column.lower())
+
+    def number(self, column: str) -> float:
+        """A further column's number, or the age; NaN where there is none."""
+        if column.lower() == "age":
+            return math.nan if self.age is None else self.age
+        found = number_in(self.cell(column) or "")
+        return math.nan if found is None else found
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one row or one file; `str()` is one line."""
+
+    subject: str
+    line: int
+    file: Path | None
+    message: str
+    warning: bool = False  # it does not keep the subject out
+    kind: str = ""  # of doubt, where it is a warning
+
+    def __str__(self) -> str:
+        where = f"line {self.line}" + (f", {self.subject}" if self.subject else "")
+        return f"{where}: {self.file}: {self.message}" if self.file else f"{where}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The usable subjects of a table in its order, the bad rows, and the ids dropped for want of an age."""
+
+    root: Path
+    table: Path
+    subjects: tuple[Subject, ...]
+    problems: tuple[Problem, ...] = ()
+    dropped: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()  # of the table, as they are written
+    rules: ImageRules = USUAL
+    doubts: tuple[str, ...] = ()  # about the table as a whole, sentences
+
+    def describe(self) -> str:
+        """One line: how many subjects, how many dropped and who, how many problems."""
+        text = f"{self.table}: {len(self.subjects)} subjects"
+        if self.dropped:
+            named = ", ".join(f"sub-{label}" for label in self.dropped[:10])
+            more = f" and {len(self.dropped) - 10} more" if len(self.dropped) > 10 else ""
+            text += f"; {len(self.dropped)} dropped without an age: {named}{more}"
+        if self.problems:
+            text += f"; {len(self.problems)} problems, the first: {self.problems[0]}"
+        return text
+
+
+def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | None = None) -> Cohort:
+    """Read a cohort's table.
+
+    A bad row (no usable id, age or file, or an id that stood before) is a problem and no subject.
+
+    Args:
+        path: a folder with `participants.tsv`, or a table.
+        need_age: drop subjects without an age. False keeps them, with `age=None`, and asks for no age column.
+        rules: how its images will be read.
+
+    Raises:
+        InputError: no such table, no rows, a column missing, or ages in another unit than years.
+    """
+    table, rules = table_at(Path(path)), rules or USUAL
+    names, rows = read_table(table)
+    known = [name.lower() for name in names]
+    for needed in ("participant_id", "age") if need_age else ("participant_id",):
+        if needed not in known:
+            told = f"no column {needed!r}; its columns are: {', '.join(names)}"
+            raise InputError(f"{table}: {told}{_mend(needed, names)}.")
+    ages = [row.cells.get("age") or "" for row in rows if not row.fault]
+    doubts = refuse_other_units(table, [age for age in map(number_in, ages) if age is not None])
+    unclear = two_readings(ages)
+    subjects: list[Subject] = []
+    problems: list[Problem] = []
+    dropped: list[str] = []
+    lines: dict[str, list[int]] = {}
+    for row in rows:
+        if not row.fault:
+            lines.setdefault(_label(row), []).append(row.line)
+    for row in rows:
+        label = _label(row)
+        try:
+            if not row.fault and (age := row.cells.get("age")) in unclear:
+                whole = str(age).replace(",", "")
+                raise _BadRow(f"age {age!r} may be {whole} or {str(age).replace(',', '.')}: write it without a comma")
+            subject = _subject(table.parent, row, label, rules, find_image="image" not in known)
+            if len(lines[label]) > 1:  # nobody knows which of them is meant
+                raise _BadRow(_repeated(label, row.line, lines[label]))
+        except _BadRow as bad:
+            problems.append(Problem(label and f"sub-{label}", row.line, bad.file, str(bad)))
+            continue
+        if need_age and subject.age is None:
+            dropped.append(label)
+        else:
+            subjects.append(subject)
+    return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped), names, rules, doubts)
+
+
+def _mend(needed: str, names: Sequence[str]) -> str:
+    """What to do where a column is missing, as far as the names of the others tell."""
+    if len(names) == 1 and needed in re.split(r"[ |:]+", names[0].lower()):
+        return "; columns must be divided by tabs, commas or semicolons"
+    alike = [name for name in names if re.sub(r"[\W_]", "", name.lower()) in _IDS]
+    return f"; rename the column {alike[0]!r} to {needed}" if needed == "participant_id" and alike else ""
+
+
+class _BadRow(Exception):
+    def __init__(self, message: str, file: Path | None = None) -> None:
+        super().__init__(message)
+        self.file = file
+
+
+def table_at(path: Path) -> Path:
+    """The table of a cohort, which is given as its folder or as the table.
+
+    Raises:
+        InputError: there is none.
+    """
+    if path.is_dir():
+        for name in ("participants.tsv", "participants.csv"):
+            if (path / name).is_file():
+                return path / name
+        raise InputError(f"{path}: holds no participants.tsv; a cohort is a folder with that table, or a table.")
+    if not path.exists():
+        raise InputError(f"{path}: no such folder or table.")
+    if not path.is_file() or path.suffix.lower() not in (".tsv", ".csv", ".txt"):
+        raise InputError(f"{path}: is no table; a cohort is a folder with participants.tsv, or a .tsv or .csv file.")
+    return path
+
+
+def _label(row: Row) -> str:
+    return str(row.cells.get("participant_id") or "").removeprefix("sub-")
+
+
+def _repeated(label: str, line: int, lines: Sequence[int]) -> str:
+    where = f"{lines[0]} already" if line != lines[0] else f"{lines[1]} too"
+    return (
+        f"this participant stands in line {where}: give each scan a row of its own, with an image, and a label such as"
+        f" {label}+1, {label}+2"
+    )
+
+
+def _subject(root: Path, row: Row, label: str, rules: ImageRules, *, find_image: bool) -> Subject:
+    if row.fault:
+        raise _BadRow(row.fault)
+    if not label:
+        raise _BadRow("no participant_id")
+    if not LABEL.fullmatch(label):
+        raise _BadRow(
+            f"participant_id {label[:60]!r} must be letters, digits and + only (100 at most){rewritten(label)}"
+        )
+    age = _age(row.cells.get("age"))
+    image = _find_image(root, row, label) if find_image else _file(root, row, "image")
+    if image is None:
+        raise _BadRow("no image is named in this row")
+    split = row.cells.get("split")
+    if split is not None and split.lower() not in _SPLIT_WORDS:
+        raise _BadRow(f"split must be train, validation or test, got {split!r}")
+    return Subject(
+        id=label,
+        image=image,
+        age=age,
+        mask=_file(root, row, "mask"),
+        sex=row.cells.get("sex"),
+        split=None if split is None else _SPLIT_WORDS[split.lower()],
+        truth=_file(root, row, "truth"),
+        line=row.line,
+        cells={name: cell for name, cell in row.cells.items() if cell is not None and name not in OWN_COLUMNS},
+        rules=rules,
+    )
+
+
+def _age(cell: str | None) -> float | None:
+    if cell is None:
+        return None
+    age = number_in(cell)
+    if age is None:
+        raise _BadRow(f"age {cell[:60]!r} is not a number of years")
+    if not 0 < age <= OLDEST:
+        code = "; leave the cell empty where an age is missing" if age < 0 or age in CODES else ""
+        raise _BadRow(f"age must be above 0 and at most {OLDEST:g} years, got {cell}{code}")
+    return age
+
+
+def _file(root: Path, row: Row, column: str) -> Path | None:
+    cell = row.cells.get(column)
+    if cell is None:
+        return None
+    path = root / cell
+    if not os.path.isfile(path):
+        raise _BadRow(f"the {column} {'is not a file' if os.path.exists(path) else 'does not exist'}", path)
+    return path
+
+
+def _find_image(root: Path, row: Row, label: str) -> Path:
+    folder, words = root / f"sub-{label}", wanted(row.cells)
+    below = t1w_images(folder)
+    if not below:
+        raise _BadRow("no image column, and no **/anat/*T1w.nii.gz in its folder", folder)
+    found = of_wanted(folder, below, words)
+    if not found:
+        there = list(dict.fromkeys(place_of(folder, path, words) for path in below))
+        raise _BadRow(
+            f"the row says {' '.join(words)}, the image found is of {', '.join(there[:3])}; mend the row, or name the"
+            " image in an image column",
+            folder,
+        )
+    if len(found) > 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in found[:3])
+        raise _BadRow(
+            f"{len(found)} T1w images ({names}); name one in an image column, or each in a row of its own, under labels"
+            f" such as {label}+1, {label}+2",
+            folder,
+        )
+    return found[0]

@@ -1,0 +1,1 @@
+"""What a plugin promises: hooks, interfaces, declarations."""

@@ -1,0 +1,113 @@
+"""What a metric declares, and whether what it returned is just that."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from interpbench.contract.metric import Measure
+
+_NAME = re.compile(r"[a-z0-9_]+")  # names become columns, words of the command line and parts of file names
+_NUMBERS = "biuf"  # kinds of numpy's types: yes or no, whole, floating
+
+
+def faults_of(measures: object) -> list[str]:
+    """What is wrong with the measures that a metric declares, a sentence each; empty where all is right."""
+    if not isinstance(measures, Sequence) or isinstance(measures, str) or not measures:
+        return [f"`measures` must be a tuple of at least one Measure, got {measures!r}"]
+    strangers = [one for one in measures if not isinstance(one, Measure)]
+    if strangers:
+        return [f"`measures` must hold Measures only, got {strangers[0]!r}"]
+    faults = [fault for measure in measures for fault in _faults_of_one(measure)]
+    names = [measure.name for measure in measures]
+    twice = sorted({repr(name) for name in names if names.count(name) > 1})
+    return faults + [f"the name of a measure must be used once, {name} is used twice" for name in twice]
+
+
+def checked_values(measures: Sequence[Measure], returned: object) -> dict[str, float | list[float]]:
+    """What a metric returned, as plain numbers, in the order of its declaration.
+
+    Args:
+        returned: a number for each measure, or for a curve as many as steps; arrays and tensors will do.
+
+    Raises:
+        ValueError: it is not what was declared; the message goes on after the metric's name.
+    """
+    if not isinstance(returned, Mapping):
+        raise ValueError(f"must return a mapping of measures to numbers, got {type(returned).__name__}")
+    names = [measure.name for measure in measures]
+    missing = [repr(name) for name in names if name not in returned]
+    unknown = [repr(name) for name in returned if name not in names]
+    if missing:
+        raise ValueError(f"must return what it declares, but {', '.join(missing)} is missing")
+    if unknown:
+        raise ValueError(f"returned {', '.join(unknown)}, which it does not declare; it declares {', '.join(names)}")
+    return {measure.name: _values(measure, returned[measure.name]) for measure in measures}
+
+
+def nothing(measures: Sequence[Measure]) -> dict[str, float | list[float]]:
+    """NaN for each of them, where a metric does not apply."""
+    return {one.name: [math.nan] * len(one.steps) if one.steps else math.nan for one in measures}
+
+
+def _faults_of_one(measure: Any) -> list[str]:
+    faults = []
+    who = f"measure {measure.name!r}"
+    if not (isinstance(measure.name, str) and _NAME.fullmatch(measure.name)):
+        faults.append(f"the name of a measure must be small letters, digits and _, got {measure.name!r}")
+    if not isinstance(measure.unit, str):
+        faults.append(f'the unit of {who} must be a word, "" for none, got {measure.unit!r}')
+    if measure.direction not in ("higher", "lower", None):
+        faults.append(f"the direction of {who} must be 'higher', 'lower' or None, got {measure.direction!r}")
+    if not (isinstance(measure.help, str) and measure.help.strip()) or "\n" in measure.help:
+        faults.append(f"the help of {who} must be one line, got {measure.help!r}")
+    if _kind(measure.steps) != (1, True):
+        faults.append(f"the steps of {who} must be finite numbers, () for no curve, got {measure.steps!r}")
+    elif len(set(measure.steps)) < len(measure.steps):
+        faults.append(f"the steps of {who} must differ, got {measure.steps!r}")
+    if not isinstance(measure.steps_name, str) or (not measure.steps_name and len(measure.steps)):
+        faults.append(f"{who} is a curve: `steps_name` must say what its steps are, got {measure.steps_name!r}")
+    if measure.chance is not None and _kind(measure.chance) != (0, True):
+        faults.append(f"the chance of {who} must be a finite number or None, got {measure.chance!r}")
+    return faults
+
+
+def _kind(value: Any) -> tuple[int, bool]:
+    """How many dimensions it has, and whether all of it is finite numbers."""
+    array = _array(value)
+    if array is None:
+        return 0, False
+    return array.ndim, bool(np.isfinite(array).all())
+
+
+def _values(measure: Measure, value: Any) -> float | list[float]:
+    array, name = _array(value), measure.name
+    wanted = f"{len(measure.steps)} numbers for {name!r}, one a step" if measure.steps else f"one number for {name!r}"
+    if array is None:
+        raise ValueError(f"must return {wanted}, NaN where nothing can be said, got {value!r}")
+    if array.shape != ((len(measure.steps),) if measure.steps else ()):
+        got = "one number" if array.ndim == 0 else f"{' x '.join(str(edge) for edge in array.shape)} numbers"
+        raise ValueError(f"must return {wanted}, got {got}")
+    if bool(np.isinf(array).any()):
+        raise ValueError(f"returned infinity for {name!r}; where nothing can be said it must be NaN")
+    return [float(one) for one in array] if measure.steps else float(array)
+
+
+def _array(value: Any) -> np.ndarray | None:
+    """The value as float64, None where it is no number and no list of them."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().double().numpy()
+    elif isinstance(value, list | tuple):
+        value = [one.item() if isinstance(one, Tensor) and one.numel() == 1 else one for one in value]
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of unequal length
+        return None
+    if array.size and array.dtype.kind not in _NUMBERS:
+        return None
+    return array.astype(np.float64)

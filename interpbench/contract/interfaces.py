@@ -1,0 +1,228 @@
+"""The three interfaces. A plugin implements one of them; everything else in the core serves them."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from interpbench.files.named_files import files_in, hashes_of
+from interpbench.files.source_code import source_sha256
+from interpbench.options import options_json
+
+if TYPE_CHECKING:
+    from interpbench.images.recipe import Recipe
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of a function among a layer's settings: another in every process
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One subject on the network's grid, as learned explainers train on it."""
+
+    subject: str
+    volume: Tensor  # (1, I, J, K) float32, normalised by the predictor's recipe
+    brain: Tensor  # (I, J, K) bool
+    target: float  # in the predictor's unit; NaN where unknown
+
+
+class Predictor(ABC):
+    """A frozen network: an MRI volume in, one number a subject out.
+
+    The contract:
+
+    - `predict` maps `(B, 1, I, J, K)` float32 to `(B,)` in `unit`, differentiably with respect to its input;
+      a subject's prediction does not depend on what else is in the batch.
+    - `module` is the torch module underneath, for methods that need layers. It is in eval mode, its
+      parameters need no gradient, and nobody changes them.
+    - `recipe` says how an image file becomes an input; `recipe.shape` is `(I, J, K)`.
+    - A classifier names its `classes`, and predicts the logit of one of them, `target_class`.
+    """
+
+    unit: str = "years"
+    recipe: Recipe
+    target_column: str = "age"  # of the participants' table: what it predicts
+    classes: tuple[str, ...] = ()  # of a classifier, in the order of its outputs; words of `target_column`
+    target_class: str | None = None  # whose logit `predict` gives
+
+    @abstractmethod
+    def predict(self, volumes: Tensor) -> Tensor:
+        """Predict `(B,)`, in `unit`, from `(B, 1, I, J, K)`."""
+
+    @property
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """The torch module underneath, frozen and in eval mode."""
+
+    @property
+    def code(self) -> tuple[Any, ...]:
+        """The classes and functions whose source files say what the predictor does: its own, and its module's parts."""
+        return (type(self), *{type(part) for part in self.module.modules()})
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all that makes its predictions: one predictor, one fingerprint.
+
+        That is the module's tensors and layers, the options and the files that they name, the recipe, what is
+        predicted and in which unit, and the source files of `code`. Versions of packages are no part of it; they are in
+        the identity of a run.
+        """
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.module.state_dict().items()):
+            values = tensor.detach().cpu().contiguous()
+            digest.update(f"{name}:{values.dtype}:{tuple(values.shape)}".encode())
+            digest.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(json.dumps(self._described(), sort_keys=True).encode())
+        return digest.hexdigest()
+
+    def _described(self) -> dict[str, Any]:
+        """What besides the tensors makes its predictions, JSON-ready."""
+        recipe = getattr(self, "recipe", None)
+        return {
+            "class": f"{type(self).__module__}.{type(self).__qualname__}",
+            "options": options_json(self),
+            "option_files": hashes_of(files_in(self)),
+            "layers": _ADDRESS.sub("", repr(self.module)),
+            "recipe": None if recipe is None else recipe.to_json(),
+            "unit": self.unit,
+            "target": [self.target_column, list(self.classes), self.target_class],
+            "source_sha256": source_sha256(self.code),
+        }
+
+
+class Explainer(ABC):
+    """A predictor and volumes in, importance maps out.
+
+    The contract:
+
+    - `explain` returns `(B, I, J, K)` float32, finite, on the device of `volumes`; **higher is more important**.
+    - `signed` says whether a value below zero means something (evidence against).
+    - A map does not depend on what else is in the batch.
+    - Predictor, volumes and the global random state are the same after as before.
+    - `learned` says whether it must be fitted to a predictor first. Then `fit` returns a fitted copy,
+      `state` gives named tensors that are stored, and `with_state` a fitted copy made from them.
+    """
+
+    signed: ClassVar[bool] = False
+    learned: ClassVar[bool] = False
+    floor: ClassVar[bool] = False  # whether it knows nothing of the predictor, and is a bar for those that do
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name -> option values, for `--preset`
+    _record = MappingProxyType[str, Any]({})  # no annotation: it is no option of a dataclass
+
+    @abstractmethod
+    def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
+        """Explain `predict(volumes)`: `(B, 1, I, J, K)` to `(B, I, J, K)`."""
+
+    def explain_with_extras(self, predictor: Predictor, volumes: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """What `explain` returns, and named maps `(B, I, J, K)` that are kept beside it, such as a signed effect.
+
+        Their names are letters and digits. Override it where such maps cost nothing more.
+        """
+        return self.explain(predictor, volumes), {}
+
+    def describe(self, predictor: Predictor, volumes: Tensor) -> Mapping[str, Any]:
+        """What the method decided by itself for this predictor, JSON-ready, such as the layer that it took.
+
+        It is asked once a run, with the first volumes `(B, 1, I, J, K)` that are explained, and stands as `details` in
+        the sidecar of every map; so it must not depend on whose volumes they are.
+        """
+        return {}
+
+    def told(self) -> tuple[str, ...]:
+        """Sentences about the maps that `explain` made last, for their sidecars' `warnings`."""
+        return ()
+
+    def measured(self) -> Mapping[str, float]:
+        """Figures of the maps that `explain` made last, for their sidecars, such as the error that an option costs."""
+        return {}
+
+    def reference(self, volumes: Tensor) -> Tensor | None:
+        """The volumes `x'` for which the maps add up to `f(x) - f(x')`, where the method claims that; else None."""
+        return None
+
+    def fit(
+        self,
+        predictor: Predictor,
+        training: Sequence[Sample],
+        validation: Sequence[Sample],
+        workspace: Path | None = None,
+    ) -> Self:
+        """Learn to explain this predictor; what needs no learning returns itself.
+
+        Args:
+            workspace: a folder for checkpoints, kept between an interrupted run and the next; None for none.
+                An explainer that keeps no checkpoints may leave this argument out of its signature.
+        """
+        return self
+
+    def state(self) -> dict[str, Tensor]:
+        """What was learned, as named tensors."""
+        return {}
+
+    def with_state(self, state: Mapping[str, Tensor]) -> Self:
+        """A copy that has learned `state`."""
+        return self
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the fit measured, JSON-ready: curves, diagnostics, `warnings` (a list of sentences).
+
+        `training_seconds` is how long it took, over all interruptions; `benchmark` says from it when it pays.
+
+        `search` chooses among fits that have a `selection`: `error` and `clean_error` of the predictor on the
+        validation split, with what is unimportant hidden and without, in `unit`; `amount`, how much was hidden, on a
+        scale that all options share; `amount_name`, what that is.
+        """
+        return dict(self._record)
+
+    def with_record(self, record: Mapping[str, Any]) -> Self:
+        """A copy with what its fit measured, as `fit` itself or the stored fit has it."""
+        recorded = copy.copy(self)
+        object.__setattr__(recorded, "_record", dict(record))
+        return recorded
+
+
+class Aggregator(ABC):
+    """Many maps on one grid in, named population maps out.
+
+    The contract:
+
+    - `add` takes one subject's map `(I, J, K)` float32. Memory does not grow with the number of subjects.
+    - `merge` takes in what another aggregator of the same class and options has seen.
+    - `result` returns named maps `(I, J, K)`; it does not depend on the order of `add`, nor on how the
+      subjects were divided, beyond float64 rounding.
+    - `pictured` names the result that is drawn, the first where it is None; `caption` says in words what it shows.
+    """
+
+    pictured: ClassVar[str | None] = None
+
+    @property
+    def caption(self) -> str | None:
+        """What the pictured map shows, for its title; None leaves it to the result's name."""
+        return None
+
+    @abstractmethod
+    def add(self, map: Tensor) -> None:
+        """Take in one subject's map `(I, J, K)`."""
+
+    def add_brain(self, brain: Tensor) -> None:
+        """Told of each subject's brain `(I, J, K)` bool, right after its map; most aggregators ignore it."""
+        return
+
+    @abstractmethod
+    def merge(self, other: Self) -> None:
+        """Take in all that `other` has seen."""
+
+    @abstractmethod
+    def result(self) -> Mapping[str, Tensor]:
+        """Named population maps `(I, J, K)`."""

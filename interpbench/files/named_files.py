@@ -1,0 +1,68 @@
+"""The files and folders that the options of a component name, and what is in them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from interpbench.errors import InputError
+from interpbench.files.atomic import sha256_of
+from interpbench.options import option_fields
+
+
+def files_in(component: Any) -> dict[str, Path]:
+    """The files and folders that a component's options name, by option; words of a fixed choice name none."""
+    if not dataclasses.is_dataclass(component):
+        return {}
+    return {
+        place: file
+        for one in option_fields(type(component))
+        if not one.metadata.get("choices")
+        for place, file in _paths(one.name, getattr(component, one.name))
+    }
+
+
+def hashes_of(files: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 of each: of a file its bytes', of a folder that of all files below it, with their names.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    try:
+        return {name: _content_sha256(file) for name, file in files.items()}
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
+
+
+def _paths(place: str, value: Any) -> Iterator[tuple[str, Path]]:
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _paths(f"{place}.{name}", one)
+    elif isinstance(value, list | tuple):
+        for number, one in enumerate(value):
+            yield from _paths(f"{place}.{number}", one)
+    elif isinstance(value, str) and value[:1] in ("{", "["):  # arguments as JSON
+        try:
+            yield from _paths(place, json.loads(value))
+        except (ValueError, RecursionError):
+            return
+    elif isinstance(value, str) and value and "\0" not in value:
+        try:
+            if Path(value).exists():
+                yield place, Path(value)
+        except (OSError, ValueError):  # too long for a name, say
+            return
+
+
+def _content_sha256(place: Path) -> str:
+    if not place.is_dir():
+        return sha256_of(place)
+    below = sorted(file for file in place.rglob("*") if file.is_file())
+    told = [[str(file.relative_to(place)), sha256_of(file)] for file in below]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -1,0 +1,106 @@
+"""One metric on one map: what it may touch is put back, and what it returns is what it declared."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from interpbench.contract.declaration import checked_values, faults_of, nothing
+from interpbench.contract.metric import Case, Measure, Metric
+from interpbench.errors import NotApplicable, PluginError, message_of
+from interpbench.host.foreign import asking
+from interpbench.host.untouched import remembered, untouched
+
+
+def declared(metrics: Sequence[tuple[str, Metric]]) -> list[tuple[str, Measure]]:
+    """All measures of some metrics, each with its metric's name, in that order.
+
+    Args:
+        metrics: by name.
+
+    Raises:
+        PluginError: a declaration is wrong, or two metrics declare one measure.
+    """
+    found: list[tuple[str, Measure]] = []
+    for name, metric in metrics:
+        measures = _measures(name, metric)
+        owners = {measure.name: owner for owner, measure in found}
+        for measure in measures:
+            if measure.name in owners:
+                both = f"{owners[measure.name]!r} and {name!r}"
+                raise PluginError(f"Metrics {both} both declare a measure {measure.name!r}: use one of them.")
+        found += [(name, measure) for measure in measures]
+    return found
+
+
+def measured(name: str, metric: Metric, case: Case) -> tuple[dict[str, float | list[float]], str]:
+    """What a metric says of one map.
+
+    The global random generators are seeded by the case, and put back after; so are the predictor and the tensors.
+
+    Args:
+        name: the metric's, for errors.
+
+    Returns:
+        A number for each measure, a list for a curve; and why they are NaN, "" unless the metric does not apply.
+
+    Raises:
+        PluginError: the metric failed, or returned something else than it declared.
+        ResourceError: memory ran out.
+        InterpbenchError: the metric raised it.
+    """
+    measures = _measures(name, metric)
+    try:
+        returned = _lent(name, metric, case)
+    except NotApplicable as reason:
+        return nothing(measures), message_of(reason)
+    try:
+        return checked_values(measures, returned), ""
+    except ValueError as cause:
+        raise PluginError(f"metric {name!r} {cause}.") from cause
+
+
+def _lent(name: str, metric: Metric, case: Case) -> object:
+    """What the metric returns, and everything is put back."""
+    # Of a large network a copy takes longer than most measures: one serves all methods and metrics of a subject.
+    module = case.predictor.module
+    put_back = case.once(f"network {id(module)} as it was", lambda: remembered(module))
+    with untouched(nn.Module(), *_tensors(case)):
+        _seed(case.generator("global").initial_seed())
+        try:
+            with asking(f"metric {name!r} on the map by {case.method!r}", case.volume[None]):
+                return _measure(metric, case)
+        finally:
+            put_back()
+
+
+def _measure(metric: Metric, case: Case) -> object:
+    try:
+        return metric.measure(case)
+    except NotApplicable as reason:
+        raise NotApplicable(message_of(reason) or "it does not apply to this map") from reason
+
+
+def _measures(name: str, metric: Metric) -> tuple[Measure, ...]:
+    with asking(f"metric {name!r}", what="cannot say what it measures"):
+        measures = metric.measures
+        faults = faults_of(measures)
+    if faults:
+        raise PluginError(f"metric {name!r} declares what is not allowed: {'; '.join(faults)}.")
+    return tuple(measures)
+
+
+def _tensors(case: Case) -> list[Tensor]:
+    values = [getattr(case, field.name) for field in dataclasses.fields(case)]
+    return [value for value in values if isinstance(value, Tensor)]
+
+
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)

@@ -1,0 +1,1 @@
+"""One image file and the network's grid. No cohort."""

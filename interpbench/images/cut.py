@@ -1,0 +1,80 @@
+"""Maps cut to the brain: 0 where the network's grid, or the image's own, holds none of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from interpbench.doubts import OUTSIDE, Doubt
+from interpbench.images.brain import fill_holes
+from interpbench.images.prepared import Prepared
+
+MUCH = 0.10  # of a map's mass outside the brain, above which there is a doubt
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A subject's brain on both grids; it takes a byte a voxel of the network's, and a bit a voxel of the image's."""
+
+    brain: Tensor  # (I, J, K) bool, on the network's grid
+    shape: tuple[int, ...]  # of the image's grid
+    packed: NDArray[np.uint8] | None  # the brain there, eight voxels a byte; None where nothing is cut
+
+    @classmethod
+    def of(cls, prepared: Prepared, *, whole: bool = False) -> Self:
+        """The brain of a prepared image.
+
+        Args:
+            whole: whether maps are left as they are.
+        """
+        shape = tuple(prepared.inside.shape)
+        if whole:
+            return cls(prepared.brain, shape, None)
+        inside = fill_holes(prepared.inside) if prepared.holes else prepared.inside
+        return cls(prepared.brain, shape, np.packbits(inside.numpy()))
+
+    @property
+    def whole(self) -> bool:
+        """Whether maps are left as they are."""
+        return self.packed is None
+
+    def on_network_grid(self, map: Tensor) -> Tensor:
+        """A map `(I, J, K)` with 0 outside the brain."""
+        return map if self.packed is None else torch.where(self.brain, map, 0.0)
+
+    def way_back(self, map: Tensor, prepared: Prepared) -> NDArray[np.float32]:
+        """A map `(I, J, K)` of the network's grid on the image's, 0 outside the brain on either.
+
+        Args:
+            prepared: of the image; its voxels are not needed.
+        """
+        back = prepared.to_source_grid(self.on_network_grid(map))
+        if self.packed is None:
+            return back
+        inside = np.unpackbits(self.packed, count=back.size).view(bool).reshape(self.shape)
+        return np.where(inside, back, np.float32(0))  # interpolation spreads a little beyond
+
+    def share_outside(self, map: Tensor) -> float:
+        """The share of `|map|` outside the brain, of a map `(I, J, K)` as the method made it; NaN where all is 0."""
+        size = map.abs().double()
+        return float(size[~self.brain].sum() / size.sum())
+
+    def nothing_left(self, map: Tensor) -> str:
+        """Where a map `(I, J, K)` that says nothing is zero; empty where it says something."""
+        if not bool(map.any()):
+            return "everywhere"
+        if not bool(self.on_network_grid(map).any()):
+            return "everywhere in the brain, and what lies outside is cut away (--whole keeps it)"
+        return ""
+
+    def doubt(self, share: float) -> Doubt | None:
+        """A sentence about a map of which this share lies outside the brain, where it is much."""
+        if share <= MUCH:
+            return None
+        what = "lies outside the brain" if self.whole else "lay outside the brain and was cut away (--whole keeps it)"
+        return Doubt(f"{share:.0%} of the map's mass (sum of magnitudes) {what}", OUTSIDE)

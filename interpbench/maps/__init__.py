@@ -1,0 +1,1 @@
+"""Importance maps on disk, and the images that they belong to."""

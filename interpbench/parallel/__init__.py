@@ -1,0 +1,1 @@
+"""More than one core, or more than one job."""

@@ -1,0 +1,1 @@
+"""Networks: their weights, what is wrong with them, how they are asked fast."""

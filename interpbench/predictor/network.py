@@ -1,0 +1,184 @@
+"""Predictors that are one torch network: what is common to those trained here and those a user brings.
+
+A regressor's prediction is `read_out(module(volumes)) * scale + offset`.
+
+A classifier's is the logit of one class c, its log odds against all the others, from the network's scores z:
+
+    log(p_c / (1 - p_c)) = z_c - log(sum over k other than c of exp(z_k)),  p = softmax(z)
+
+For two classes that is z_1 - z_0. The bare z_c would not do: adding one number to all scores changes no probability,
+so a voxel that does only that must not count. Log-probabilities in place of scores give the same logit.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from interpbench.contract.interfaces import Predictor
+from interpbench.errors import InputError, UsageError, did_you_mean
+from interpbench.predictor.outputs import Outputs, outputs_of
+
+if TYPE_CHECKING:
+    from interpbench.images.recipe import Recipe
+
+LOGIT = "logit"  # the unit of a classifier's prediction
+
+
+class NetworkPredictor(Predictor):
+    """A predictor made of one network; a subclass is a frozen dataclass whose fields are the network's options.
+
+    A subclass gives `build`. An instance holds options only, until `loaded` returns a copy that predicts. The network
+    of a classifier has an output for each class, `self.outputs` of them; one output will do for two classes, as the
+    logit of the second.
+    """
+
+    _module: nn.Module | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+
+    @abstractmethod
+    def build(self, shape: tuple[int, int, int]) -> nn.Module:
+        """The network with fresh weights and `self.outputs` outputs, for inputs `(B, 1, *shape)`."""
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the network is to give: one, or one a class."""
+        return max(1, len(self.classes))
+
+    @property
+    def label(self) -> str:
+        """How messages call the network."""
+        return type(self).__name__
+
+    def named_outputs(self, output: Any) -> Outputs:
+        """The tensors that the network gave, as `tensors`, each with its columns `values` `(B, n)` from `start` on.
+
+        Raises:
+            PluginError: there is no tensor in it.
+        """
+        return outputs_of(output, self.label)
+
+    def read_out(self, output: Any) -> Tensor:
+        """One number a subject `(B,)` from a regressor's output, before scale and offset.
+
+        Raises:
+            InputError: the network gives several numbers a subject.
+        """
+        found = self.named_outputs(output)
+        if found.number > 1:
+            raise InputError(
+                f"{self.label} gives {found.count} for a volume ({found}), and its prediction is one: its network"
+                " must give one."
+            )
+        return found.column(0)
+
+    def read_classes(self, output: Any) -> Tensor:
+        """The scores `(B, C)` of the classes from a classifier's output; softmax makes probabilities of them.
+
+        Of several tensors, the one that has as many columns as there are classes.
+
+        Raises:
+            InputError: another number of outputs than of classes.
+        """
+        scores = self._scores_among(self.named_outputs(output))
+        found, wanted = scores.shape[1], len(self.classes)
+        if found == 1 and wanted == 2:
+            return torch.cat([torch.zeros_like(scores), scores], dim=1)
+        if found != wanted:
+            raise InputError(
+                f"{self.label} has {found} {'output' if found == 1 else 'outputs'}, but there are {wanted}"
+                f" classes ({', '.join(self.classes)}): its network must have one a class."
+            )
+        return scores
+
+    def _scores_among(self, found: Outputs) -> Tensor:
+        wanted = len(self.classes)
+        fit = [one for one in found.tensors if one.columns == wanted]
+        if not fit and wanted == 2:
+            fit = [one for one in found.tensors if one.columns == 1]
+        if len(found) == 1 or len(fit) == 1:
+            return (found.tensors if len(found) == 1 else fit)[0].numbers
+        raise InputError(
+            f"{self.label} gives {found.count} for a volume ({found}), and {len(fit)} of them could be the scores of"
+            f" {wanted} classes: let its network give the scores alone."
+        )
+
+    @property
+    def standardise(self) -> bool:
+        """Whether training puts the target to zero mean and unit variance; not where `read_out` is in the unit."""
+        return True
+
+    def aimed_at(self, column: str, classes: Sequence[str] = (), target_class: str | None = None) -> Self:
+        """A copy that predicts another column, or another class's logit; it shares the network.
+
+        Args:
+            column: of the participants' table.
+            classes: its words, in the order of the network's outputs; none for a number.
+            target_class: one of them; the last one where it is None.
+
+        Raises:
+            UsageError: no such class.
+        """
+        if not classes and target_class is not None:
+            raise UsageError(f"this predictor has no classes: leave out the target class {target_class!r}.")
+        if classes and target_class is None:
+            target_class = classes[-1]
+        if target_class is not None and target_class not in classes:
+            hint = did_you_mean(target_class, classes)
+            raise UsageError(f"there is no class {target_class!r}.{hint} The classes are: {', '.join(classes)}.")
+        aimed = copy.copy(self)
+        values = {"target_column": column, "classes": tuple(classes), "target_class": target_class}
+        for name, value in values.items():
+            object.__setattr__(aimed, name, value)
+        return aimed
+
+    def loaded(
+        self, module: nn.Module, recipe: Recipe, *, unit: str = "years", scale: float = 1.0, offset: float = 0.0
+    ) -> Self:
+        """A copy around a trained module, which is frozen and put in eval mode; a classifier's unit is the logit."""
+        module.eval().requires_grad_(False)
+        predictor = copy.copy(self)
+        if self.classes:
+            unit = LOGIT
+        values = {"_module": module, "recipe": recipe, "unit": unit, "scale": scale, "offset": offset}
+        for name, value in values.items():
+            object.__setattr__(predictor, name, value)
+        return predictor
+
+    def with_module(self, module: nn.Module) -> Self:
+        """A copy that predicts by another module of the same function, such as a faster one; frozen, in eval mode."""
+        other = copy.copy(self)
+        object.__setattr__(other, "_module", module.eval().requires_grad_(False))
+        return other
+
+    @property
+    def module(self) -> nn.Module:
+        if self._module is None:
+            raise RuntimeError(f"{self!r} has no weights yet: use `loaded`, or `interpbench.load_predictor`")
+        return self._module
+
+    def _described(self) -> dict[str, Any]:
+        return {**super()._described(), "scale": self.scale, "offset": self.offset}
+
+    def predict(self, volumes: Tensor) -> Tensor:
+        output = self.module(volumes)
+        if self.target_class is None:
+            return self.read_out(output) * self.scale + self.offset
+        return log_odds(self.read_classes(output), self.classes.index(self.target_class))
+
+    def class_logits(self, volumes: Tensor) -> Tensor:
+        """The logits `(B, C)` of all classes of a classifier; the largest one's class is the most probable."""
+        scores = self.read_classes(self.module(volumes))
+        return torch.stack([log_odds(scores, index) for index in range(len(self.classes))], dim=1)
+
+
+def log_odds(scores: Tensor, index: int) -> Tensor:
+    """The logit `(B,)` of one class from scores `(B, C)`; see the formula above."""
+    others = torch.cat([scores[:, :index], scores[:, index + 1 :]], dim=1)
+    return scores[:, index] - others.logsumexp(dim=1)

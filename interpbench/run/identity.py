@@ -1,0 +1,234 @@
+"""What makes a run itself: everything that it reads and that can change its result, put together in one place.
+
+A step says in `READS` which entries it has, hands them to `identity_of`, and gets what its manifest begins with. The
+SHA-256 over that is the run's identity (`RunFolder.identity`). Whoever finds another identity in a folder makes its
+files anew and says so, or refuses the folder. Besides the entries, every identity has the versions of interpbench and
+of the packages that compute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from interpbench.cohort.samples import target_of
+from interpbench.cohort.subjects import Cohort, Subject
+from interpbench.contract.interfaces import Predictor
+from interpbench.errors import InputError
+from interpbench.files.atomic import sha256_of
+from interpbench.files.named_files import files_in, hashes_of
+from interpbench.files.run_folder import NEVER_ANEW
+from interpbench.files.source_code import source_files, source_sha256
+from interpbench.host.registry import Installed, discover
+from interpbench.options import options_json
+from interpbench.predictor.model import RECORD, WEIGHTS, read_record
+from interpbench.progress import track
+
+_COMPONENT = ("distribution", "options", "option_files", "code_sha256")
+_PREDICTOR = ("predictor_sha256", "predictor_record_sha256", "predictor_distribution", "predictor_files")
+_COHORT = ("cohort_sha256", "splits_sha256")
+READS: Mapping[str, tuple[str, ...]] = {
+    "train": ("predictor", *_COMPONENT, "target", "settings", "recipe", "cohort_sha256", "images", "machine"),
+    "fit": ("method", *_COMPONENT, *_PREDICTOR, *_COHORT, "seed", "images", "machine"),
+    "search": ("method", *_COMPONENT, "combinations", *_PREDICTOR, *_COHORT, "seed", "images", "machine"),
+    "explain": ("method", *_COMPONENT, *_PREDICTOR, "learned", "seed", "whole", "images", "machine"),
+    "aggregate": ("aggregator", *_COMPONENT, "maps", "explained"),
+    "predict": (*_PREDICTOR, "images", "machine"),
+    "benchmark": (
+        "methods",
+        "measures",
+        *_PREDICTOR,
+        "maps",
+        "participants",
+        "blur",
+        "template_of",
+        "regions_sha256",
+        "truth_sha256",
+        "repeats",
+        "refit_subjects",
+        "learners_sha256",
+        "seed",
+        "images",
+        "machine",
+    ),
+}
+"""The entries of each step's identity. A component's and a predictor's are those of `read_component` and
+`read_predictor`."""
+READS_OF_SUBJECT: Mapping[str, tuple[str, ...]] = {
+    "explain": ("image_sha256", "mask_sha256", "age"),
+    "benchmark": ("image_sha256", "mask_sha256", "truth_sha256", "age", "target"),
+}
+"""What stands beside one subject's files, and is compared before they are kept."""
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that a run reads: what it is to the run, where it lies, and its SHA-256."""
+
+    what: str
+    file: Path
+    sha256: str
+
+    @classmethod
+    def at(cls, what: str, file: Path | str) -> InputFile:
+        """A file as it is now.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return cls(what, Path(file).absolute(), sha256_of_input(file))
+
+
+@dataclass(frozen=True)
+class Read:
+    """A part of what a run reads: entries of its identity, and the files that they stand for."""
+
+    entries: Mapping[str, Any]
+    files: Sequence[InputFile] = field(default=())
+
+
+def identity_of(step: str, parts: Iterable[Read], follows: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run's manifest holds of what the run reads.
+
+    Args:
+        parts: everything that `READS` names for the step, each entry once.
+        follows: values that follow from the entries, and are written down for whoever reads the manifest.
+    """
+    entries: dict[str, Any] = {}
+    for part in parts:
+        entries |= part.entries
+    if set(entries) != set(READS[step]):
+        raise RuntimeError(f"the identity of {step!r} has the entries {sorted(entries)}, not {sorted(READS[step])}")
+    first = {name: value for name, value in follows.items() if name in NEVER_ANEW}
+    before = READS[step].index("predictor_sha256") if "predictor_sha256" in READS[step] else len(READS[step])
+    named = [(name, entries[name]) for name in READS[step]]
+    return {**dict(named[:before]), **first, **dict(named[before:]), **follows}
+
+
+def input_rows(parts: Iterable[Read]) -> list[dict[str, Any]]:
+    """The rows of `inputs.tsv`: each file once."""
+    files = {one.file: one for part in parts for one in part.files}
+    return [{"what": one.what, "file": one.file, "sha256": one.sha256} for one in files.values()]
+
+
+def read_component(component: Any, installed: Installed) -> Read:
+    """A component: where it comes from, its options, the files that they name, and its own source code."""
+    return Read(
+        {
+            "distribution": distribution_of(installed),
+            "options": options_json(component),
+            "option_files": hashes_of(files_in(component)),
+            "code_sha256": source_sha256([type(component)]),
+        },
+        [InputFile.at(f"option {name}", file) for name, file in files_in(component).items() if file.is_file()],
+    )
+
+
+def read_predictor(source: str | Path, predictor: Predictor) -> Read:
+    """A predictor: its fingerprint, the bytes of its record, its plugin, and files that its options name."""
+    folder = Path(source)
+    there = (folder / RECORD).is_file()
+    name = str(read_record(folder)["predictor"]) if there else str(source)
+    files = [
+        InputFile.at("predictor", folder / one)
+        for one in (RECORD, WEIGHTS, "split.tsv")
+        if there and (folder / one).is_file()
+    ]
+    files += [InputFile.at("code", file) for file in source_files(predictor.code)]
+    return Read(
+        {
+            "predictor_sha256": predictor.fingerprint,
+            "predictor_record_sha256": sha256_of_input(folder / RECORD) if there else None,
+            "predictor_distribution": distribution_of(discover().find("predictor", name)),
+            "predictor_files": hashes_of(files_in(predictor)),
+        },
+        files,
+    )
+
+
+def read_cohort(cohort: Cohort, splits: Mapping[str, str] | None = None) -> Read:
+    """A whole cohort: its table with the JSON beside it, every image and mask; and who is in which split."""
+    files = [
+        InputFile.at("table", file) for file in (cohort.table, cohort.table.with_suffix(".json")) if file.is_file()
+    ]
+    digest = hashlib.sha256("".join(one.sha256 for one in files).encode())
+    for subject in track(cohort.subjects, "checking files", unit="subject"):
+        for what, file in (("image", subject.image), ("mask", subject.mask)):
+            if file is not None:
+                files.append(InputFile.at(what, file))
+            digest.update(b"none" if file is None else files[-1].sha256.encode())
+    entries = {"cohort_sha256": digest.hexdigest()}
+    return Read(entries if splits is None else {**entries, **read_splits(splits).entries}, files)
+
+
+def read_splits(splits: Mapping[str, str]) -> Read:
+    """Who is in which split."""
+    return Read({"splits_sha256": digest_of(sorted(splits.items()))})
+
+
+def read_file(what: str, file: str | Path | None) -> Read:
+    """A single file, or none."""
+    found = None if file is None else InputFile.at(what, file)
+    return Read({f"{what}_sha256": found and found.sha256}, [found] if found else [])
+
+
+def read_machine(device: torch.device, threads: int | None = None) -> Read:
+    """What computes: the kind of device, and on a CPU the number of threads, which changes last digits.
+
+    Args:
+        threads: those of one process, where it is not torch's number now.
+    """
+    number = threads or torch.get_num_threads()
+    return Read({"machine": {"device": device.type, **({"threads": number} if device.type == "cpu" else {})}})
+
+
+def read_settings(**settings: Any) -> Read:
+    """Values that the user gave."""
+    return Read(settings)
+
+
+def read_of_subject(step: str, subject: Subject, predictor: Predictor) -> dict[str, Any]:
+    """What a step reads of one subject, as it stands beside the subject's files.
+
+    Raises:
+        InputError: one of the files cannot be read.
+    """
+    found: dict[str, Any] = {
+        "image_sha256": sha256_of_input(subject.image),
+        "mask_sha256": sha256_of_input(subject.mask) if subject.mask else None,
+        "age": subject.age,
+    }
+    if step == "benchmark":
+        found["truth_sha256"] = sha256_of_input(subject.truth) if subject.truth else None
+        target = target_of(subject, predictor)
+        found["target"] = subject.cell(predictor.target_column) if math.isnan(target) else target
+    return {name: found[name] for name in READS_OF_SUBJECT[step]}
+
+
+def sha256_of_input(file: Path | str) -> str:
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return sha256_of(file)
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
+
+
+def distribution_of(installed: Installed) -> str:
+    """Name and version of the distribution that a component comes from."""
+    return f"{installed.plugin.distribution} {installed.plugin.version}"
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a value that JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,91 @@
+"""Where a training stands, in one file: written whole or not at all, read without executing anything."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from interpbench.errors import InputError
+from interpbench.files.atomic import atomic_path
+
+log = logging.getLogger("interpbench")
+
+_DIGEST = hashlib.sha256().digest_size
+
+
+class Stateful(Protocol):
+    """A network, an optimiser or a schedule of the learning rate."""
+
+    def state_dict(self) -> Mapping[str, Any]: ...
+
+    def load_state_dict(self, state_dict: Any, /) -> Any: ...
+
+
+class Checkpoint:
+    """A file that holds the states of all that a training changes, torch's random state among them.
+
+    A training that goes on from it ends with the same bytes on a CPU as one that was never interrupted, if it draws
+    from nothing else.
+
+    Args:
+        path: the file; its folder is made. None keeps nothing and finds nothing.
+        parts: network, optimiser and the like, by name.
+    """
+
+    def __init__(self, path: Path | None, **parts: Stateful) -> None:
+        self.path, self.parts = path, parts
+
+    def keep(self, **values: Any) -> None:
+        """Write the states, and values beside them: tensors, numbers, words, and lists and mappings of such.
+
+        Raises:
+            ResourceError: the disk is full.
+        """
+        if self.path is None:
+            return
+        states = {name: _without_functions(part.state_dict()) for name, part in self.parts.items()}
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+        content = io.BytesIO()
+        with atomic_path(self.path) as temporary, open(temporary, "wb") as file:
+            torch.save({"states": states, "random": (torch.get_rng_state(), cuda), "values": values}, content)
+            file.write(hashlib.sha256(content.getbuffer()).digest())
+            file.write(content.getbuffer())
+
+    def find(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
+        """Bring every part, and torch's random state, to where they were; the values beside them, None without a file.
+
+        A damaged file is told of and left: the training then begins anew.
+
+        Raises:
+            InputError: it is whole, but of another training.
+        """
+        if self.path is None or not self.path.is_file():
+            return None
+        content = self.path.read_bytes()
+        if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
+            log.warning("%s is damaged: training begins anew", self.path)
+            return None
+        try:
+            kept = torch.load(io.BytesIO(content[_DIGEST:]), weights_only=True, map_location=device)
+            states, (state, cuda), values = kept["states"], kept["random"], kept["values"]
+            for name, part in self.parts.items():
+                part.load_state_dict(states[name])
+            torch.set_rng_state(state.cpu())
+            if cuda and torch.cuda.is_available():
+                torch.cuda.set_rng_state_all([one.cpu() for one in cuda])
+            return dict(values)
+        except Exception as error:  # whatever a file of another training, or of no training, makes torch raise
+            raise InputError(
+                f"{self.path}: holds no state of this training ({type(error).__name__}). Remove it to begin anew."
+            ) from error
+
+
+def _without_functions(state: Mapping[str, Any]) -> dict[str, Any]:
+    """OneCycleLR has a function in its state, which is the same in every run."""
+    return {name: value for name, value in state.items() if not callable(value)}

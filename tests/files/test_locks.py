@@ -1,0 +1,90 @@
+"""Locks between processes end with them."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from interpbench.files.locks import Hold
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no locks of this kind there")
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from interpbench.files.locks import Hold
+hold = Hold.on(Path(sys.argv[1]))
+print(hold.alone(), flush=True)
+if sys.argv[2] == "share":
+    hold.share()
+print("there", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def another(folder: Path, how: str = "share") -> Iterator[tuple[subprocess.Popen[str], bool]]:
+    """Another process with a hold on the folder, and whether it was alone there."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(folder), how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin and process.stdout
+    alone = process.stdout.readline().strip() == "True"
+    process.stdout.readline()
+    try:
+        yield process, alone
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+def test_who_is_there_is_seen_until_it_is_killed(tmp_path: Path) -> None:
+    with another(tmp_path) as (process, alone):
+        assert alone
+        hold = Hold.on(tmp_path)
+        assert hold.alone() is False
+        process.kill()
+        process.wait()
+        assert hold.alone() is True
+
+
+def test_several_share_a_folder(tmp_path: Path) -> None:
+    with another(tmp_path), another(tmp_path) as (_, alone):
+        assert not alone
+
+
+def test_a_process_does_not_stand_in_its_own_way(tmp_path: Path) -> None:
+    first, second = Hold.on(tmp_path), Hold.on(tmp_path / "." / ".." / tmp_path.name)
+    assert first is second
+    first.share()
+    assert second.alone() is True
+
+
+def test_a_hold_ends_with_its_last_user(tmp_path: Path) -> None:
+    hold = Hold.on(tmp_path)
+    hold.share()
+    with another(tmp_path) as (_, alone):
+        assert not alone
+    del hold
+    gc.collect()
+    with another(tmp_path) as (_, alone):
+        assert alone
+
+
+def test_a_forked_process_that_ends_does_not_end_its_parents_hold(tmp_path: Path) -> None:
+    hold = Hold.on(tmp_path)
+    hold.share()
+    child = multiprocessing.get_context("fork").Process(target=gc.collect)
+    child.start()
+    child.join()
+    with another(tmp_path) as (_, alone):
+        assert not alone

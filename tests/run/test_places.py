@@ -1,0 +1,429 @@
+"""Nothing of the user's is destroyed: an output that is, holds or lies in something that is read is refused at once."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import torch
+
+import interpbench
+from interpbench.cli.group import COMMANDS
+from interpbench.cli.group import interpbench as group
+from interpbench.errors import ConflictError, UsageError
+from interpbench.run.places import WRITTEN, check_places
+
+Run = Callable[..., tuple[int, str, str]]
+RECORD = {"predictor": "p", "unit": "years", "n": 1, "figures": {}, "warnings": [], "failures": []}
+
+# What each path that a command reads is given as, below the scratch folder. Each lies in a folder of its own.
+READ = {
+    "cohort": "cohorts/cohort",
+    "predictor": "models/model",
+    "fitted": "fits/fit",
+    "maps": "mapped/maps",
+    "regions": "atlases/atlas.nii.gz",
+    "truth": "truths/truth.nii.gz",
+    "weights": "weights/weights.pt",
+    "config": "settings/config.toml",
+    "options": "extra/option.nii.gz",
+    "grid": "more/grid.nii.gz",
+    "root": "moved/data",
+}
+OTHERS = {"method": "unoise", "factory": "os:path", "voxel_size": "4", "shape": "4x4x4", "grid": "r=0.5"}
+HOW = ("equal", "inside", "holds", "link", "inside a link", "hard link", "dots")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A file or folder for everything that a command reads; no content is ever looked at."""
+    for name, place in READ.items():
+        path = tmp_path / place
+        path.parent.mkdir(parents=True)
+        if path.suffix:
+            path.write_text("seed = 1\n" if name == "config" else name)
+        else:
+            path.mkdir()
+    cohort = tmp_path / READ["cohort"]
+    for file in ("s0.nii.gz", "s0_mask.nii.gz", "sub-01/anat/image.nii.gz"):
+        (cohort / file).parent.mkdir(parents=True, exist_ok=True)
+        (cohort / file).write_text(file)
+    (tmp_path / "far.nii.gz").write_text("far")
+    (cohort / "linked.nii.gz").symlink_to(tmp_path / "far.nii.gz")
+    rows = [
+        "participant_id\tage\timage\tmask",
+        "sub-s0\t50\ts0.nii.gz\ts0_mask.nii.gz",
+        "sub-01\t50\tsub-01/anat/image.nii.gz\tn/a",
+        "sub-l\tnothing\tlinked.nii.gz\tn/a",
+    ]
+    (cohort / "participants.tsv").write_text("\n".join(rows) + "\n")
+    (cohort / "participants.json").write_text('{"age": {"Units": "years"}}')
+    (cohort / "truth.nii.gz").write_text("truth")
+    (tmp_path / READ["predictor"] / "model.json").write_text("{}")
+    (tmp_path / READ["fitted"] / "fitted.json").write_text("{}")
+    manifest = {"kind": "explain", "interpbench": "0", "command": {"cohort": str(cohort / "participants.tsv")}}
+    (tmp_path / READ["maps"] / "manifest.json").write_text(json.dumps(manifest))
+    return tmp_path
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.glob("**/*")) if path.is_file())
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def reads_of(command: str) -> list[str]:
+    """The names of a command's values that may be paths and are read. A new one needs a line in `READ`."""
+    paths = [
+        str(one.name)
+        for one in parameters(command)
+        if isinstance(one.type, click.Path) or one.name in ("options", "grid")
+    ]
+    return [name for name in paths if name not in WRITTEN[command] and (command, name) != ("verify", "out")]
+
+
+def parameters(command: str) -> list[click.Parameter]:
+    found = group.get_command(click.Context(group), command)
+    assert found is not None
+    return found.params
+
+
+def words_of(command: str, given: dict[str, object]) -> list[str]:
+    """A command line with all that the command needs, and these values."""
+    words, last = [command], []
+    for one in parameters(command):
+        value = given.get(str(one.name), OTHERS.get(str(one.name)) if one.required else None)
+        if value is None:
+            continue
+        if isinstance(one, click.Argument):
+            last.append(str(value))
+        else:
+            words += [max(one.opts, key=len) if one.name != "options" else "-o", *str(value).split(" ")]
+    return words + last
+
+
+def values(tree: Path, command: str) -> dict[str, object]:
+    given: dict[str, object] = {name: tree / READ[name] for name in reads_of(command)}
+    return {name: f"file={place}" if name in ("options", "grid") else place for name, place in given.items()}
+
+
+def placed(tree: Path, read: Path, how: str) -> Path:
+    """An output that is in conflict with what is read."""
+    link = tree / "link"
+    if "link" in how and not (how == "hard link" and read.is_dir()):
+        (os.link if how == "hard link" else os.symlink)(read, link)
+    return {
+        "equal": read,
+        "inside": read / "deep" / "out",
+        "holds": read.parent,
+        "link": link,
+        "inside a link": link / "x",
+        "hard link": link,
+        "dots": tree / "extra" / ".." / read.relative_to(tree),
+    }[how]
+
+
+CASES = [
+    (command, written, read, how)
+    for command in COMMANDS
+    for written in WRITTEN[command]
+    for read in reads_of(command)
+    for how in HOW
+    if not (how == "hard link" and "." not in READ[read])
+]
+
+
+@pytest.mark.parametrize(("command", "written", "read", "how"), CASES, ids=lambda word: str(word))
+def test_an_output_is_never_in_what_is_read(
+    command: str, written: str, read: str, how: str, tree: Path, run: Run
+) -> None:
+    out = placed(tree, tree / READ[read], how)
+    before = hashes(tree)
+    safe = {name: tree / "safe" / f"{name}.tsv" for name in WRITTEN[command]}
+    words = words_of(command, {**values(tree, command), **safe, written: out})
+    code, _, told = run(*words)
+    assert code in (2, 7) and told.count("\n") == 1 and told.startswith("Error: "), told
+    assert str(out) in told or str(out.parent) in told, told
+    assert hashes(tree) == before and not (tree / "safe").exists()
+
+
+INSIDE = [
+    "participants.tsv",
+    "participants.json",
+    "s0.nii.gz",
+    "s0_mask.nii.gz",
+    "truth.nii.gz",
+    "linked.nii.gz",
+    "sub-01/anat/image.nii.gz",
+    "../../far.nii.gz",
+    "new.tsv",
+    "sub-01/new.tsv",
+]
+
+
+@pytest.mark.parametrize("as_table", [False, True], ids=["folder", "table"])
+@pytest.mark.parametrize("file", INSIDE)
+@pytest.mark.parametrize("command", ["predict", "check", "explain", "aggregate"])
+def test_nothing_that_a_cohort_names_is_replaced(command: str, file: str, as_table: bool, tree: Path, run: Run) -> None:
+    cohort = tree / READ["cohort"]
+    before = hashes(tree)
+    given = {**values(tree, command), "cohort": cohort / "participants.tsv" if as_table else cohort}
+    written = next(iter(WRITTEN[command]))
+    if file == "new.tsv" and (as_table or command == "aggregate"):  # beside a table one may write
+        known = {name: one for name, one in given.items() if name in reads_of(command)}
+        check_places(command, {**known, written: cohort / file})
+        return
+    code, _, told = run(*words_of(command, {**given, written: cohort / file}))
+    assert code == 2 and told.count("\n") == 1, told
+    assert hashes(tree) == before
+
+
+@pytest.mark.parametrize(
+    ("out", "of"),
+    [
+        ("models/model/model.tsv", "model.json"),
+        ("cohorts/cohort/participants.txt", "participants.json"),
+        ("elsewhere/x.json", "x.json"),
+    ],
+)
+def test_the_record_beside_a_table_replaces_nothing(out: str, of: str, tree: Path, run: Run) -> None:
+    before = hashes(tree)
+    given = {**values(tree, "predict"), "cohort": tree / READ["cohort"] / "participants.tsv", "out": tree / out}
+    code, _, told = run(*words_of("predict", given))
+    assert code == 2 and told.count("\n") == 1 and hashes(tree) == before, told
+
+
+@pytest.mark.parametrize("command", ["predict", "check"])
+@pytest.mark.parametrize("content", ["", "text", "{}", "[]", '{"table": 1}', "\ufeff{"])
+@pytest.mark.parametrize("beside", ["table", "record", "both", "a folder"])
+def test_a_foreign_file_is_never_replaced(command: str, content: str, beside: str, tree: Path, run: Run) -> None:
+    out, record = tree / "mine.tsv", tree / "mine.json"
+    for file in {"table": [out], "record": [record], "both": [out, record], "a folder": []}[beside]:
+        file.write_text(content)
+    if beside == "a folder":
+        out.mkdir()
+    if command == "check" and beside == "record":
+        out = record
+    before = hashes(tree)
+    code, _, told = run(*words_of(command, {**values(tree, command), next(iter(WRITTEN[command])): out}))
+    assert code in (2, 7) and told.count("\n") == 1 and "mine" in told, told
+    assert hashes(tree) == before
+
+
+def test_a_table_of_its_own_is_made_anew(tree: Path) -> None:
+    (tree / "mine.tsv").write_text("participant_id\n")
+    (tree / "mine.json").write_text(json.dumps(RECORD))
+    check_places("predict", {"cohort": tree / READ["cohort"], "out": tree / "mine.tsv"})
+    (tree / "found.json").write_text(json.dumps({"table": "x", "subjects": 1, "problems": []}))
+    check_places("check", {"cohort": tree / READ["cohort"], "json_out": tree / "found.json"})
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if WRITTEN[name].get("out") in ("run", "folder")])
+@pytest.mark.parametrize("what", ["a file", "a folder", "a folder with another's manifest"])
+def test_what_is_anothers_is_not_written_into(command: str, what: str, tree: Path, run: Run) -> None:
+    out = tree / "mine"
+    if what == "a file":
+        out.write_text("mine")
+    else:
+        out.mkdir()
+        (out / "index.html").write_text("mine")
+        (out / ".x.0123456789ab.tmp").write_text("mine")
+    if "manifest" in what:
+        (out / "manifest.json").write_text('{"name": "an app"}')
+        command = "train" if command == "demo" else command
+    before = hashes(tree)
+    code, _, told = run(*words_of(command, {**values(tree, command), "out": out, "grid": "r=0.5"}))
+    assert told.count("\n") == 1 and hashes(tree) == before, told
+    assert code == 7 or "manifest" in what, told
+
+
+RIGHT: list[tuple[str, dict[str, str]]] = [
+    ("explain", {"cohort": "cohorts/cohort", "out": "cohorts/cohort/derivatives/maps"}),
+    ("predict", {"cohort": "cohorts/cohort", "out": "cohorts/cohort/derivatives/predictions.tsv"}),
+    ("fit", {"cohort": "cohorts/cohort", "out": "fits/new", "cache": "cohorts/cohort/derivatives/cache"}),
+    ("explain", {"cohort": "cohorts/cohort", "predictor": "models/model", "fitted": "fits/fit", "out": "mapped/new"}),
+    ("explain", {"cohort": "cohorts/cohort", "predictor": "models/model", "out": "mapped/maps"}),
+    ("aggregate", {"maps": "mapped/maps", "out": "mapped/population"}),
+    ("benchmark", {"cohort": "cohorts/cohort", "fitted": "fits/fit", "maps": "mapped/maps", "out": "bench"}),
+    ("train", {"cohort": "cohorts/cohort/participants.tsv", "out": "cohorts/cohort/model"}),
+    ("verify", {"out": "mapped/maps", "config": "mapped/maps/config.toml"}),
+]
+
+
+@pytest.mark.parametrize(("command", "given"), RIGHT)
+def test_right_uses_are_allowed(command: str, given: dict[str, str], tree: Path) -> None:
+    check_places(command, {name: tree / place for name, place in given.items()})
+
+
+@pytest.mark.parametrize("command", ["fit", "search"])
+@pytest.mark.parametrize(("out", "cache"), [("x", "x"), ("x", "x/cache"), ("x/out", "x"), ("x/../x/y", "x")])
+def test_a_cache_and_an_output_lie_apart(command: str, out: str, cache: str, tree: Path) -> None:
+    with pytest.raises(UsageError, match="cache"):
+        check_places(command, {"out": tree / out, "cache": tree / cache})
+
+
+def test_derivatives_themselves_and_a_way_round_them_are_refused(tree: Path) -> None:
+    cohort = tree / READ["cohort"]
+    (cohort / "derivatives").symlink_to(cohort / "sub-01")
+    for out in ("derivatives", "derivatives/maps", "derivatives/../x", "other/../derivatives", "Derivatives/x"):
+        with pytest.raises(UsageError, match=r"below .*derivatives|sub-01"):
+            check_places("explain", {"cohort": cohort, "out": cohort / out})
+
+
+def test_a_link_inside_the_output_leads_nowhere_that_is_read(tree: Path) -> None:
+    out = tree / "out"
+    out.mkdir()
+    (out / "manifest.json").write_text("{}")
+    (out / "sub-01").symlink_to(tree / READ["cohort"] / "sub-01")
+    with pytest.raises(UsageError, match="sub-01"):
+        check_places("explain", {"cohort": tree / READ["cohort"], "out": out})
+
+
+def test_a_path_of_two_thousand_folders_is_read_as_any(tree: Path) -> None:
+    check_places("train", {"cohort": tree / READ["cohort"], "out": tree / "out", "options": {"file": "a/" * 1900}})
+    model = tree / READ["predictor"]
+    with pytest.raises(UsageError):
+        check_places("predict", {"predictor": model, "out": model / ("a/" * 1900)})
+    before = tree / "0"
+    before.mkdir()
+    for number in range(1, 60):
+        (tree / str(number)).symlink_to(tree / str(number - 1))
+    for number in (30, 59):
+        link = tree / str(number)
+        check_places("train", {"cohort": link / "x", "predictor": link, "out": tree / "out"})
+
+
+def test_a_circle_of_links_ends(tree: Path) -> None:
+    (tree / "a").symlink_to(tree / "b")
+    (tree / "b").symlink_to(tree / "a")
+    for name in ("a", "a/x"):
+        with pytest.raises(UsageError):
+            check_places("train", {"cohort": tree / READ["cohort"], "out": tree / name})
+    check_places("train", {"cohort": tree / READ["cohort"], "predictor": tree / "a" / "x", "out": tree / "out"})
+
+
+@pytest.mark.parametrize("name", ["\0", "x" * 5000, "/".join(["x" * 200] * 25), "a/" * 2500, "\ud800"])
+def test_a_name_that_no_file_can_have_is_refused(name: str, tree: Path) -> None:
+    for command, given in (("train", {"out": tree / name}), ("predict", {"out": tree / f"{name}.tsv"})):
+        with pytest.raises(UsageError) as refused:
+            check_places(command, {"cohort": tree / READ["cohort"], **given})
+        assert "\0" not in str(refused.value)
+        check_places("train", {"cohort": Path(name), "out": tree / "out", "options": {"file": name}})
+
+
+def calls(tree: Path, out: Path) -> Iterator[Callable[[], Any]]:
+    at = {name: tree / place for name, place in READ.items()}
+    two = (at["cohort"], at["predictor"], out)
+    yield lambda: interpbench.train(at["cohort"], out)
+    yield lambda: interpbench.adopt("os:path", at["weights"], out, recipe={"shape": (4, 4, 4), "voxel_size": 4})
+    yield lambda: interpbench.predict(*two)
+    yield lambda: interpbench.fit(*two, method="unoise")
+    yield lambda: interpbench.search(*two, method="unoise", grid={"r": [0.5]})
+    yield lambda: interpbench.explain(*two, method="saliency")
+    yield lambda: interpbench.aggregate(at["maps"], out)
+    yield lambda: interpbench.benchmark(*two)
+
+
+def test_the_python_api_is_as_safe(tree: Path) -> None:
+    parents = [
+        READ[name]
+        for name in ("cohort", "weights", "predictor", "predictor", "predictor", "predictor", "maps", "predictor")
+    ]
+    before = hashes(tree)
+    for number, place in enumerate(parents):
+        for out in (tree / place, (tree / place).parent):
+            with pytest.raises(UsageError, match=r"itself|holds|lies in|is a folder"):
+                list(calls(tree, out))[number]()
+    assert hashes(tree) == before
+
+
+def test_torch_is_not_loaded_to_refuse(tree: Path) -> None:
+    program = (
+        "import sys, json\n"
+        "from interpbench.cli import main\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    try: main(words)\n"
+        "    except SystemExit as ended: print(ended.code)\n"
+        "print('torch' in sys.modules, 'nibabel' in sys.modules)\n"
+    )
+    lines = []
+    for command in COMMANDS:
+        for name in WRITTEN[command]:
+            read = reads_of(command)[0]
+            lines.append(words_of(command, {**values(tree, command), name: tree / READ[read]}))
+    words = [sys.executable, "-c", program, json.dumps(lines)]
+    ended = subprocess.run(words, capture_output=True, text=True, check=True)
+    *codes, loaded = ended.stdout.splitlines()
+    assert set(codes) == {"2"} and len(codes) == len(lines) and loaded == "False False", ended
+
+
+def test_explain_removes_only_a_fit_of_its_own(tmp_path: Path) -> None:
+    from interpbench.pipeline.own_fit import mark_own, own_files
+
+    fitted = tmp_path / "fitted"
+    fitted.mkdir()
+    (fitted / "fitted.json").write_text("{}")
+    mark_own(fitted)
+    assert own_files(fitted) == ()
+    other = tmp_path / "other"
+    mark_own(other)
+    assert "other/fitted.json" in own_files(other) and "other" not in own_files(other)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learner(interpbench.Explainer):
+    """Its map is its option, once it has learned."""
+
+    learned = True
+    gain: float = interpbench.option(1.0, "what the map is")
+
+    def fit(self, predictor: interpbench.Predictor, training: Any, validation: Any) -> Learner:
+        return self
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return {"gain": torch.tensor(self.gain)}
+
+    def with_state(self, state: Mapping[str, torch.Tensor]) -> Learner:
+        return self
+
+    def explain(self, predictor: interpbench.Predictor, volumes: torch.Tensor) -> torch.Tensor:
+        return volumes[:, 0] * self.gain
+
+
+@pytest.mark.parametrize("whose", ["explain's", "the user's, of another method", "the user's, of this method"])
+def test_explain_removes_no_fit_but_its_own(
+    whose: str, toy_cohort: Path, toy_model: Path, toy_plugin: Any, tmp_path: Path
+) -> None:
+    toy_plugin.offer("explainer", "learner", Learner)
+    given: dict[str, Any] = {"device": "cpu", "participants": ["00"]}
+    out, fitted = tmp_path / "maps", tmp_path / "maps" / "fitted"
+    method = "saliency" if "another" in whose else "learner"
+    interpbench.explain(toy_cohort, toy_model, out, method=method, **given)
+    if whose != "explain's":
+        shutil.rmtree(fitted, ignore_errors=True)
+        interpbench.fit(toy_cohort, toy_model, fitted, method="learner", options={"gain": 5}, device="cpu")
+    (fitted / "notes.txt").write_text("mine")
+    before = hashes(fitted)
+    with pytest.raises(ConflictError) if "this" in whose else contextlib.nullcontext():
+        options = {} if method == "saliency" else {"gain": 2}
+        interpbench.explain(toy_cohort, toy_model, out, method=method, options=options, seed=1, **given)
+    after = hashes(fitted)
+    assert (fitted / "notes.txt").read_text() == "mine"
+    assert (after == before) == (whose != "explain's")
+
+
+def test_a_model_record_of_another_program_stays(toy_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text('{"mine": 1}')
+    with pytest.raises(ConflictError, match=r"model\.json"):
+        interpbench.save_predictor(tmp_path, interpbench.load_predictor(toy_model), name="resnet18", details={})
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]

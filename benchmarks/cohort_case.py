@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from interpbench import Recipe, fit, load_predictor, read_cohort, save_predictor, settle, write_map, write_phantom
+from interpbench import Recipe, fit, load_predictor, read_cohort, save_predictor, write_map, write_phantom
 from interpbench.cohort.recipe_for import recipe_for
 from interpbench.files.atomic import read_json, write_json, write_tsv
+from interpbench.kit import settle
 from interpbench.pipeline.fitting import RECORD
 from interpbench_networks.resnet18 import ResNet18
 

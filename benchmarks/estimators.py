@@ -28,8 +28,8 @@ from floors import floors
 from machine import describe_machine
 from noise_run import schedule_of, train_measured
 
-from interpbench import settle
 from interpbench.files.atomic import read_json, write_json
+from interpbench.kit import settle
 from interpbench.options import options_json, parse_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.diagnostics import noise_floor

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from estimators_picture import curves_png
 
-from interpbench import atomic_path
 from interpbench.files.atomic import read_json, write_text
+from interpbench.kit import atomic_path
 from interpbench.predictor.error import interval
 
 ROOT = Path(__file__).parents[1]

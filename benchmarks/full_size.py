@@ -62,7 +62,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     from random_case import memory, random_brains, random_predictor
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
-    from interpbench import settle
+    from interpbench.kit import settle
     from interpbench.options import typed_options
     from interpbench_unoise.explainer import UNoise
     from interpbench_unoise.frozen import frozen_copy

@@ -69,7 +69,7 @@ def step(asked: argparse.Namespace, device: Any, predictor: Any, estimator: str)
     """Seconds, operations and bytes of a step of the noise model's training, its optimiser included."""
     import torch
 
-    from interpbench import settle
+    from interpbench.kit import settle
     from interpbench_unoise.batches import collate
     from interpbench_unoise.explainer import UNoise
     from interpbench_unoise.frozen import frozen_copy
@@ -110,7 +110,7 @@ def explanations(asked: argparse.Namespace, device: Any, predictor: Any) -> dict
     """Seconds to explain one subject, by each method: the first time, and again."""
     import torch
 
-    from interpbench import settle
+    from interpbench.kit import settle
     from interpbench_occlusion.explainer import Occlusion
     from interpbench_unoise.explainer import UNoise
     from interpbench_unoise.unet import UNet

@@ -250,7 +250,7 @@ def _made(asked: argparse.Namespace, estimator: str) -> tuple[Any, Any, Any, Any
     import torch
     from random_case import random_brains, random_predictor
 
-    from interpbench import settle
+    from interpbench.kit import settle
     from interpbench.options import typed_options
     from interpbench_unoise.explainer import UNoise
     from interpbench_unoise.unet import UNet

@@ -27,8 +27,8 @@ from plain_noise import plain_forward, plain_loss
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from interpbench import arithmetic, learning_rate_schedule, settle
 from interpbench.files.atomic import write_json
+from interpbench.kit import arithmetic, learning_rate_schedule, settle
 from interpbench.options import options_json, parse_options, split_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.batches import collate

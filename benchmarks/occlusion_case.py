@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from interpbench import Predictor, Recipe, UsageError, brain_of, settle
+from interpbench import Predictor, Recipe, UsageError, brain_of
+from interpbench.kit import settle
 from interpbench.phantom.anatomy import BOX_MM, load_anatomy
 from interpbench_networks.torch_module import TorchModule
 from interpbench_occlusion.boxes import BoxGrid, Edges

@@ -15,7 +15,8 @@ from case import Case
 from noise_run import listening, schedule_of
 from noise_to_auc import after_every_step, mean_auc, restart
 
-from interpbench import Sample, settle
+from interpbench import Sample
+from interpbench.kit import settle
 from interpbench_unoise.explainer import UNoise
 from interpbench_unoise.frozen import frozen_copy
 from interpbench_unoise.pretraining import pretrain

@@ -28,7 +28,8 @@ def random_brains(number: int, shape: tuple[int, int, int]) -> list[Any]:
 
 def random_predictor(shape: tuple[int, int, int], width: int, first_stride: int, device: Any) -> Any:
     """A ResNet-18 with random weights."""
-    from interpbench import Recipe, settle
+    from interpbench import Recipe
+    from interpbench.kit import settle
     from interpbench_networks.resnet18 import ResNet18
 
     blank = ResNet18(width=width, first_stride=first_stride)

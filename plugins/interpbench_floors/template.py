@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from interpbench import Explainer, Predictor, UsageError, check_options, option, read_population_map
+from interpbench import Explainer, Predictor, UsageError, check_options, option
+from interpbench.kit import read_population_map
 
 
 @dataclass(frozen=True, kw_only=True)

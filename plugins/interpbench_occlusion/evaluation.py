@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from interpbench import PRECISIONS, Predictor, add_forward, arithmetic, forward_only, track
+from interpbench import Predictor, track
+from interpbench.kit import PRECISIONS, add_forward, arithmetic, forward_only
 from interpbench_occlusion.engine import Engine
 from interpbench_occlusion.fusing import fused
 from interpbench_occlusion.guard import CLEAN_EVERY, NOTHING, Guard

@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from interpbench import PRECISIONS, Explainer, Predictor, UsageError, brain_of, check_options, option, read_atlas
+from interpbench import Explainer, Predictor, UsageError, brain_of, check_options, option
+from interpbench.kit import PRECISIONS, read_atlas
 from interpbench_occlusion.boxes import BoxGrid, Edges
 from interpbench_occlusion.evaluation import Evaluation
 from interpbench_occlusion.replacement import REPLACEMENTS, Fill, Place, filling

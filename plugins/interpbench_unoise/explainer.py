@@ -17,18 +17,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from interpbench import (
-    PRECISIONS,
-    Explainer,
-    InputError,
-    Predictor,
-    Sample,
-    UsageError,
-    brain_of,
-    check_options,
-    option,
-    settle,
-)
+from interpbench import Explainer, InputError, Predictor, Sample, UsageError, brain_of, check_options, option
+from interpbench.kit import PRECISIONS, settle
 from interpbench_unoise.chosen import with_prediction, with_target
 from interpbench_unoise.diagnostics import diagnose, log_floor, noise_floor, warnings_of
 from interpbench_unoise.frozen import frozen_copy

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from interpbench import PRECISIONS, NetworkPredictor, Predictor, settle
+from interpbench import NetworkPredictor, Predictor
+from interpbench.kit import PRECISIONS, settle
 from interpbench_unoise.stem import Pool, Stem, Triple
 
 log = logging.getLogger("interpbench")

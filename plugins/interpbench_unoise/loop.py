@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from interpbench import Checkpoint, Sample, learning_rate_schedule, track
+from interpbench import Sample, track
+from interpbench.kit import Checkpoint, learning_rate_schedule
 from interpbench_unoise.batches import Batch, batches
 from interpbench_unoise.noise import generator_on
 

@@ -23,7 +23,7 @@ from monai.networks.blocks.dynunet_block import UnetBasicBlock, get_conv_layer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from interpbench import layout_for
+from interpbench.kit import layout_for
 from interpbench_unoise.normalisation import normalised_activation
 from interpbench_unoise.stem import channels_last
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 from nibabel.processing import resample_from_to
 
-from interpbench import InputError, Recipe, read_atlas, read_population_map, write_map
+from interpbench import InputError, Recipe, write_map
 from interpbench.images.grid import box_affine
+from interpbench.kit import read_atlas, read_population_map
 
 SHAPE = (6, 7, 8)
 RECIPE = Recipe(shape=SHAPE, voxel_size=4.0, centre=(-3.0, 5.0, 2.0))

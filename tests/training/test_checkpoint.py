@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from interpbench import Checkpoint, Recipe, Sample
+from interpbench import Recipe, Sample
 from interpbench.errors import ResourceError
+from interpbench.kit import Checkpoint
 from interpbench.training.epochs import TrainingSettings
 from interpbench.training.regression import train_network
 from interpbench_networks.torch_module import TorchModule

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from interpbench import NotApplicable, forward_only
+from interpbench import NotApplicable
+from interpbench.kit import forward_only
 from interpbench.metrics import memory, peak_memory
 from interpbench.metrics.cost import Cost
 from interpbench.testing import ToyFailure, cube_predictor, failing, toy_case, toy_volume

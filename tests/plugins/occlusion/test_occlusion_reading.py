@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from interpbench import PRECISIONS, Predictor, Recipe
+from interpbench import Predictor, Recipe
+from interpbench.kit import PRECISIONS
 from interpbench.predictor.passes import counted_passes
 from interpbench.testing import ToyFailure, cube_predictor, failing, toy_brains
 from interpbench.testing.snapshot import Snapshot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,3 +126,15 @@ def cohort_case(
         parts[split_of[f"sub-{subject.id}"]].append(sample)
         on_grid = None if there is None else prepared.to_network_grid(there) > 0.5
     return Case(predictor, record, parts["train"], parts["validation"], parts["test"], on_grid)
+
+
+def values(words: Sequence[str]) -> dict[str, Any]:
+    """`name=value` words; values are JSON where they can be."""
+    found: dict[str, Any] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found

@@ -15,21 +15,20 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from case import Case, make_case
+from case import Case, make_case, values
 from machine import describe_machine
+from noise_run import after_every_step, first_network, mean_auc, restart
 from plain_noise import plain_forward, plain_loss
 from torch import Tensor
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from interpbench.files.atomic import write_json
-from interpbench.kit import arithmetic, learning_rate_schedule, settle
-from interpbench.options import options_json, parse_options, split_options
+from interpbench.kit import learning_rate_schedule, settle
+from interpbench.options import options_json, parse_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.batches import collate
 from interpbench_unoise.diagnostics import noise_floor
@@ -160,9 +159,7 @@ def watched(
     limit: float,
 ) -> dict[str, Any]:
     """One side, from its start to the goal."""
-    with torch.random.fork_rng():
-        torch.manual_seed(explainer.seed)
-        network = settle(UNet(explainer.channels, explainer.blocks), CPU)
+    network = first_network(explainer)
     watch = Watch(lambda: {"auc": mean_auc(network, case, test)}, every=every, goal=goal, limit=limit)
     reached = False
     with after_every_step(watch.step):
@@ -259,38 +256,6 @@ def _plain_epochs(case: Case, explainer: UNoise, epochs: int, network: UNet, los
             loss(batch, generator).backward()
             optimiser.step()
             rates.step()
-
-
-def restart(network: UNet, explainer: UNoise) -> None:
-    """Begin the noise model at the mask `start`, as `UNoise.fit` does."""
-    with torch.random.fork_rng():
-        torch.manual_seed(explainer.seed)
-        network.restart_last(math.log(explainer.start / (1 - explainer.start)))
-
-
-@torch.no_grad()
-def mean_auc(network: UNet, case: Case, test: Sequence[Any]) -> float:
-    """Of the truth inside the brain by 1 - B, mean over subjects."""
-    found = []
-    for one in test:
-        with arithmetic(CPU):
-            found.append(case.subject_auc(-network(one.volume[None])[0, 0], one))
-    return sum(found) / len(found)
-
-
-@contextmanager
-def after_every_step(call: Callable[..., None]):
-    """Have something called after each step of any optimiser."""
-    hook = register_optimizer_step_post_hook(call)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
-def values(words: Sequence[str]) -> dict[str, Any]:
-    """`name=value` words, values in JSON."""
-    return {name: json.loads(text) for name, text in split_options(words).items()}
 
 
 def _parser() -> argparse.ArgumentParser:

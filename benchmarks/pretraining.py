@@ -18,12 +18,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from case import Case, cohort_case, make_case
+from case import Case, cohort_case, make_case, values
 from machine import describe_machine
-from noise_to_auc import values
 from pretraining_run import epochs_within, evenly, run_arm, step_costs
+from result_file import resumed
 
-from interpbench.files.atomic import read_json, write_json
+from interpbench.files.atomic import write_json
 from interpbench.options import options_json, parse_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.explainer import UNoise
@@ -51,7 +51,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
         "steps_between": asked.every,
         "goal": asked.goal,
     }
-    results = _resumed(asked.out, settings) or {
+    results = resumed(asked.out, settings) or {
         "settings": settings,
         "machine": describe_machine("cpu", asked.threads),
         "runs": [],
@@ -126,15 +126,6 @@ def _case(asked: argparse.Namespace, settings: Mapping[str, Any]) -> Case:
         return make_case(asked.work, subjects=asked.subjects, voxel_size=asked.voxel_size, **common)
     recipe = {"voxel_size": asked.voxel_size}
     return cohort_case(Path(asked.cohort), asked.work / "model", recipe=recipe, **common)
-
-
-def _resumed(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    found: dict[str, Any] = read_json(path)
-    same = json.loads(json.dumps(settings)) == found["settings"]
-    print(f"{path}: {'going on' if same else 'holds other settings, and is written anew'}")
-    return found if same else None
 
 
 def _parser() -> argparse.ArgumentParser:

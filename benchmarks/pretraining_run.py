@@ -10,20 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from case import Case
-from noise_run import listening, schedule_of
-from noise_to_auc import after_every_step, mean_auc, restart
+from noise_run import CPU, after_every_step, first_network, listening, mean_auc, restart, schedule_of
 
 from interpbench import Sample
-from interpbench.kit import settle
 from interpbench_unoise.explainer import UNoise
 from interpbench_unoise.frozen import frozen_copy
 from interpbench_unoise.pretraining import pretrain
 from interpbench_unoise.training import train_noise_model
 from interpbench_unoise.unet import UNet
 
-CPU = torch.device("cpu")
 FIGURES = ("validation_loss", "validation_error", "validation_penalty", "noisy_mae", "recalibrated_mae")
 
 
@@ -129,13 +125,6 @@ def train(
                 **ways,
             )
     return clock, curve, noise
-
-
-def first_network(explainer: UNoise) -> UNet:
-    """The U-Net with its first weights, as `UNoise.fit` makes it."""
-    with torch.random.fork_rng():
-        torch.manual_seed(explainer.seed)
-        return settle(UNet(explainer.channels, explainer.blocks), CPU)
 
 
 def run_arm(

@@ -55,7 +55,7 @@ def benchmarks() -> Iterator[SimpleNamespace]:
     """The modules of the folder `benchmarks`, which is no package."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "benchmarks"))
-        names = ("case", "machine", "noise_run", "noise_to_auc", "plain_noise", "pretraining", "pretraining_run")
+        names = ("case", "machine", "noise_run", "pretraining", "pretraining_run", "result_file")
         yield SimpleNamespace(**{name: import_module(name) for name in names})
         for name in names:
             sys.modules.pop(name, None)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from interpbench import Predictor, Sample, load_predictor, read_cohort, read_volume, train, write_phantom
 from interpbench.errors import InputError
-from interpbench.metrics import auc
+from interpbench.kit import auc
 from interpbench.predictor.error import interval
 
 

@@ -24,10 +24,12 @@ from .images.volume import write_map as write_map
 from .options import check_options as check_options
 from .options import option as option
 from .phantom import write_phantom as write_phantom
+from .pipeline import VolumeMap as VolumeMap
 from .pipeline import adopt as adopt
 from .pipeline import aggregate as aggregate
 from .pipeline import benchmark as benchmark
 from .pipeline import explain as explain
+from .pipeline import explain_volume as explain_volume
 from .pipeline import fit as fit
 from .pipeline import predict as predict
 from .pipeline import search as search

@@ -1,4 +1,4 @@
-"""`interpbench demo`: all of it on the phantom."""
+"""`interpbench demo`: every step on the phantom."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.messages import say
 
 
 @click.command()
 @click.argument("out", type=flags.PATH)
 @flags.seed
 @flags.device
-@flags.speaking(1)
+@flags.common_options(verbosity=1)
 def demo(out: Path, seed: int, device: str) -> None:
-    """Do all of it on a phantom, and write a page to look at.
+    """Run every step on a phantom, and write a page with the results.
 
-    Phantom, train, fit, explain, aggregate; then open OUT/index.html.
+    The steps are phantom, train, fit, explain, aggregate and benchmark. Then open OUT/index.html in a browser.
     """
     from interpbench import pipeline
 
@@ -29,11 +29,11 @@ def demo(out: Path, seed: int, device: str) -> None:
     say(f"Open {out / 'index.html'}, and {out / 'benchmark' / 'index.html'}")
 
 
-VERDICT = 4  # sentences of the benchmark that are told
+VERDICT = 4  # sentences of the benchmark that are printed
 
 
 def in_words(record: Mapping[str, Any]) -> str:
-    """The figures of `demo.json`, a line each."""
+    """The figures of `demo.json`, one on each line."""
     unit, test, found = record["unit"], record["predictor"], record["localisation"]
     floor, after = record["noise_floor"], record["diagnostics"]
     lines = [

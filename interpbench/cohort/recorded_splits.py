@@ -10,6 +10,7 @@ from interpbench.cohort.subjects import SPLITS, Cohort, Subject, number_in
 from interpbench.errors import InputError
 from interpbench.files.atomic import write_tsv
 from interpbench.files.table import read_table
+from interpbench.files.written.model import SPLIT_COLUMNS
 
 log = logging.getLogger("interpbench")
 
@@ -22,7 +23,7 @@ def write_splits(folder: Path, subjects: Iterable[Subject], splits: Mapping[str,
     rows = [
         {"participant_id": f"sub-{subject.id}", "age": subject.age, "split": splits[subject.id]} for subject in subjects
     ]
-    write_tsv(folder / SPLIT_TABLE, rows, ("participant_id", "age", "split"))
+    write_tsv(folder / SPLIT_TABLE, rows, tuple(SPLIT_COLUMNS))
 
 
 def recorded_splits(cohort: Cohort, *folders: Path) -> dict[str, str] | None:

@@ -119,7 +119,7 @@ def read_json(path: Path | str, *, nan: bool = False) -> Any:
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise InputError(f"{path}: is no regular file.")
+            raise InputError(f"{path}: is not a regular file.")
         text = Path(path).read_text(encoding="utf-8")
         value = json.loads(
             text,

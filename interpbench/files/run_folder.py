@@ -34,6 +34,7 @@ from interpbench.files.locks import Hold, alone
 from interpbench.files.records import Maybe, fault_in, is_path
 from interpbench.files.software import software
 from interpbench.files.table import read_table
+from interpbench.files.written.every_run import FAILURE_COLUMNS, INPUT_COLUMNS
 
 log = logging.getLogger("interpbench")
 
@@ -162,7 +163,7 @@ class RunFolder:
         here = self.path.absolute()
         named = [{**row, "file": _from(here, Path(row["file"]))} for row in rows]
         with alone(self.path / ".inputs.lock"):
-            write_tsv(self.path / INPUTS, named, ("what", "file", "sha256"))
+            write_tsv(self.path / INPUTS, named, tuple(INPUT_COLUMNS))
 
     def inputs(self) -> list[tuple[Path, str]]:
         """The files that `inputs.tsv` lists, each with its SHA-256; none where there is no such list."""
@@ -184,7 +185,7 @@ class RunFolder:
             if not rows:
                 place.unlink(missing_ok=True)
                 return None
-            write_tsv(place, rows, ("participant_id", "file", "message"))
+            write_tsv(place, rows, tuple(FAILURE_COLUMNS))
         return place
 
     def failures(self) -> list[dict[str, str | None]]:

@@ -230,7 +230,7 @@ def _doubt(sentences: Sequence[str]) -> str | None:
 def _write(
     folder: Path, population: Population, manifest: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> dict[str, Any]:
-    from interpbench.report.pictures import six_slices
+    from interpbench.report.pictures import six_slices, write_picture
 
     with asking(f"aggregator {population.name!r}", population.background[None, None]):
         results = population.aggregator.result()
@@ -241,17 +241,17 @@ def _write(
     for name, values in {**named, "background": population.background, "brain": population.brain}.items():
         write_map(folder / f"population_{name}.nii.gz", values, affine=population.affine)
     title = f"Importance by {manifest['method']}: {caption}"
-    six_slices(
+    picture = six_slices(
         named[pictured].numpy(),
         population.background.numpy(),
         population.affine,
-        folder / "population.png",
         title=title,
         unit="importance (no unit)",
         n=population.number,
         threshold=paint_above(named[pictured], population.brain),
         doubt=_doubt(population.predictor_doubts),
     )
+    write_picture(picture, folder / "population.png")
     summary = {
         **asked,
         "n": population.number,

@@ -15,7 +15,7 @@ from interpbench.pipeline.fitting import read_fitted
 from interpbench.predictor.model import load_predictor
 from interpbench.report.curves import Chart, Curve
 from interpbench.report.page import Figure, write_page
-from interpbench.report.pictures import six_slices
+from interpbench.report.pictures import six_slices, write_picture
 from interpbench.report.view import View
 from interpbench.version import __version__
 
@@ -47,11 +47,10 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
     picture = folder / PICTURE
     painted = paint_above(top.data[0], read_volume(folder / "population_brain.nii.gz").data[0] > 0)
     slices = [round(float((z - top.affine[2, 3]) / top.affine[2, 2])) for z in SLICES_MM]
-    six_slices(
+    drawn = six_slices(
         top.data[0].numpy(),
         background,
         top.affine,
-        picture,
         title="Importance by U-noise: mean over subjects, top 10 % of the brain, smoothed",
         unit="1 - B (no unit)",
         n=summary["n"],
@@ -62,6 +61,7 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
         threshold=painted,
         positions=slices,
     )
+    write_picture(drawn, picture)
     compared = record["benchmark"]
     write_page(
         path,

@@ -24,7 +24,8 @@ from interpbench.errors import InputError
 from interpbench.host.foreign import asking, no_memory
 from interpbench.host.registry import one_line
 from interpbench.host.untouched import untouched
-from interpbench.predictor.readout import Bound, bound_of
+from interpbench.predictor.last_layer import Bound
+from interpbench.predictor.readout import bound_of
 from interpbench.predictor.steadiness import LARGE as LARGE
 from interpbench.predictor.steadiness import SAME, Finding, Trial, try_answers
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from safetensors.torch import load, save
-from scipy.stats import rankdata
 from torch import Tensor
 
+from interpbench.comparison.statistics import auc
 from interpbench.contract.interfaces import Explainer, Predictor, Sample
 from interpbench.testing.brains import Shape, fitted, toy_brain, toy_brains, toy_cube, toy_samples
 from interpbench.testing.components import check_options_survive, check_presets
@@ -211,7 +211,7 @@ class ExplainerContract:
         maps = self._explained(explainer, predictor)
         maps = maps.abs() if explainer.signed else maps
         cube, brain = toy_cube(self.shape), toy_brain(self.shape)
-        areas = [_auc(importance[cube], importance[brain & ~cube]) for importance in maps]
+        areas = [auc(importance[brain], cube[brain]) for importance in maps]
         mean = sum(areas) / len(areas)
         assert mean >= self.localisation_auc, (
             f"only one cube matters, but its mean AUC among the brain's voxels is {mean:.3f}, "
@@ -264,12 +264,6 @@ def _spread(maps: Tensor, inside: Tensor) -> float:
     """The largest difference between two voxels of one map."""
     values = maps[:, inside]
     return float((values.amax(dim=1) - values.amin(dim=1)).max())
-
-
-def _auc(positive: Tensor, negative: Tensor) -> float:
-    """The probability that a voxel of the first is above one of the second, ties half."""
-    ranks = rankdata(torch.cat([positive, negative]).numpy())[: len(positive)]
-    return float(ranks.mean() - (len(positive) + 1) / 2) / len(negative)
 
 
 def _tensors(samples: list[Sample]) -> list[Tensor]:

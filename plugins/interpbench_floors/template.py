@@ -20,7 +20,7 @@ class Template(Explainer):
 
     floor: ClassVar[bool] = True
 
-    file: str | None = option(None, "the map: population_NAME.nii.gz of `interpbench aggregate`")
+    file: str | None = option(None, "path of the map: a population_NAME.nii.gz that `interpbench aggregate` wrote")
 
     def __post_init__(self) -> None:
         check_options(self)

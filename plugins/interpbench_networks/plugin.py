@@ -8,6 +8,8 @@ from interpbench import Component, hookimpl
 @hookimpl
 def interpbench_predictors() -> list[Component]:
     return [
-        Component("resnet18", "interpbench_networks.resnet18:ResNet18", "3D ResNet-18, trained here"),
-        Component("torch", "interpbench_networks.torch_module:TorchModule", "Your own network, as module:factory"),
+        Component("resnet18", "interpbench_networks.resnet18:ResNet18", "3D ResNet-18, for `interpbench train`"),
+        Component(
+            "torch", "interpbench_networks.torch_module:TorchModule", "Your own network, for `interpbench adopt`"
+        ),
     ]

@@ -30,19 +30,23 @@ class TorchModule(NetworkPredictor):
     """A network made by `module:factory(**arguments)`."""
 
     factory: str = option(
-        "", "what makes the network, as module:function or module:Class; it is imported and called", runs=True
+        "",
+        "function or class that builds the network, as module:function or module:Class; it is imported and called",
+        runs=True,
     )
-    arguments: str = option("{}", "the factory's keyword arguments, as a JSON object")
+    arguments: str = option("{}", "keyword arguments of the factory, as a JSON object")
     column: int | None = option(
         None,
-        "which number is the prediction, where the network gives several; from 0 over all outputs in their order",
+        "index of the output that is the prediction, counted from 0 over all outputs",
         minimum=0,
     )
-    bins_start: float | None = option(None, "lower edge of the first of the soft bins, in the unit; unset for no bins")
-    bins_stop: float | None = option(None, "upper edge of the last of the soft bins, in the unit")
+    bins_start: float | None = option(
+        None, "lower edge of the first soft bin, in the unit of the prediction; none for no bins"
+    )
+    bins_stop: float | None = option(None, "upper edge of the last soft bin, in the unit of the prediction")
     bins_hold: str = option(
         "scores",
-        "what the bins hold: scores (logits or log-probabilities) or probabilities",
+        "kind of values in the soft bins; scores are logits or log-probabilities",
         choices=("scores", "probabilities"),
     )
 

@@ -1,11 +1,14 @@
 """Convolutions with constant weights, of whole volumes and of parts of them.
 
-In channels last, oneDNN (in torch 2.13) has two faults, which `Convolution` goes around:
+In channels last, oneDNN (in torch 2.13) has three faults, which `Convolution` goes around:
 
 - with one input channel, stride 1 along J and a larger one along K, an output one voxel wide along K is not written:
   whatever the memory held before is returned. Where one place comes out, the stride does not matter: it is set to 1;
 - with a kernel edge of 1 along K and a dilation above 1, it reads beyond the volume, and may end the process. Where the
-  kernel's edge is 1, the dilation does not matter: it is set to 1.
+  kernel's edge is 1, the dilation does not matter: it is set to 1;
+- in bfloat16, on processors that multiply it but have no matrix units (AVX512_BF16 without AMX), with one input channel
+  a group and a volume one voxel thick along I, outputs are not written, or wrongly. Such volumes are convolved in
+  float32.
 
 `tests/plugins/occlusion/test_occlusion_convolution_fuzz.py` looks for further ones, in memory that was filled before.
 """
@@ -52,6 +55,8 @@ class Convolution:
         volumes = volumes.to(self.weight.dtype)
         if not self._by_onednn:
             return self._by_torch(volumes, self.padding)
+        if self._only_in_float32(volumes):
+            return self._in_float32(volumes).to(self.weight.dtype)
         stride, cut = self._stride_for(volumes, self.padding)
         made = torch.mkldnn_convolution(
             volumes, self.weight, self.bias, self.padding, stride, self.dilation, self.groups
@@ -63,6 +68,8 @@ class Convolution:
         part = part.to(self.weight.dtype)
         if not self._by_onednn:
             return self._by_torch(part, padding)
+        if self._only_in_float32(part):
+            return self._in_float32.of_part(part, padding).to(self.weight.dtype)
         stride, cut = self._stride_for(part, padding)
         given = padding, stride, self.dilation, self.groups
         part = part.contiguous(memory_format=CHANNELS_LAST)
@@ -76,6 +83,14 @@ class Convolution:
         if volumes.shape[1] > 1 or self.stride[2] == 1 or edge > self.stride[2]:
             return self.stride, ()
         return (*self.stride[:2], 1), (..., slice(0, 1))
+
+    def _only_in_float32(self, volumes: Tensor) -> bool:
+        """Whether oneDNN gets these volumes wrong in the convolution's own precision; see above."""
+        return self.weight.dtype == torch.bfloat16 and self.weight.shape[1] == 1 and volumes.shape[2] == 1
+
+    @cached_property
+    def _in_float32(self) -> Convolution:
+        return self.to(torch.float32)
 
     def _by_torch(self, volumes: Tensor, padding: Three) -> Tensor:
         made = F.conv3d(volumes, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)

@@ -8,5 +8,7 @@ from interpbench import Component, hookimpl
 @hookimpl
 def interpbench_explainers() -> list[Component]:
     return [
-        Component("occlusion", "interpbench_occlusion.explainer:Occlusion", "Hide a box, watch the prediction move")
+        Component(
+            "occlusion", "interpbench_occlusion.explainer:Occlusion", "Change of the prediction when a box is hidden"
+        )
     ]

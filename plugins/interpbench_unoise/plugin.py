@@ -7,7 +7,7 @@ from interpbench import Component, hookimpl
 def interpbench_explainers() -> list[Component]:
     return [
         Component(
-            "unoise", "interpbench_unoise.explainer:UNoise", "Learn how much noise each voxel tolerates (Bintsi 2021)"
+            "unoise", "interpbench_unoise.explainer:UNoise", "Learned noise that each voxel tolerates (Bintsi 2021)"
         )
     ]
 
@@ -16,6 +16,8 @@ def interpbench_explainers() -> list[Component]:
 def interpbench_aggregators() -> list[Component]:
     return [
         Component(
-            "population", "interpbench_unoise.population:Population", "Mean, its top 10 %, smoothed (Bintsi 2021)"
+            "population",
+            "interpbench_unoise.population:Population",
+            "Mean map, its top 10 % of voxels, smoothed (Bintsi 2021)",
         )
     ]

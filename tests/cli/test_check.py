@@ -116,7 +116,7 @@ def test_what_a_run_would_doubt_is_told_without_a_predictor_too(cohort: Path, tm
     shutil.copy(cohort / "10.nii.gz", cohort / "11.nii.gz")
     code, told, _ = run("check", cohort, "--json", tmp_path / "problems.json")
     lines = told.splitlines()
-    assert code == 0 and lines[-1].endswith("40 subjects can be used; no problems, doubts about 7 subjects")
+    assert code == 0 and lines[-1].endswith("40 subjects can be used; no problems, warnings about 7 subjects")
     assert len(lines) == 4
     assert "sub-00, sub-01, sub-02, ... (5 subjects)" in lines[1] and "no skull-stripping: no mask" in lines[1]
     assert "sub-10, sub-11 (2 subjects)" in lines[2] and "same image twice" in lines[2]

@@ -156,7 +156,7 @@ def test_a_table_without_ages_is_told_before_a_run(folder: Path, run: Run) -> No
     code, told, _ = run("check", table)
     assert code == 0 and "odd ages: no column 'age'" in told
     assert told.splitlines()[-1].endswith(
-        "1 subjects can be used, none of them has an age; no problems, doubts about the table"
+        "1 subjects can be used, none of them has an age; no problems, warnings about the table"
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from interpbench.cli import line_and_code
-from interpbench.cli.voice import printable
+from interpbench.cli.messages import printable
 from interpbench.errors import ConflictError, InputError
 from interpbench.files.atomic import read_json, write_json
 from interpbench.files.records import NUMBER, ListOf, MapOf, Maybe, is_path, read_record
@@ -259,7 +259,7 @@ def test_what_is_no_record_is_refused(content: bytes, tmp_path: Path) -> None:
 
 def test_a_pipe_is_no_record(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match="no regular file"):
+    with pytest.raises(InputError, match="not a regular file"):
         read_json(tmp_path / "pipe")
 
 

@@ -792,7 +792,7 @@ def test_a_process_ends_in_time_whatever_its_methods_refuse(few: Path, tmp_path:
     script.write_text(textwrap.dedent(REAL))
     ended = subprocess.run([sys.executable, script, few, tmp_path], capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
-    codes = [line for line in ended.stdout.splitlines() if not line.startswith("Maps in ")]
+    codes = [line for line in ended.stdout.splitlines() if not line.startswith("Maps written to ")]
     assert codes == [
         "gradcam 5",
         "guidedbackprop 5",

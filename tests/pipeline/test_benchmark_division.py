@@ -16,7 +16,6 @@ from interpbench import Explainer, option
 from interpbench.contract.interfaces import Sample
 from interpbench.errors import UsageError
 from interpbench.files.locks import alone
-from interpbench.metrics.shuffling import randomised
 from interpbench.parallel.side_by_side import hindrance, side_by_side
 from interpbench.pipeline.benchmarking import processes
 from interpbench.pipeline.benchmarking.processes import free_memory, processes_for
@@ -24,6 +23,7 @@ from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.benchmarking.rounds import Found, Measuring
 from interpbench.pipeline.benchmarking.unfinished import Unfinished
 from interpbench.testing import linear_predictor
+from interpbench_measures.shuffling import randomised
 
 CPU = torch.device("cpu")
 forks = pytest.mark.skipif(bool(hindrance(CPU)), reason="no processes are forked here")

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from interpbench import NetworkPredictor, Predictor, Recipe, check_options, load_predictor, option, save_predictor
+from interpbench.contract.outputs import log_odds
 from interpbench.errors import InputError, UsageError
 from interpbench.predictor.forward_only import forward_only
-from interpbench.predictor.network import log_odds
 from interpbench.testing import PredictorContract
 
 RECIPE = Recipe(shape=(12, 14, 10), voxel_size=4.0)

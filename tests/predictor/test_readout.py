@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from interpbench import NetworkPredictor, Predictor, Recipe
 from interpbench.errors import InputError
-from interpbench.predictor.readout import check_readout, squash_of
+from interpbench.predictor.last_layer import squash_of
+from interpbench.predictor.readout import check_readout
 from interpbench.testing import constant_predictor, cube_predictor, failing, linear_predictor, toy_brains
 from interpbench.testing.predictor import PredictorContract
 

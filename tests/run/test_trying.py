@@ -209,7 +209,7 @@ def test_what_was_accepted_goes_with_every_result(
     import interpbench.report.pictures as pictures
 
     real = pictures.six_slices
-    monkeypatch.setattr(pictures, "six_slices", lambda *given, **named: (drawn.append(named), real(*given, **named)))
+    monkeypatch.setattr(pictures, "six_slices", lambda *given, **named: drawn.append(named) or real(*given, **named))
     recipe = {**RECIPE, "centre": (0.0, -4.0, 8.0)}
     adopted(own, tmp_path / "placed", "Batch", accept=["batch"], recipe=recipe)
     explain(cohort, tmp_path / "placed", tmp_path / "there", method="still", split=None, device="cpu")

@@ -40,7 +40,7 @@ class Hooked(Explainer):
 class Foreign(NetworkPredictor):
     """A predictor of a third party that imports when it is made."""
 
-    body: str = option("math:sqrt", "what makes the network, as module:function", runs=True)
+    body: str = option("math:sqrt", "function or class that builds the network, as module:function", runs=True)
     wide: bool = option(False, "whether it is wide")
 
     def __post_init__(self) -> None:

@@ -1,9 +1,10 @@
 """Which estimator of U-noise's gradient finds the truth, at which cost of time and of the prediction?
 
-For each seed: a phantom, a predictor trained on it, and one U-Net pretrained as an autoencoder, which all estimators
-start from. Each then trains the noise model, with the same settings, and for the same number of epochs or, with
-`--budget`, for as many epochs as fit into the same wall time. After every epoch the maps of the test subjects are held
-against the truth. Only training is timed. Gradient floors at matched noise stand beside.
+For each seed: a phantom, a predictor trained on it, and one U-Net, pretrained as an autoencoder with
+`-o pretrain_epochs=N`, which all estimators start from. Each then trains the noise model, with the same settings, and
+for the same number of epochs or, with `--budget`, for as many epochs as fit into the same wall time. After every epoch
+the maps of the test subjects are held against the truth. Only training is timed. Gradient floors at matched noise stand
+beside.
 
 The settings are the demo's unless told otherwise. The result is written after every run, and the same command goes on
 where it was interrupted.

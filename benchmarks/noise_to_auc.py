@@ -1,11 +1,11 @@
 """How long does U-noise train until its maps find the truth of the phantom, and how long the paper's plain loop?
 
-Three sides: the plugin as it comes, everything counted from the noise floor over the pretraining to the last step; the
-plugin with its preset `quick`; and the paper's estimator in a plain loop on the same U-Net (`plain_noise.py`: float32,
-default layout, gradients of all weights), with the same pretraining, options and learning rates. Every few steps the
-clock is stopped and the maps of some test subjects are held against the truth; a side ends when their mean AUC inside
-the brain reaches the goal. The plain side may also end at `--limit` times the time that the plugin as it comes took: it
-then took longer than that.
+Three sides: the plugin as it comes, everything counted from the noise floor over the pretraining, where `-o` asks for
+one, to the last step; the plugin with its preset `quick`, never pretrained; and the paper's estimator in a plain loop
+on the same U-Net (`plain_noise.py`: float32, default layout, gradients of all weights), with the same pretraining,
+options and learning rates. Every few steps the clock is stopped and the maps of some test subjects are held against the
+truth; a side ends when their mean AUC inside the brain reaches the goal. The plain side may also end at `--limit` times
+the time that the plugin as it comes took: it then took longer than that.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     few = list(case.test[: asked.test_subjects])
     sides: dict[str, dict[str, Any]] = {}
     limit = math.inf
-    quick = replace(explainer, **UNoise.presets["quick"])
+    quick = replace(explainer, **{"pretrain_epochs": 0, **UNoise.presets["quick"]})
     for name, method, run, every in (
         ("ours", explainer, ours, asked.every),
         ("quick", quick, ours, asked.every),

@@ -115,7 +115,7 @@ def cohort_case(
     """
     record = train(cohort, model, options=dict(network), seed=seed, device=device, recipe=recipe, **dict(training))
     predictor = load_predictor(model, device)
-    with open(model / "split.tsv", encoding="utf-8", newline="") as file:
+    with (model / "split.tsv").open(encoding="utf-8", newline="") as file:
         split_of = {row["participant_id"]: row["split"] for row in csv.DictReader(file, delimiter="\t")}
     parts: dict[str, list[Sample]] = {"train": [], "validation": [], "test": []}
     there = None if truth is None else read_volume(truth).data[0]

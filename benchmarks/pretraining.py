@@ -90,24 +90,44 @@ def arms(seeds: Sequence[int], pretrain_epochs: Sequence[int]) -> list[tuple[int
 def table(results: Mapping[str, Any]) -> str:
     """In Markdown: a row an arm, seed by seed. Times are seconds of the processor, the pretraining's among them."""
     goal = results["settings"]["goal"]
-    lines = [
-        f"| seed | `pretrain_epochs` | CPU s in all | of which pretraining | noise-model epochs | s to AUC {goal:g}"
-        " | AUC at the end | lowest validation loss | s to the loss that every arm reaches |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    columns = (
+        "seed",
+        "`pretrain_epochs`",
+        "CPU s in all",
+        "of which pretraining",
+        "epochs of the noise model",
+        f"s to AUC {goal:g} (step of the noise model)",
+        "AUC at the end",
+        "lowest validation loss",
+        "s to the loss that every arm reaches (epoch)",
+    )
+    lines = [_row(columns), _row(["---"] * len(columns))]
     for run in sorted(results["runs"], key=lambda run: (run["seed"], run["pretrain_epochs"])):
-        same_seed = [one for one in results["runs"] if one["seed"] == run["seed"]]
-        common = max(min(_losses(one)) for one in same_seed)
-        to_goal = min((row["cpu_seconds"] for row in run["aucs"] if row["auc"] >= goal), default=None)
-        to_common = min(row["cpu_seconds"] for row in run["curve"] if row["validation_loss"] <= common)
-        at_end = f"{run['aucs'][-1]['auc']:.3f}" if run["aucs"] else "unknown"
-        reached = "never" if to_goal is None else f"{to_goal:.0f}"
-        lines.append(
-            f"| {run['seed']} | {run['pretrain_epochs']} | {run['cpu_seconds']:.0f} | {run['pretraining_seconds']:.0f}"
-            f" | {run['epochs']} | {reached if run['aucs'] else 'unknown'} | {at_end} | {min(_losses(run)):.3f}"
-            f" | {to_common:.0f} |"
+        common = max(min(_losses(one)) for one in results["runs"] if one["seed"] == run["seed"])
+        at_goal = [row for row in run["aucs"] if row["auc"] >= goal]
+        at_common = [row for row in run["curve"] if row["validation_loss"] <= common]
+        cells = (
+            run["seed"],
+            run["pretrain_epochs"],
+            f"{run['cpu_seconds']:.0f}",
+            f"{run['pretraining_seconds']:.0f}",
+            run["epochs"],
+            _first(at_goal, "step") if run["aucs"] else "unknown",
+            f"{run['aucs'][-1]['auc']:.3f}" if run["aucs"] else "unknown",
+            f"{min(_losses(run)):.3f}",
+            _first(at_common, "epoch"),
         )
+        lines.append(_row(cells))
     return "\n".join(lines)
+
+
+def _row(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def _first(enough: Sequence[Mapping[str, Any]], unit: str) -> str:
+    """When a curve is good enough for the first time."""
+    return f"{enough[0]['cpu_seconds']:.0f} ({enough[0][unit]})" if enough else "never"
 
 
 def _losses(run: Mapping[str, Any]) -> list[float]:

@@ -11,7 +11,7 @@ from interpbench.cli import flags
 from interpbench.cli.messages import say
 
 
-def _words(context: click.Context, parameter: click.Parameter, value: Any) -> tuple[str, ...]:
+def _words(_context: click.Context, _parameter: click.Parameter, value: Any) -> tuple[str, ...]:
     """Class names from `child,adult`, or from a list in a configuration file."""
     words = value.split(",") if isinstance(value, str) else value or ()
     return tuple(str(word).strip() for word in words)

@@ -11,7 +11,7 @@ from interpbench.cli import flags
 from interpbench.cli.messages import say
 
 
-def _words(context: click.Context, parameter: click.Parameter, value: Any) -> list[str]:
+def _words(_context: click.Context, _parameter: click.Parameter, value: Any) -> list[str]:
     """Names from `a,b`, or from a list in a configuration file."""
     words = value.split(",") if isinstance(value, str) else value
     return [word for word in (str(one).strip() for one in words) if word]

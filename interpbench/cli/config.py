@@ -29,7 +29,7 @@ OPTIONS = "interpbench.options"  # where in `Context.meta` the table of -o value
 CONSENT = ("trust_factory", "yes")  # options that allow code to run: a file is data and may not give them
 
 
-def use_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+def use_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
     """Read the values of a configuration file as defaults; the callback of `--config`.
 
     Raises:

@@ -37,17 +37,27 @@ def in_words(record: Mapping[str, Any]) -> str:
     unit, test, found = record["unit"], record["predictor"], record["localisation"]
     floor, after = record["noise_floor"], record["diagnostics"]
     lines = [
-        f"predictor: mean absolute error {test['mae']:.2f} {unit}{_interval(test['mae_interval'])},"
-        f" predicting the mean {test['mean_predictor_mae']:.2f} {unit}, n = {test['n']} test subjects",
-        f"noise floor: error {floor['clean_mae']:.2f} {unit} without noise, {floor['mae_at_0']:.2f} at B = 0,"
-        f" {floor['mae_at_1']:.2f} at B = 1, n = {floor['n']} validation subjects",
-        f"learned noise: error {after['noisy_mae']:.2f} {unit} raw, {after['recalibrated_mae']:.2f} recalibrated,"
-        f" n = {after['n']} validation subjects",
-        f"mask B in the brain: mean {after['mask_mean']:.3f}, SD {after['mask_sd']:.3f},"
-        f" {after['share_below_0.01']:.1%} below 0.01, {after['share_above_0.99']:.1%} above 0.99;"
-        f" correlation of two subjects' maps {_number(after['map_correlation'])}",
-        f"AUC of the truth in the brain: {found['subject_auc']:.3f}{_interval(found['subject_auc_interval'])}"
-        f" a subject, {found['population_auc']:.3f} for the population's mean, n = {found['n']} test subjects",
+        (
+            f"predictor: mean absolute error {test['mae']:.2f} {unit}{_interval(test['mae_interval'])},"
+            f" predicting the mean {test['mean_predictor_mae']:.2f} {unit}, n = {test['n']} test subjects"
+        ),
+        (
+            f"noise floor: error {floor['clean_mae']:.2f} {unit} without noise, {floor['mae_at_0']:.2f} at B = 0,"
+            f" {floor['mae_at_1']:.2f} at B = 1, n = {floor['n']} validation subjects"
+        ),
+        (
+            f"learned noise: error {after['noisy_mae']:.2f} {unit} raw, {after['recalibrated_mae']:.2f} recalibrated,"
+            f" n = {after['n']} validation subjects"
+        ),
+        (
+            f"mask B in the brain: mean {after['mask_mean']:.3f}, SD {after['mask_sd']:.3f},"
+            f" {after['share_below_0.01']:.1%} below 0.01, {after['share_above_0.99']:.1%} above 0.99;"
+            f" correlation of two subjects' maps {_number(after['map_correlation'])}"
+        ),
+        (
+            f"AUC of the truth in the brain: {found['subject_auc']:.3f}{_interval(found['subject_auc_interval'])}"
+            f" a subject, {found['population_auc']:.3f} for the population's mean, n = {found['n']} test subjects"
+        ),
         *record["benchmark"]["verdict"][:VERDICT],
     ]
     return "\n".join(lines)

@@ -30,7 +30,7 @@ class _Path(click.Path):
 PATH = _Path(path_type=Path)
 
 
-def _shape(context: click.Context, parameter: click.Parameter, value: Any) -> tuple[int, int, int] | None:
+def _shape(_context: click.Context, _parameter: click.Parameter, value: Any) -> tuple[int, int, int] | None:
     """Three edge lengths from `35x44x35`, or from a list in a configuration file."""
     if value is None:
         return None
@@ -74,7 +74,7 @@ def common_options(verbosity: int = 0) -> Decorator:
     return decorate
 
 
-def _split(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:
+def _split(context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:
     """The `-o name=value` options as a mapping; they override those of the configuration file."""
     return {**context.meta.get(OPTIONS, {}), **split_options(words)}
 
@@ -92,6 +92,7 @@ def options_of(what: str, component: str = "NAME") -> Decorator:
 
 
 def out(metavar: str, help: str) -> Decorator:
+    """`--out`, the folder that a command makes."""
     return click.option("--out", type=PATH, required=True, metavar=metavar, help=help)
 
 
@@ -190,6 +191,7 @@ method = click.option(
 
 
 def split(default: str) -> Decorator:
+    """`--split`, for commands that work on a part of the cohort."""
     return click.option(
         "--split",
         type=click.Choice(["train", "validation", "test", "all"]),

@@ -64,10 +64,8 @@ def printable(text: str, stream: object = None) -> str:
 def _logged(
     message: Warning | str,
     category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: object = None,
-    line: str | None = None,
+    *_place: object,
+    **_more: object,
 ) -> None:
     """Log a library's warning at level INFO, without source lines: a user cannot act on it."""
     logging.getLogger("interpbench").info("%s: %s", category.__name__, " ".join(str(message).split()))

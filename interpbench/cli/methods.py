@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interpbench.cli import flags
+from interpbench.contract.hookspecs import API_VERSION
 from interpbench.errors import UsageError, did_you_mean
 from interpbench.version import __version__
 
@@ -54,6 +55,7 @@ def methods(name: str | None, as_json: bool) -> None:
 def _listing(registry: Registry) -> dict[str, Any]:
     return {
         "interpbench": __version__,
+        "plugin_api": API_VERSION,
         "plugins": [dataclasses.asdict(plugin) for plugin in registry.plugins],
         "components": [_entry(registry, one) for one in registry.installed],
     }

@@ -12,7 +12,7 @@ from interpbench.cli.messages import say
 from interpbench.errors import UsageError
 
 
-def _grid(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, list[str]]:
+def _grid(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, list[str]]:
     """The values of each option, from `--grid NAME=VALUE,VALUE`."""
     grid: dict[str, list[str]] = {}
     for word in words:

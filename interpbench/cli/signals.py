@@ -29,7 +29,7 @@ def stopped_by_signals() -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
         for one in before:
             signal.signal(one, signal.SIG_DFL)
         raise Stopped(number)

@@ -1,4 +1,4 @@
-"""Locks between processes; each ends with its process, so that nothing is ever left to unlock."""
+"""Locks between processes; each ends with its process, so that none is ever left behind."""
 
 from __future__ import annotations
 

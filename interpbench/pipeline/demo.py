@@ -221,8 +221,10 @@ def commands_of(settings: DemoSettings, seed: int) -> list[str]:
         f"interpbench fit phantom {using} --out fitted {same} {method}",
         f"interpbench explain phantom {using} --fitted fitted --out maps {same}",
         "interpbench aggregate maps --out population",
-        f"interpbench benchmark phantom --predictor model --methods unoise,{','.join(settings.rivals)}"
-        f" --measures {','.join(settings.measures)} --fitted fitted --maps maps --out benchmark {same} {compared}",
+        (
+            f"interpbench benchmark phantom --predictor model --methods unoise,{','.join(settings.rivals)}"
+            f" --measures {','.join(settings.measures)} --fitted fitted --maps maps --out benchmark {same} {compared}"
+        ),
     ]
 
 

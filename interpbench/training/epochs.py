@@ -123,7 +123,7 @@ def train_epochs(
     if (found := kept.find(device)) is not None:
         curve, best, best_epoch, best_score = (found[name] for name in ("curve", "best", "best_epoch", "best_score"))
         generator.set_state(found["generator"].cpu())
-        log.info("training goes on after epoch %d", len(curve))
+        log.info("training continues after epoch %d", len(curve))
     bar = track(range(len(curve) + 1, settings.epochs + 1), "training", unit="epoch")
     for epoch in bar:
         started = time.perf_counter()

@@ -24,4 +24,5 @@ METHODS = {
 
 @hookimpl
 def interpbench_explainers() -> list[Component]:
+    """The methods that this plugin offers."""
     return [Component(name, f"interpbench_captum.{where}", summary) for name, (where, summary) in METHODS.items()]

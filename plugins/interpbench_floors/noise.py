@@ -52,4 +52,5 @@ class SmoothRandom(Explainer):
         # Wrapped around, every voxel has the same distribution, those at the border too.
         smooth = torch.from_numpy(gaussian_filter(white.numpy(), self.sigma, mode="wrap"))
         spread = smooth.square().mean().sqrt().clamp(min=1e-12)
-        return torch.special.ndtr(smooth / spread).float().to(volumes.device) * brain_of(volumes)
+        uniform: Tensor = torch.special.ndtr(smooth / spread).float()
+        return uniform.to(volumes.device) * brain_of(volumes)

@@ -7,6 +7,7 @@ from interpbench import Component, hookimpl
 
 @hookimpl
 def interpbench_explainers() -> list[Component]:
+    """The methods that this plugin offers."""
     return [
         Component("random", "interpbench_floors.noise:Random", "Floor: white noise inside the brain"),
         Component("smoothrandom", "interpbench_floors.noise:SmoothRandom", "Floor: smooth noise inside the brain"),

@@ -25,7 +25,9 @@ class Template(Explainer):
     def __post_init__(self) -> None:
         check_options(self)
         if not self.file:
-            raise UsageError("template needs a map: file=POPULATION/population_mean.nii.gz of `interpbench aggregate`.")
+            raise UsageError(
+                "template needs a map: file=POPULATION/population_mean.nii.gz, which `interpbench aggregate` writes."
+            )
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
         """The same map for every volume.

@@ -54,7 +54,7 @@ class TorchModule(NetworkPredictor):
         check_options(self)
         self._keywords()
         if (self.bins_start is None) != (self.bins_stop is None):
-            raise UsageError("bins_start and bins_stop of TorchModule go together: give both or neither.")
+            raise UsageError("bins_start and bins_stop of TorchModule must be given together, or not at all.")
         if self.bins_start is not None and self.bins_stop is not None and self.bins_start >= self.bins_stop:
             raise UsageError(f"bins_stop must be above bins_start ({self.bins_start:g}), got {self.bins_stop:g}.")
 
@@ -85,7 +85,7 @@ class TorchModule(NetworkPredictor):
         column = 0 if self.column is None and found.number == 1 else self.column
         if column is None:
             raise InputError(
-                f"{self.label} gives {found.count} for a volume, and one number is the prediction: say which by"
+                f"{self.label} returns {found.count} for a volume, but a prediction is one number: choose it with"
                 f" -o column=N ({found})."
             )
         if column >= found.number:
@@ -107,7 +107,7 @@ class TorchModule(NetworkPredictor):
         chosen = [one for one in found.tensors if len(found) == 1 or one.start == self.column]
         if not chosen:
             raise InputError(
-                f"{self.label} gives {found.count} for a volume, and one {what}: say at which column it begins by"
+                f"{self.label} returns {found.count} for a volume, and only one {what}: give its first column with"
                 f" -o column=N ({found})."
             )
         values: Tensor = chosen[0].numbers
@@ -125,7 +125,7 @@ class TorchModule(NetworkPredictor):
     def _expectation(self, outputs: Tensor, start: float, stop: float) -> Tensor:
         number = outputs.shape[1]
         if number < 2:
-            raise InputError(f"{self.label} has one output, so no soft bins: leave bins_start and bins_stop unset.")
+            raise InputError(f"{self.label} has one output and therefore no soft bins: omit bins_start and bins_stop.")
         probabilities = outputs if self.bins_hold == "probabilities" else outputs.softmax(dim=1)
         width = (stop - start) / number
         centres = start + width * (torch.arange(number, device=outputs.device, dtype=outputs.dtype) + 0.5)
@@ -140,16 +140,18 @@ def import_factory(name: str) -> Callable[..., Any]:
     """
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
-        raise UsageError(f"factory is module:function or module:Class, such as my_networks.sfcn:SFCN, got {name!r}.")
+        raise UsageError(
+            f"factory must be module:function or module:Class, such as my_networks.sfcn:SFCN, got {name!r}."
+        )
     try:
         found: Any = importlib.import_module(module_name)
     except ImportError as error:
-        raise UsageError(f"factory {name!r}: {error}. Is it installed, or on PYTHONPATH?") from error
+        raise UsageError(f"factory {name!r}: {error}. Check that it is installed or on PYTHONPATH.") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise UsageError(f"factory {name!r}: module {module_name} has no {attribute!r}.")
         found = getattr(found, part)
     if not callable(found):
-        raise UsageError(f"factory {name!r} is {type(found).__name__}, nothing that can be called.")
+        raise UsageError(f"factory {name!r} is {type(found).__name__}, which cannot be called.")
     make: Callable[..., Any] = found
     return make

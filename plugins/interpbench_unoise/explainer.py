@@ -104,7 +104,7 @@ class UNoise(Explainer):
     )
     seed: int = option(0, "seed of weights, batches and noise")
 
-    _network = None  # the U-Net, once fitted
+    _network: ClassVar[UNet | None] = None  # once fitted: of the instance
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -137,7 +137,7 @@ class UNoise(Explainer):
         else:
             training, validation = (with_prediction(some, predictor, **size) for some in (training, validation))
         if not training:
-            known = "has an age" if not predictor.classes else "has a logit that it should get"
+            known = "has an age" if not predictor.classes else "has a class"
             raise InputError(f"No training subject {known}: use target=prediction, which needs none.")
         held_out = validation or training
         floor = noise_floor(predictor, held_out, aim, **size)

@@ -5,6 +5,7 @@ from interpbench import Component, hookimpl
 
 @hookimpl
 def interpbench_explainers() -> list[Component]:
+    """The methods that this plugin offers."""
     return [
         Component(
             "unoise", "interpbench_unoise.explainer:UNoise", "Learned noise that each voxel tolerates (Bintsi 2021)"
@@ -14,6 +15,7 @@ def interpbench_explainers() -> list[Component]:
 
 @hookimpl
 def interpbench_aggregators() -> list[Component]:
+    """The aggregators that this plugin offers."""
     return [
         Component(
             "population",

@@ -203,15 +203,20 @@ def test_the_table_tells_when_the_goal_and_the_common_loss_were_reached(benchmar
             "epochs": len(losses),
             "cpu_seconds": seconds[-1],
             "pretraining_seconds": 5.0 * pretrain_epochs,
-            "curve": [{"cpu_seconds": at, "validation_loss": loss} for at, loss in zip(seconds, losses, strict=True)],
-            "aucs": [{"cpu_seconds": at, "auc": auc} for at, auc in zip(seconds, aucs, strict=False)],
+            "curve": [
+                {"epoch": place + 1, "cpu_seconds": seconds[place], "validation_loss": loss}
+                for place, loss in enumerate(losses)
+            ],
+            "aucs": [
+                {"step": 4 * (place + 1), "cpu_seconds": seconds[place], "auc": auc} for place, auc in enumerate(aucs)
+            ],
         }
 
     runs = [run(4, [3.0, 1.5], [0.5, 0.8]), run(0, [2.0, 1.4, 1.0], [0.6, 0.92, 0.95])]
     rows = benchmarks.pretraining.table({"settings": {"goal": 0.9}, "runs": runs}).splitlines()[2:]
     assert rows == [
-        "| 0 | 0 | 30 | 0 | 3 | 20 | 0.950 | 1.000 | 20 |",
-        "| 0 | 4 | 20 | 20 | 2 | never | 0.800 | 1.500 | 20 |",
+        "| 0 | 0 | 30 | 0 | 3 | 20 (8) | 0.950 | 1.000 | 20 (2) |",
+        "| 0 | 4 | 20 | 20 | 2 | never | 0.800 | 1.500 | 20 (2) |",
     ]
     unknown = benchmarks.pretraining.table({"settings": {"goal": 0.9}, "runs": [run(0, [1.0], [])]}).splitlines()[2]
-    assert unknown == "| 0 | 0 | 10 | 0 | 1 | unknown | unknown | 1.000 | 10 |"
+    assert unknown == "| 0 | 0 | 10 | 0 | 1 | unknown | unknown | 1.000 | 10 (1) |"

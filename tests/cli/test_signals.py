@@ -59,7 +59,8 @@ def start(*words: object, told: int = subprocess.DEVNULL) -> subprocess.Popen[st
         stdout=subprocess.DEVNULL,
         stderr=told,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # who runs tests in the background ignores it
+        # Who runs tests in the background ignores it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no thread runs yet
     )
 
 

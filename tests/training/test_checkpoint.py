@@ -73,7 +73,7 @@ def test_a_damaged_file_is_told_of_and_training_begins_anew(
     kept.path.write_bytes(damage(kept.path.read_bytes()))
     with caplog.at_level(logging.WARNING, "interpbench"):
         assert kept.find() is None
-    assert "training begins anew" in caplog.text
+    assert "training starts again from the beginning" in caplog.text
 
 
 class Shy(nn.Module):

@@ -93,5 +93,8 @@ def test_a_configuration_file_cannot_name_code(run: Run, toy_cohort: Path, someb
     config = somebody.home / "run.toml"
     config.write_text('[train]\npredictor = "torch"\n[train.options]\nfactory = "somebodys_network:make"\n')
     code, _, told = run("train", toy_cohort, "--out", somebody.home / "trained", "--config", config)
-    assert (code, told.count("\n")) == (2, 1) and "names code to run, which a configuration file cannot do" in told
+    assert (code, told.count("\n")) == (
+        2,
+        1,
+    ) and "names code to run, which is not allowed in a configuration file" in told
     assert somebody.markers() == []

@@ -99,7 +99,7 @@ def _map_run(case: Case, device: str, out: Path) -> MapRun:
         explainer = open_fitted(case.fitted, study).explainer
     else:
         explainer = make_component("explainer", case.method, seed=0)[0]
-    told = {"options": {}, "signed": explainer.signed, "predictor_sha256": study.fingerprint}
+    told: dict[str, Any] = {"options": {}, "signed": explainer.signed, "predictor_sha256": study.fingerprint}
     return MapRun(
         run=RunFolder.open(out, "explain", told),
         study=study,

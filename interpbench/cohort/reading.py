@@ -1,4 +1,4 @@
-"""Read subjects as samples, and keep going where a file is refused."""
+"""Reads subjects as samples; a refused file excludes one subject only."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def read_samples(samples: Samples, what: str) -> tuple[Samples, list[dict[str, A
         try:
             samples[index]
         except InputError as error:
-            log.warning("left out: sub-%s: %s", subject.id, error)
+            log.warning("excluded: sub-%s: %s", subject.id, error)
             failures.append(failure(subject.id, subject.image, error))
             bad.append(subject)
     return (samples.without(bad) if bad else samples), failures
 
 
 def doubts_about_samples(samples: Samples, typical: Typical | None = None) -> dict[str, list[str]]:
-    """What is doubtful about each subject's image, by label; and whether it is unlike typical images."""
+    """Warnings about each subject's image, by label, including whether it is unlike typical images."""
     if typical is None:
         return {subject.id: list(samples.doubts.get(subject.id, ())) for subject in samples.subjects}
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 
@@ -29,7 +28,7 @@ class Hashes:
         Raises:
             InputError: it cannot be read.
         """
-        name = os.path.abspath(path)
+        name = str(Path(path).absolute())
         with self._lock:
             own = self._each.setdefault(name, threading.Lock())
         try:
@@ -49,5 +48,5 @@ def signature_of(path: Path | str) -> Signature:
     Raises:
         OSError: there is no such file.
     """
-    found = os.stat(path)
+    found = Path(path).stat()
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

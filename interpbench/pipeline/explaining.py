@@ -16,7 +16,7 @@ from interpbench.files.failures import failure, finish
 from interpbench.files.locks import alone
 from interpbench.files.run_folder import FAILURES, RunFolder
 from interpbench.host.trust import Names, code_named_by
-from interpbench.maps.files import Failed
+from interpbench.maps.files import FailedSubject
 from interpbench.options import options_json
 from interpbench.parallel.overlap import AHEAD
 from interpbench.parallel.shards import share_of
@@ -211,7 +211,7 @@ def explain_study(
     return done
 
 
-def _end_where_all_failed_alike(failed: Sequence[Failed]) -> None:
+def _end_where_all_failed_alike(failed: Sequence[FailedSubject]) -> None:
     """End a run without a map by the error that the method or the predictor raised for every subject.
 
     Raises:

@@ -34,12 +34,12 @@ from interpbench.predictor.model import doubts_of
 from interpbench.predictor.network import NetworkPredictor
 from interpbench.predictor.readout import check_readout
 from interpbench.predictor.steadiness import try_answers
-from interpbench.predictor.trial import refuse, try_network
+from interpbench.predictor.trial import refuse_findings, try_network
 from interpbench.run.trying import AlikePredictions
 from interpbench.training.augmentation import left_right_axis
-from interpbench.training.cross_entropy import train_classifier
-from interpbench.training.epochs import Trained, TrainingSettings
-from interpbench.training.regression import train_network
+from interpbench.training.cross_entropy import CrossEntropy
+from interpbench.training.epochs import Trained, TrainingSettings, train_epochs
+from interpbench.training.regression import Regression
 from interpbench.training.targets import Target
 
 CURVE, PREDICTIONS, WORKSPACE = "training.tsv", "predictions.tsv", "checkpoints"
@@ -86,23 +86,24 @@ def train_on(
         sum(weights.numel() for weights in module.parameters()),
         device,
     )
-    common: dict[str, Any] = {
-        "left_right": left_right_axis(recipe.orientation),
-        "seed": seed,
-        "device": device,
-        "checkpoint": folder / WORKSPACE / "training.pt",
-    }
-    if aim.classes:
-        best = train_classifier(blank, module, training, validation, settings, **common)
-    else:
-        best = train_network(blank, module, training, validation, settings, scale=scale, offset=offset, **common)
+    best = train_epochs(
+        module,
+        CrossEntropy(blank) if aim.classes else Regression(blank, scale, offset),
+        training,
+        validation,
+        settings,
+        left_right=left_right_axis(recipe.orientation),
+        seed=seed,
+        device=device,
+        checkpoint=folder / WORKSPACE / "training.pt",
+    )
     write_tsv(folder / CURVE, best.curve)
     trained = blank.loaded(best.module, recipe, unit=aim.unit, scale=scale, offset=offset)
     first = torch.stack([sample.volume for sample in training[:2]]).to(device)
     who = f"{type(blank).__name__}, trained"
     of_network = [*check_readout(trained, first, who)]
     found = try_network(trained, first, "training subjects")
-    of_network += refuse(found.findings, who)
+    of_network += refuse_findings(found.findings, who)
     alike = AlikePredictions(trained)
     tested, more = predict_subjects(
         trained,
@@ -180,7 +181,7 @@ def _check(
         with torch.random.fork_rng(devices=[]):
             predict_one(untrained, volume)
     check_readout(untrained, volume, type(blank).__name__, strict=blank.standardise)
-    refuse(try_answers(untrained, volumes, thorough=True).findings, type(blank).__name__)
+    refuse_findings(try_answers(untrained, volumes, thorough=True).findings, type(blank).__name__)
 
 
 def _validation_of(best: Trained, known: bool) -> dict[str, float | None]:

@@ -20,7 +20,7 @@ from interpbench.host.components import make_component
 from interpbench.host.registry import discover
 from interpbench.options import option_fields, options_json, typed_options
 from interpbench.pipeline.network_training import CURVE, PREDICTIONS, WORKSPACE, train_on
-from interpbench.predictor.model import RECORD, WEIGHTS, read_record, save_predictor
+from interpbench.predictor.model import RECORD, WEIGHTS, read_model_record, save_predictor
 from interpbench.predictor.network import NetworkPredictor
 from interpbench.run.device import resolve_device
 from interpbench.run.identity import (
@@ -139,7 +139,7 @@ def train(
         run.write_failures(problem_rows(people) + failures)
         save_predictor(run.path, trained, name=predictor, details={**details, "training": run.manifest["settings"]})
     run.end([WEIGHTS, RECORD, CURVE, PREDICTIONS, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
-    record = read_record(run.path)
+    record = read_model_record(run.path)
     count_doubts(from_counts(record), record["metrics"]["subjects"])
     finish(run.failures(), run.path / FAILURES, record["metrics"]["subjects"])
     return record

@@ -19,8 +19,8 @@ from interpbench.host.foreign import asking
 from interpbench.host.registry import one_line
 from interpbench.predictor.model import doubts_of
 from interpbench.predictor.readout import Bound, bound_of, check_readout
-from interpbench.predictor.steadiness import LARGE, Trial, try_answers
-from interpbench.predictor.trial import equal_predictions, refuse
+from interpbench.predictor.steadiness import LARGE, NetworkTrial, try_answers
+from interpbench.predictor.trial import equal_predictions, refuse_findings
 from interpbench.progress import track
 
 log = logging.getLogger("interpbench")
@@ -47,13 +47,13 @@ def try_before_use(predictor: Predictor, volumes: Tensor, who: str, record: Mapp
         InputError: what it does that it must not, and was not accepted when it was adopted.
     """
     accepted = accepted_in(record)
-    found = Trial()
+    found = NetworkTrial()
     if len(volumes):
         try:
             found = try_answers(predictor, volumes)
         except Exception as error:  # another's code: whoever predicts with it next tells what went wrong
             log.debug("%s could not be tried: %s", who, one_line(error))
-    refuse(found.findings, who, accepted, ADOPT_AGAIN if record else "")
+    refuse_findings(found.findings, who, accepted, ADOPT_AGAIN if record else "")
     said = check_readout(predictor, volumes, who, stuck="stuck" in accepted)
     known = [one for one in doubts_of(record) if one.partition(": ")[2] not in {two.partition(": ")[2] for two in said}]
     for sentence in known:
@@ -129,20 +129,20 @@ class AlikePredictions:
         self._seen.add(prediction)
 
     def found(
-        self, predictions: Mapping[str, float], volume_of: Callable[[str], Tensor | None] = lambda label: None
+        self, predictions: Mapping[str, float], volume_of: Callable[[str], Tensor | None] | None = None
     ) -> list[str]:
         """Sentences on subjects whose predictions are one number.
 
         Args:
             predictions: by label.
-            volume_of: the volume `(1, 1, I, J, K)` of a subject, for numbers that were all predicted before; None
+            volume_of: gives the volume `(1, 1, I, J, K)` of a subject, for numbers that were all predicted before; None
                 where it cannot be had.
         """
         labels, numbers = list(predictions), list(predictions.values())
 
         def bound_at(place: int) -> Bound | None:
             if numbers[place] not in self._bounds:
-                volume = volume_of(labels[place])
+                volume = volume_of(labels[place]) if volume_of else None
                 self._bounds[numbers[place]] = None if volume is None else bound_of(self.predictor, volume)
             return self._bounds[numbers[place]]
 

@@ -35,7 +35,7 @@ def test_the_wheel_lists_every_plugin_folder_by_name():
 def test_every_plugin_folder_has_its_entry_point():
     declared = PROJECT["project"]["entry-points"]["interpbench"]
     plugins = {name.removeprefix("interpbench_"): f"{name}.plugin" for name in PLUGINS}
-    assert declared == {**plugins, "metrics": "interpbench.metrics.plugin"}  # the core's own measures use the door too
+    assert declared == plugins
 
 
 def test_the_installed_entry_points_are_those_declared():
@@ -80,7 +80,8 @@ def test_every_dependency_is_pinned_in_the_constraints():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {plain(line.partition("==")[0]) for line in lines if "==" in line}
     groups = [one for group in PROJECT["dependency-groups"].values() for one in group if isinstance(one, str)]
-    needed = [re.split(r"[<>=!~ \[]", one)[0] for one in (*PROJECT["project"]["dependencies"], *groups)]
+    extras = [one for extra in PROJECT["project"]["optional-dependencies"].values() for one in extra]
+    needed = [re.split(r"[<>=!~ \[]", one)[0] for one in (*PROJECT["project"]["dependencies"], *extras, *groups)]
     assert {plain(name) for name in needed} <= pinned
 
 

@@ -114,12 +114,12 @@ def diary(tmp_path: Path, toy_plugin, toy_cohort: Path, toy_model: Path, monkeyp
 
         monkeypatch.setattr(place, calls)
 
-    noted("hashed", "hashlib.file_digest", lambda file, *_: os.path.abspath(file.name))
-    noted("read", "interpbench.images.volume.load_voxels", lambda path, *_: os.path.abspath(path))
-    noted("table", "interpbench.cohort.subjects.read_table", lambda path: os.path.abspath(path))
-    noted("weights", "interpbench.predictor.model.read_weights", lambda path: os.path.abspath(path))
-    noted("state", "interpbench.pipeline.fitted.read_weights", lambda path: os.path.abspath(path))
-    noted("record", "interpbench.files.records.read_json", lambda path, **_: os.path.abspath(path))
+    noted("hashed", "hashlib.file_digest", lambda file, *_: Path(file.name).absolute())
+    noted("read", "interpbench.images.volume.load_voxels", lambda path, *_: Path(path).absolute())
+    noted("table", "interpbench.cohort.subjects.read_table", lambda path: Path(path).absolute())
+    noted("weights", "interpbench.predictor.model.read_weights", lambda path: Path(path).absolute())
+    noted("state", "interpbench.pipeline.fitted.read_weights", lambda path: Path(path).absolute())
+    noted("record", "interpbench.files.records.read_json", lambda path, **_: Path(path).absolute())
     noted("tried", "interpbench.run.trying.try_answers", lambda *_: "predictor")
     prepare, fingerprint = Recipe.prepare, Predictor.fingerprint.fget
 

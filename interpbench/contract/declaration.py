@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from interpbench.comparison.families import FAMILIES
 from interpbench.contract.metric import Measure
 
 _NAME = re.compile(r"[a-z0-9_]+")  # names become columns, words of the command line and parts of file names
@@ -26,7 +27,8 @@ def faults_of(measures: object) -> list[str]:
     faults = [fault for measure in measures for fault in _faults_of_one(measure)]
     names = [measure.name for measure in measures]
     twice = sorted({repr(name) for name in names if names.count(name) > 1})
-    return faults + [f"the name of a measure must be used once, {name} is used twice" for name in twice]
+    faults += [f"the name of a measure must be used once, {name} is used twice" for name in twice]
+    return faults + [fault for measure in measures for fault in _faults_of_use(measure, names)]
 
 
 def checked_values(measures: Sequence[Measure], returned: object) -> dict[str, float | list[float]]:
@@ -74,6 +76,40 @@ def _faults_of_one(measure: Any) -> list[str]:
         faults.append(f"{who} is a curve: `steps_name` must say what its steps are, got {measure.steps_name!r}")
     if measure.chance is not None and _kind(measure.chance) != (0, True):
         faults.append(f"the chance of {who} must be a finite number or None, got {measure.chance!r}")
+    return faults
+
+
+def _faults_of_use(measure: Any, names: Sequence[str]) -> list[str]:
+    """What is wrong with what a measure says to sentences, tables and page.
+
+    Args:
+        names: of all measures of its metric.
+    """
+    faults, who = [], f"measure {measure.name!r}"
+    if measure.family not in FAMILIES:
+        faults.append(f"the family of {who} must be one of {', '.join(FAMILIES)}, got {measure.family!r}")
+    for field in ("question", "limits", "axis", "variant", "varied", "chance_by", "ceiling_by"):
+        value = getattr(measure, field)
+        if not isinstance(value, str) or "\n" in value:
+            faults.append(f"`{field}` of {who} must be one line, got {value!r}")
+    for field in ("needs_truth", "column"):
+        if not isinstance(getattr(measure, field), bool):
+            faults.append(f"`{field}` of {who} must be True or False, got {getattr(measure, field)!r}")
+    for field in ("chance_by", "ceiling_by"):
+        if getattr(measure, field) not in ("", *names) or getattr(measure, field) == measure.name:
+            faults.append(f"`{field}` of {who} must name another measure, got {getattr(measure, field)!r}")
+    if not isinstance(measure.leads, int) or isinstance(measure.leads, bool) or measure.leads < 0:
+        faults.append(f"`leads` of {who} must be a whole number, 0 for never, got {measure.leads!r}")
+    elif measure.leads and (measure.direction is None or len(measure.steps)):
+        faults.append(f"{who} cannot lead: it needs a direction, and is no curve")
+    elif measure.leads and measure.family == "cost" and measure.unit != "s":
+        faults.append(f"{who} cannot lead: of a cost, that is the seconds of one map, got the unit {measure.unit!r}")
+    if measure.column and len(measure.steps):
+        faults.append(f"{who} is a curve, which gets no column")
+    if measure.axis and not len(measure.steps):
+        faults.append(f"{who} is no curve, so it shares no axis")
+    if bool(measure.variant) != bool(measure.varied):
+        faults.append(f"{who} must say both `variant` and `varied`, or neither")
     return faults
 
 

@@ -19,6 +19,7 @@ class Template(Explainer):
     """
 
     floor: ClassVar[bool] = True
+    template: ClassVar[str] = "file"
 
     file: str | None = option(None, "the map: population_NAME.nii.gz of `interpbench aggregate`")
 

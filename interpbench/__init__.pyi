@@ -3,6 +3,7 @@
 from .cohort.subjects import Cohort as Cohort
 from .cohort.subjects import Subject as Subject
 from .cohort.subjects import read_cohort as read_cohort
+from .contract.hookspecs import API_VERSION as API_VERSION
 from .contract.hookspecs import Component as Component
 from .contract.hookspecs import hookimpl as hookimpl
 from .contract.interfaces import Aggregator as Aggregator
@@ -24,10 +25,12 @@ from .images.volume import write_map as write_map
 from .options import check_options as check_options
 from .options import option as option
 from .phantom import write_phantom as write_phantom
+from .pipeline import VolumeMap as VolumeMap
 from .pipeline import adopt as adopt
 from .pipeline import aggregate as aggregate
 from .pipeline import benchmark as benchmark
 from .pipeline import explain as explain
+from .pipeline import explain_volume as explain_volume
 from .pipeline import fit as fit
 from .pipeline import predict as predict
 from .pipeline import search as search

@@ -79,38 +79,53 @@ def _faults_of_one(measure: Any) -> list[str]:
     return faults
 
 
-def _faults_of_use(measure: Any, names: Sequence[str]) -> list[str]:
+def _faults_of_use(measure: Measure, names: Sequence[str]) -> list[str]:
     """What is wrong with what a measure says to sentences, tables and page.
 
     Args:
         names: of all measures of its metric.
     """
-    faults, who = [], f"measure {measure.name!r}"
+    who = f"measure {measure.name!r}"
+    faults = [
+        f"`{field}` of {who} must be one line, got {value!r}"
+        for field in ("question", "limits", "axis", "variant", "varied", "chance_by", "ceiling_by")
+        if not isinstance(value := getattr(measure, field), str) or "\n" in value
+    ]
+    faults += [
+        f"`{field}` of {who} must be True or False, got {value!r}"
+        for field in ("needs_truth", "column")
+        if not isinstance(value := getattr(measure, field), bool)
+    ]
+    faults += [
+        f"`{field}` of {who} must name another measure, got {value!r}"
+        for field in ("chance_by", "ceiling_by")
+        if (value := getattr(measure, field)) == measure.name or value not in ("", *names)
+    ]
     if measure.family not in FAMILIES:
         faults.append(f"the family of {who} must be one of {', '.join(FAMILIES)}, got {measure.family!r}")
-    for field in ("question", "limits", "axis", "variant", "varied", "chance_by", "ceiling_by"):
-        value = getattr(measure, field)
-        if not isinstance(value, str) or "\n" in value:
-            faults.append(f"`{field}` of {who} must be one line, got {value!r}")
-    for field in ("needs_truth", "column"):
-        if not isinstance(getattr(measure, field), bool):
-            faults.append(f"`{field}` of {who} must be True or False, got {getattr(measure, field)!r}")
-    for field in ("chance_by", "ceiling_by"):
-        if getattr(measure, field) not in ("", *names) or getattr(measure, field) == measure.name:
-            faults.append(f"`{field}` of {who} must name another measure, got {getattr(measure, field)!r}")
-    if not isinstance(measure.leads, int) or isinstance(measure.leads, bool) or measure.leads < 0:
-        faults.append(f"`leads` of {who} must be a whole number, 0 for never, got {measure.leads!r}")
-    elif measure.leads and (measure.direction is None or len(measure.steps)):
-        faults.append(f"{who} cannot lead: it needs a direction, and is no curve")
-    elif measure.leads and measure.family == "cost" and measure.unit != "s":
-        faults.append(f"{who} cannot lead: of a cost, that is the seconds of one map, got the unit {measure.unit!r}")
-    if measure.column and len(measure.steps):
-        faults.append(f"{who} is a curve, which gets no column")
-    if measure.axis and not len(measure.steps):
-        faults.append(f"{who} is no curve, so it shares no axis")
     if bool(measure.variant) != bool(measure.varied):
         faults.append(f"{who} must say both `variant` and `varied`, or neither")
-    return faults
+    return [*faults, *_faults_of_leading(measure), *_faults_of_curve(measure)]
+
+
+def _faults_of_leading(measure: Measure) -> list[str]:
+    leads, who = measure.leads, f"measure {measure.name!r}"
+    if not isinstance(leads, int) or isinstance(leads, bool) or leads < 0:
+        return [f"`leads` of {who} must be a whole number, 0 for never, got {leads!r}"]
+    if leads and (measure.direction is None or len(measure.steps)):
+        return [f"{who} cannot lead: it needs a direction, and is no curve"]
+    if leads and measure.family == "cost" and measure.unit != "s":
+        return [f"{who} cannot lead: of a cost, that is the seconds of one map, got the unit {measure.unit!r}"]
+    return []
+
+
+def _faults_of_curve(measure: Measure) -> list[str]:
+    who = f"measure {measure.name!r}"
+    if measure.column and len(measure.steps):
+        return [f"{who} is a curve, which gets no column"]
+    if measure.axis and not len(measure.steps):
+        return [f"{who} is no curve, so it shares no axis"]
+    return []
 
 
 def _kind(value: Any) -> tuple[int, bool]:

@@ -56,7 +56,6 @@ class DemoSettings:
             "v_min": 0.0,
             "v_max": 1.0,
             "r": 0.5,
-            "pretrain_epochs": 1,
             "epochs": 2,
             "batch_size": 4,
             "learning_rate": 3e-3,
@@ -222,8 +221,10 @@ def commands_of(settings: DemoSettings, seed: int) -> list[str]:
         f"interpbench fit phantom {using} --out fitted {same} {method}",
         f"interpbench explain phantom {using} --fitted fitted --out maps {same}",
         "interpbench aggregate maps --out population",
-        f"interpbench benchmark phantom --predictor model --methods unoise,{','.join(settings.rivals)}"
-        f" --measures {','.join(settings.measures)} --fitted fitted --maps maps --out benchmark {same} {compared}",
+        (
+            f"interpbench benchmark phantom --predictor model --methods unoise,{','.join(settings.rivals)}"
+            f" --measures {','.join(settings.measures)} --fitted fitted --maps maps --out benchmark {same} {compared}"
+        ),
     ]
 
 

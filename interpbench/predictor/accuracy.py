@@ -65,7 +65,7 @@ def describe_classes(figures: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{name} {number}" for name, number in figures["counts"].items())
     text = f"{'; '.join(told)}; n = {figures['n']} ({counts})"
     if figures["majority_class"] is not None:
-        text += f"; always saying {figures['majority_class']!r}: " + _spread("accuracy", figures, "majority")
+        text += f"; always predicting {figures['majority_class']!r}: " + _spread("accuracy", figures, "majority")
     return text
 
 

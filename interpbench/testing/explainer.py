@@ -26,7 +26,9 @@ from interpbench.testing.toys import (
 
 
 class ExplainerContract:
-    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest::
+    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest.
+
+    For example::
 
         class TestMine(ExplainerContract):
             @pytest.fixture
@@ -51,12 +53,16 @@ class ExplainerContract:
 
     @pytest.fixture
     def explainer(self) -> Explainer:
-        raise NotImplementedError(f"{type(self).__name__} must give the fixture `explainer`, which returns yours")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define the fixture `explainer`, which returns your explainer"
+        )
 
     # What a map is
 
     def test_is_an_explainer(self, explainer: Explainer) -> None:
-        assert isinstance(explainer, Explainer), f"{type(explainer).__name__} is no subclass of interpbench.Explainer"
+        assert isinstance(explainer, Explainer), (
+            f"{type(explainer).__name__} is not a subclass of interpbench.Explainer"
+        )
 
     def test_a_map_has_the_shape_of_its_volume_and_is_finite_float32(self, explainer: Explainer) -> None:
         volumes = self._volumes()
@@ -133,8 +139,8 @@ class ExplainerContract:
             ready.explain(predictor, volumes)
         except ToyFailure:
             raised = True
-        assert raised or not predictor.charge.blown, "the predictor raised, and explain kept it to itself"
-        assert not before.changes(), f"after an exception explain left changed: {'; '.join(before.changes())}"
+        assert raised or not predictor.charge.blown, "the predictor raised an error, and explain hid it"
+        assert not before.changes(), f"explain left this changed after an exception: {'; '.join(before.changes())}"
 
     # Its options
 
@@ -150,7 +156,9 @@ class ExplainerContract:
         if explainer.learned:
             return
         samples = toy_samples(self._cube(), 2)
-        assert explainer.fit(self._cube(), samples, samples) is explainer, "`learned` is False, but fit makes another"
+        assert explainer.fit(self._cube(), samples, samples) is explainer, (
+            "`learned` is False, but fit returns another explainer"
+        )
         assert not explainer.state(), "`learned` is False, but there is a state"
 
     def test_what_was_learned_survives_being_stored(self, explainer: Explainer) -> None:
@@ -190,7 +198,7 @@ class ExplainerContract:
             return
         learned, changes = self._learned_again(explainer)
         assert not changes, f"fit changed: {'; '.join(changes)}"
-        assert learned is not explainer, "fit returned the explainer itself; it returns a fitted copy"
+        assert learned is not explainer, "fit returned the explainer itself; it must return a fitted copy"
         self.test_what_must_learn_refuses_to_explain_before(explainer)
 
     def test_a_failure_of_the_predictor_while_learning_changes_nothing(self, explainer: Explainer) -> None:
@@ -203,8 +211,8 @@ class ExplainerContract:
             explainer.fit(predictor, samples, samples[: self.validation_subjects])
         except ToyFailure:
             raised = True
-        assert raised or not predictor.charge.blown, "the predictor raised, and fit kept it to itself"
-        assert not before.changes(), f"after an exception fit left changed: {'; '.join(before.changes())}"
+        assert raised or not predictor.charge.blown, "the predictor raised an error, and fit hid it"
+        assert not before.changes(), f"fit left this changed after an exception: {'; '.join(before.changes())}"
 
     def test_a_template_is_a_floor_and_an_option_takes_its_file(self, explainer: Explainer) -> None:
         if explainer.template is None:

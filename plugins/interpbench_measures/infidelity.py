@@ -35,7 +35,7 @@ from interpbench_measures.ordering import check_not_flat, shared_ranks
 
 
 def normalised_infidelity(foretold: Tensor, happened: Tensor) -> float:
-    """nINFD of what a map foretells about some perturbations.
+    """The nINFD of what a map foretells about some perturbations.
 
     Args:
         foretold: u, `(P,)`, in any unit.

@@ -7,6 +7,7 @@ from interpbench import Component, hookimpl
 
 @hookimpl
 def interpbench_metrics() -> list[Component]:
+    """The measures that this plugin offers."""
     here = "interpbench_measures"
     return [
         Component("localisation", f"{here}.localisation:Localisation", "Does the map point at a known truth?"),

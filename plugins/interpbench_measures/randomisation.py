@@ -1,4 +1,6 @@
-"""Does the map change when the network forgets what it learned? (Adebayo et al. 2018, Sanity checks for saliency maps)
+"""Does the map change when the network forgets what it learned?
+
+After Adebayo et al. 2018, Sanity checks for saliency maps.
 
 A map that stays the same when the weights are shuffled does not show what the network learned. A method that must learn
 is fitted again to each shuffled network: otherwise it would show the old one, and the check would say nothing.

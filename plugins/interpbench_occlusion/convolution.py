@@ -1,11 +1,14 @@
 """Convolutions with constant weights, of whole volumes and of parts of them.
 
-In channels last, oneDNN (in torch 2.13) has two faults, which `Convolution` goes around:
+In channels last, oneDNN (in torch 2.13) has three faults, which `Convolution` goes around:
 
 - with one input channel, stride 1 along J and a larger one along K, an output one voxel wide along K is not written:
   whatever the memory held before is returned. Where one place comes out, the stride does not matter: it is set to 1;
 - with a kernel edge of 1 along K and a dilation above 1, it reads beyond the volume, and may end the process. Where the
-  kernel's edge is 1, the dilation does not matter: it is set to 1.
+  kernel's edge is 1, the dilation does not matter: it is set to 1;
+- in bfloat16, on processors that multiply it but have no matrix units (AVX512_BF16 without AMX), with one input channel
+  a group and a volume one voxel thick along I, outputs are not written, or wrongly. Such volumes are convolved in
+  float32.
 
 `tests/plugins/occlusion/test_occlusion_convolution_fuzz.py` looks for further ones, in memory that was filled before.
 """
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import EllipsisType
 from typing import Any
 
 import torch
@@ -52,6 +56,8 @@ class Convolution:
         volumes = volumes.to(self.weight.dtype)
         if not self._by_onednn:
             return self._by_torch(volumes, self.padding)
+        if self._only_in_float32(volumes):
+            return self._in_float32(volumes).to(self.weight.dtype)
         stride, cut = self._stride_for(volumes, self.padding)
         made = torch.mkldnn_convolution(
             volumes, self.weight, self.bias, self.padding, stride, self.dilation, self.groups
@@ -63,6 +69,8 @@ class Convolution:
         part = part.to(self.weight.dtype)
         if not self._by_onednn:
             return self._by_torch(part, padding)
+        if self._only_in_float32(part):
+            return self._in_float32.of_part(part, padding).to(self.weight.dtype)
         stride, cut = self._stride_for(part, padding)
         given = padding, stride, self.dilation, self.groups
         part = part.contiguous(memory_format=CHANNELS_LAST)
@@ -70,12 +78,20 @@ class Convolution:
         made = torch.ops.mkldnn._convolution_pointwise(part, self._packed, self.bias, *given, after, [], "")
         return torch.as_tensor(made)[cut].contiguous(memory_format=CHANNELS_LAST)
 
-    def _stride_for(self, volumes: Tensor, padding: Three) -> tuple[Three, tuple[slice, ...]]:
+    def _stride_for(self, volumes: Tensor, padding: Three) -> tuple[Three, tuple[EllipsisType | slice, ...]]:
         """The stride that is asked of oneDNN, and which of the places that come out count; see above."""
         edge = volumes.shape[-1] + 2 * padding[2] - self.dilation[2] * (self.weight.shape[-1] - 1)
         if volumes.shape[1] > 1 or self.stride[2] == 1 or edge > self.stride[2]:
             return self.stride, ()
         return (*self.stride[:2], 1), (..., slice(0, 1))
+
+    def _only_in_float32(self, volumes: Tensor) -> bool:
+        """Whether oneDNN gets these volumes wrong in the convolution's own precision; see above."""
+        return self.weight.dtype == torch.bfloat16 and self.weight.shape[1] == 1 and volumes.shape[2] == 1
+
+    @cached_property
+    def _in_float32(self) -> Convolution:
+        return self.to(torch.float32)
 
     def _by_torch(self, volumes: Tensor, padding: Three) -> Tensor:
         made = F.conv3d(volumes, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)

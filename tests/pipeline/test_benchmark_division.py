@@ -170,9 +170,8 @@ def test_the_longest_come_first_but_those_that_need_the_firsts_fits_wait_for_it(
         explainer = Pupil() if learns else Fixed()
 
     measuring = Measuring(run=None, circumstances=None, maps=None, base=[Stub()], contestants=[], metrics=[], repeats=2)
-    given: list[str] = []
+    given: list[str] = []  # filled turn by turn: `_done` looks at it
     monkeypatch.setattr(Measuring, "_done", lambda self, found, place: len(given) >= done_after)
     found = Found(subjects=list("ABcdef"))
-    for turn in measuring._turns(range(6), found):
-        given.append(found.subjects[turn])
+    given.extend(found.subjects[turn] for turn in measuring._turns(range(6), found))
     assert "".join(given) == order

@@ -132,5 +132,5 @@ def test_a_line_for_the_reader_has_every_figure_with_interval_and_n() -> None:
     assert found is not None
     line = describe_classes(found)
     assert line.count("95 % interval") == 4
-    assert "n = 13 (adult 4, child 9); always saying 'child': accuracy 0.692" in line
+    assert "n = 13 (adult 4, child 9); always predicting 'child': accuracy 0.692" in line
     assert "AUC" not in describe_classes({**found, "auc": None})

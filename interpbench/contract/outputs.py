@@ -6,7 +6,7 @@ one tensor over its axes behind the batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +37,12 @@ class Output:
         """
         if self.values.is_floating_point():
             return self.values
-        whole = "truth values" if self.values.dtype is torch.bool else "whole numbers"
-        kind = "complex numbers" if self.values.is_complex() else f"{whole}, through which no gradient goes"
+        whole = "truth values" if self.values.dtype is torch.bool else "integers"
+        kind = "complex numbers" if self.values.is_complex() else f"{whole}, which have no gradient"
         what = f"{self.who}: {self.name}" if self.name else self.who
-        raise InputError(f"{what} answers {kind} ({self.values.dtype}): let the network give a real floating one.")
+        raise InputError(
+            f"{what} returns {kind} ({self.values.dtype}): the network must return real floating-point numbers."
+        )
 
     @property
     def columns(self) -> int:
@@ -74,7 +76,13 @@ class Outputs:
         return f"{len(self)} outputs" if len(self) > 1 else f"{self.number} numbers"
 
     def column(self, place: int) -> Tensor:
-        """One column `(B,)`, counted over all tensors."""
+        """One column `(B,)`, counted over all tensors.
+
+        Raises:
+            InputError: there is no such column.
+        """
+        if not 0 <= place < self.number:
+            raise InputError(f"there is no column {place} among the network's outputs: {self}.")
         one = next(one for one in self.tensors if place < one.stop)
         return one.numbers[:, place - one.start]
 
@@ -141,3 +149,69 @@ def _kind(given: Any) -> str:
 
 def _holds(given: Any) -> bool:
     return isinstance(given, Mapping | list | tuple) and len(given) > 0
+
+
+def one_number(found: Outputs, who: str) -> Tensor:
+    """A regressor's one number a subject, `(B,)`.
+
+    Args:
+        who: how messages call the network.
+
+    Raises:
+        InputError: the network gives several numbers a subject.
+    """
+    if found.number > 1:
+        raise InputError(
+            f"{who} returns {found.count} for a volume ({found}), but a prediction is one number:"
+            " the network must return one."
+        )
+    return found.column(0)
+
+
+def class_scores(found: Outputs, classes: Sequence[str], who: str) -> Tensor:
+    """The scores `(B, C)` of a classifier's classes; softmax makes probabilities of them.
+
+    Of several tensors, the one that has as many columns as there are classes. One column will do for two classes, as
+    the logit of the second.
+
+    Args:
+        who: how messages call the network.
+
+    Raises:
+        InputError: another number of outputs than of classes.
+    """
+    scores = _scores_among(found, classes, who)
+    columns, wanted = scores.shape[1], len(classes)
+    if columns == 1 and wanted == 2:
+        return torch.cat([torch.zeros_like(scores), scores], dim=1)
+    if columns != wanted:
+        raise InputError(
+            f"{who} has {columns} {'output' if columns == 1 else 'outputs'}, but there are {wanted}"
+            f" classes ({', '.join(classes)}): the network must have one output per class."
+        )
+    return scores
+
+
+def _scores_among(found: Outputs, classes: Sequence[str], who: str) -> Tensor:
+    wanted = len(classes)
+    fit = [one for one in found.tensors if one.columns == wanted]
+    if not fit and wanted == 2:
+        fit = [one for one in found.tensors if one.columns == 1]
+    if len(found) == 1 or len(fit) == 1:
+        return (found.tensors if len(found) == 1 else fit)[0].numbers
+    raise InputError(
+        f"{who} returns {found.count} for a volume ({found}), and {len(fit)} of them could be the scores of"
+        f" {wanted} classes: the network must return the scores only."
+    )
+
+
+def log_odds(scores: Tensor, index: int) -> Tensor:
+    """The logit `(B,)` of one class c from scores z `(B, C)`: its log odds against all the others.
+
+        log(p_c / (1 - p_c)) = z_c - log(sum over k other than c of exp(z_k)),  p = softmax(z)
+
+    For two classes that is z_1 - z_0. The bare z_c would not do: adding one number to all scores changes no
+    probability, so a voxel that does only that must not count. Log-probabilities in place of scores give the same.
+    """
+    others = torch.cat([scores[:, :index], scores[:, index + 1 :]], dim=1)
+    return scores[:, index] - others.logsumexp(dim=1)

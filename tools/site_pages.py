@@ -10,7 +10,14 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
-SHOWN = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CITATION.cff")  # each as project/NAME
+SHOWN = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "CODE_OF_CONDUCT.md",
+    "SECURITY.md",
+    "CITATION.cff",
+)  # each as project/NAME
 FOLDER = "project/"
 SHIM = ("https://unpkg.com/iframe-worker/shim", "assets/iframe-worker.js")  # what the theme names, and our copy
 LINK = re.compile(r"(?<=\]\()(?P<target>[^)\s#]+)")

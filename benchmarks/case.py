@@ -14,7 +14,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from interpbench import Predictor, Sample, load_predictor, read_cohort, read_volume, train, write_phantom
-from interpbench.metrics import auc
+from interpbench.kit import auc
 from interpbench.predictor.error import interval
 
 
@@ -76,7 +76,7 @@ def make_case(
     phantom = write_phantom(folder / "phantom", subjects=subjects, voxel_size=voxel_size, seed=seed)
     record = train(phantom, folder / "model", options=dict(network), seed=seed, device=device, **dict(training))
     predictor = load_predictor(folder / "model", device)
-    with open(folder / "model" / "split.tsv", encoding="utf-8", newline="") as file:
+    with (folder / "model" / "split.tsv").open(encoding="utf-8", newline="") as file:
         split_of = {row["participant_id"]: row["split"] for row in csv.DictReader(file, delimiter="\t")}
     parts: dict[str, list[Sample]] = {"train": [], "validation": [], "test": []}
     truth_file = read_volume(phantom / "truth.nii.gz").data[0]

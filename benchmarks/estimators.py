@@ -128,8 +128,8 @@ def _run_seed(
         like = asked.estimators[-1]
         sigmas = next(one for one in results["runs"] if _have([one], seed=seed, estimator=like))["kept"]["rms_sigma"]
         common = {"seed": seed, "matched_to": like, "mean_sigma": sum(sigmas) / len(sigmas)}
-        found = floors(case, sigmas, samples=asked.samples, blur=asked.blur, device=device, seed=seed)
-        results["floors"] += [{**common, **one} for one in found]
+        rows = floors(case, sigmas, samples=asked.samples, blur=asked.blur, device=device, seed=seed)
+        results["floors"] += [{**common, **one} for one in rows]
         write_json(asked.out, results)
 
 

@@ -14,7 +14,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,8 +28,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from interpbench.files.atomic import write_json
-from interpbench.kit import arithmetic, learning_rate_schedule, settle
-from interpbench.metrics import auc
+from interpbench.kit import arithmetic, auc, learning_rate_schedule, settle
 from interpbench.options import options_json, parse_options, split_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.batches import collate
@@ -280,7 +279,7 @@ def mean_auc(network: UNet, case: Case, test: Sequence[Any]) -> float:
 
 
 @contextmanager
-def after_every_step(call: Callable[..., None]):
+def after_every_step(call: Callable[..., None]) -> Iterator[None]:
     """Have something called after each step of any optimiser."""
     hook = register_optimizer_step_post_hook(call)
     try:

@@ -14,7 +14,7 @@ def random_brains(number: int, shape: tuple[int, int, int]) -> list[Any]:
     from interpbench import Sample
 
     axes = torch.meshgrid(*(torch.linspace(-1.1, 1.1, edge) for edge in shape), indexing="ij")
-    brain = sum(axis.square() for axis in axes) < 1
+    brain = torch.stack(axes).square().sum(0) < 1
     found = []
     for place in range(number):
         generator = torch.Generator().manual_seed(place)

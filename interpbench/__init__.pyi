@@ -3,6 +3,7 @@
 from .cohort.subjects import Cohort as Cohort
 from .cohort.subjects import Subject as Subject
 from .cohort.subjects import read_cohort as read_cohort
+from .contract.hookspecs import API_VERSION as API_VERSION
 from .contract.hookspecs import Component as Component
 from .contract.hookspecs import hookimpl as hookimpl
 from .contract.interfaces import Aggregator as Aggregator

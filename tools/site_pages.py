@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -23,7 +24,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """The page with its links between the root and `docs/` as they are on the site."""
     place = page.file.src_uri
     above = "../" * place.count("/")
@@ -43,13 +44,13 @@ def _to_root(target: str, above: str) -> str:
     return f"{above}{FOLDER}{name}" if name in SHOWN and name != target else target
 
 
-def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+def on_post_page(output: str, page: Page, **_: Any) -> str:
     """The page with our copy of the script."""
     there, here = SHIM
     return output.replace(there, "../" * page.file.dest_uri.count("/") + here)
 
 
-def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> str:
+def on_post_template(output: str, **_: Any) -> str:
     """A page of the theme's own, such as that of a missing one, with our copy of the script."""
     there, here = SHIM
     return output.replace(there, here)

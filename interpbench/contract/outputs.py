@@ -37,10 +37,12 @@ class Output:
         """
         if self.values.is_floating_point():
             return self.values
-        whole = "truth values" if self.values.dtype is torch.bool else "whole numbers"
-        kind = "complex numbers" if self.values.is_complex() else f"{whole}, through which no gradient goes"
+        whole = "truth values" if self.values.dtype is torch.bool else "integers"
+        kind = "complex numbers" if self.values.is_complex() else f"{whole}, which have no gradient"
         what = f"{self.who}: {self.name}" if self.name else self.who
-        raise InputError(f"{what} answers {kind} ({self.values.dtype}): let the network give a real floating one.")
+        raise InputError(
+            f"{what} returns {kind} ({self.values.dtype}): the network must return real floating-point numbers."
+        )
 
     @property
     def columns(self) -> int:
@@ -160,7 +162,8 @@ def one_number(found: Outputs, who: str) -> Tensor:
     """
     if found.number > 1:
         raise InputError(
-            f"{who} gives {found.count} for a volume ({found}), and its prediction is one: its network must give one."
+            f"{who} returns {found.count} for a volume ({found}), but a prediction is one number:"
+            " the network must return one."
         )
     return found.column(0)
 
@@ -184,7 +187,7 @@ def class_scores(found: Outputs, classes: Sequence[str], who: str) -> Tensor:
     if columns != wanted:
         raise InputError(
             f"{who} has {columns} {'output' if columns == 1 else 'outputs'}, but there are {wanted}"
-            f" classes ({', '.join(classes)}): its network must have one a class."
+            f" classes ({', '.join(classes)}): the network must have one output per class."
         )
     return scores
 
@@ -197,8 +200,8 @@ def _scores_among(found: Outputs, classes: Sequence[str], who: str) -> Tensor:
     if len(found) == 1 or len(fit) == 1:
         return (found.tensors if len(found) == 1 else fit)[0].numbers
     raise InputError(
-        f"{who} gives {found.count} for a volume ({found}), and {len(fit)} of them could be the scores of"
-        f" {wanted} classes: let its network give the scores alone."
+        f"{who} returns {found.count} for a volume ({found}), and {len(fit)} of them could be the scores of"
+        f" {wanted} classes: the network must return the scores only."
     )
 
 

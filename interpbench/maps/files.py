@@ -1,4 +1,4 @@
-"""One subject's map as files: on the image's grid, as the method made it, and the sidecar that says where from."""
+"""The files of one subject's map: on the image's grid, as the method made it, and a sidecar with its origin."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger("interpbench")
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """What a map is told from, and what it needs to come back onto its image's grid: little more than a brain."""
+    """The origin of a map: its subject and prediction, and the data to resample it to the image's grid."""
 
     subject: Subject
     way_back: Prepared  # without its voxels
@@ -42,7 +42,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Failed:
-    """A subject without a map, and why: its image could not be read, or the method or the predictor failed."""
+    """A subject without a map, and the reason: unreadable image, failed method or failed predictor."""
 
     subject: Subject
     error: InterpbenchError
@@ -52,7 +52,7 @@ class Failed:
 
 
 class ToldOnce:
-    """Warns of subjects without a map; of several that fail alike, the first is named and the others are counted.
+    """Warns about subjects without a map; of several with the same error, only the first is named.
 
     Whose map was made, and then refused, is always named: that is about the subject.
     """
@@ -62,12 +62,12 @@ class ToldOnce:
         self._each: set[str] = set()  # labels of those who are told whatever others are
 
     def extend(self, several: Iterable[Failed]) -> None:
-        """Warn of each."""
+        """Warn about each subject."""
         for failed in several:
             self.append(failed)
 
     def append(self, failed: Failed) -> None:
-        """Warn of a subject, if nobody before failed with these words, or if it is about this subject."""
+        """Warn about a subject, unless another subject failed with the same message."""
         labels = self._alike.setdefault(str(failed.error), [])
         labels.append(failed.subject.id)
         if failed.by_map:
@@ -76,16 +76,16 @@ class ToldOnce:
             log.warning("no map: sub-%s: %s", failed.subject.id, failed.error)
 
     def count(self) -> None:
-        """Say at the end how many more failed like each that was named."""
+        """Log how many further subjects failed with the same message."""
         for first, *more in self._alike.values():
             if more and first not in self._each:
                 subjects = "subject" if len(more) == 1 else "subjects"
-                log.warning("no map: sub-%s ... and %d more %s alike", first, len(more), subjects)
+                log.warning("no map: sub-%s ... and %d more %s with the same error", first, len(more), subjects)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapFiles:
-    """Where the maps of a run are written, and what is the same beside each of them."""
+    """Writes the maps of a run, with the entries that all sidecars share."""
 
     run: RunFolder
     method: str
@@ -94,25 +94,25 @@ class MapFiles:
     details: Mapping[str, Any]  # what the method decided by itself
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
-        """Where a subject's map belongs, or one of its extras."""
+        """The path of a subject's map, or of an extra map."""
         return self.run.product(subject.id, f"desc-{label_of(self.method)}_{name}.nii.gz")
 
     def network_product(self, subject: Subject) -> Path:
-        """Where a subject's map as the method made it belongs, on the network's grid."""
+        """The path of a subject's map on the network's grid, as the method made it."""
         return place_beside(self.product(subject), label_of(self.method))
 
     def says_nothing(self, origin: Origin, where: str) -> Failed:
-        """A map of zeros would be taken for an answer.
+        """Why a map has no information; empty if it has.
 
         Args:
             where: it is zero.
         """
         held = f" ({origin.held})" if origin.held else ""
-        why = f"method {self.method!r}: the map is zero {where}: it says nothing about this subject{held}."
+        why = f"method {self.method!r}: the map is zero {where}: it has no information about this subject{held}."
         return Failed(origin.subject, PluginError(why), unread=False, by_map=True)
 
     def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> Failed | None:
-        """Write what was found, on the image's grid. Extras first: a map that is marked as done has all of them.
+        """Write a map on the image's grid, after its extras: a map that is marked as done has all of them.
 
         Returns:
             Why nothing is written, where nothing of the map lies in the image's own brain.
@@ -150,7 +150,7 @@ class MapFiles:
     def _keep_on_network_grid(
         self, subject: Subject, prepared: Prepared, map: Tensor, back: NDArray[np.float32], record: Mapping[str, Any]
     ) -> dict[str, str] | None:
-        """Keep the map as the method made it, on the network's grid, unless the one written gives it back bit by bit.
+        """Store the map on the network's grid as well, unless the written one gives it back bit by bit.
 
         Returns:
             What the map's sidecar says of it: its file's name and SHA-256; None where there is none.
@@ -173,5 +173,5 @@ class MapFiles:
 
 
 def label_of(method: str) -> str:
-    """The method in a file's name: a BIDS label holds letters and digits only."""
+    """The method's name as a BIDS label, with letters and digits only."""
     return method.replace("-", "").replace("_", "")

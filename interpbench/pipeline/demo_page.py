@@ -24,13 +24,17 @@ VERDICT = 4  # sentences of the benchmark that the demo's page repeats
 SLICES_MM = (-24, -16, -8, 4, 16, 28)  # through hippocampi and ventricles
 PACKAGES = ("torch", "monai", "nibabel", "nilearn", "numpy", "scipy")
 ABOUT = (
-    "A 3D ResNet-18 was trained to tell the age of synthetic brains. U-noise then learned how much noise each voxel"
-    " tolerates before the prediction suffers; voxels that tolerate little are important. The map below is the mean"
-    " over the test subjects, its top 10 % of brain voxels, smoothed by a Gaussian of one voxel, as in Bintsi et al."
-    " 2021, Fig. 2.",
-    "In these brains age acts in two places only, around the ventricles and the hippocampi, and what it changes there"
-    " is known: the truth is the difference between the mean subject at 44 and at 73 years. Lesions, wider Sylvian"
-    " fissures, tissue contrast and deformations vary between subjects and have nothing to do with age.",
+    (
+        "A 3D ResNet-18 was trained to tell the age of synthetic brains. U-noise then learned how much noise each voxel"
+        " tolerates before the prediction suffers; voxels that tolerate little are important. The map below is the mean"
+        " over the test subjects, its top 10 % of brain voxels, smoothed by a Gaussian of one voxel, as in Bintsi et"
+        " al. 2021, Fig. 2."
+    ),
+    (
+        "In these brains age acts in two places only, around the ventricles and the hippocampi, and what it changes"
+        " there is known: the truth is the difference between the mean subject at 44 and at 73 years. Lesions, wider"
+        " Sylvian fissures, tissue contrast and deformations vary between subjects and have nothing to do with age."
+    ),
 )
 
 

@@ -50,9 +50,9 @@ from interpbench.run.identity import (
 from interpbench.run.places import check_places
 from interpbench.run.trying import equal_of_subjects
 from interpbench.training.augmentation import left_right_axis
-from interpbench.training.cross_entropy import train_classifier
-from interpbench.training.epochs import Trained, TrainingSettings
-from interpbench.training.regression import train_network
+from interpbench.training.cross_entropy import CrossEntropy
+from interpbench.training.epochs import Trained, TrainingSettings, train_epochs
+from interpbench.training.regression import Regression
 from interpbench.training.targets import Target, open_target
 
 CURVE, PREDICTIONS, WORKSPACE = "training.tsv", "predictions.tsv", "checkpoints"
@@ -219,16 +219,17 @@ def _train(
         sum(weights.numel() for weights in module.parameters()),
         device,
     )
-    common: dict[str, Any] = {
-        "left_right": left_right_axis(recipe.orientation),
-        "seed": seed,
-        "device": device,
-        "checkpoint": folder / WORKSPACE / "training.pt",
-    }
-    if aim.classes:
-        best = train_classifier(blank, module, training, validation, settings, **common)
-    else:
-        best = train_network(blank, module, training, validation, settings, scale=scale, offset=offset, **common)
+    best = train_epochs(
+        module,
+        CrossEntropy(blank) if aim.classes else Regression(blank, scale, offset),
+        training,
+        validation,
+        settings,
+        left_right=left_right_axis(recipe.orientation),
+        seed=seed,
+        device=device,
+        checkpoint=folder / WORKSPACE / "training.pt",
+    )
     write_tsv(folder / CURVE, best.curve)
     trained = blank.loaded(best.module, recipe, unit=aim.unit, scale=scale, offset=offset)
     first = torch.stack([sample.volume for sample in training[:2]]).to(device)

@@ -58,10 +58,10 @@ def forward_only(predictor: Predictor, example: Tensor) -> Forward:
         except Exception as error:  # ordinary code that meets a tracer may fail in any way
             if type(error).__module__.split(".")[0] not in ("builtins", "torch"):
                 raise  # an error of a class of its own is what the predictor itself has to say
-            log.debug("forward passes stay as they are: %s", error)
+            log.debug("forward passes are not accelerated: %s", error)
             return plain
         if not _agree(plain, frozen, example):
-            log.debug("forward passes stay as they are: the frozen network answers otherwise")
+            log.debug("forward passes are not accelerated: the frozen network gives other predictions")
             return plain
 
     @torch.no_grad()

@@ -94,12 +94,12 @@ class NetworkPredictor(Predictor):
             UsageError: no such class.
         """
         if not classes and target_class is not None:
-            raise UsageError(f"this predictor has no classes: leave out the target class {target_class!r}.")
+            raise UsageError(f"this predictor has no classes: omit the target class {target_class!r}.")
         if classes and target_class is None:
             target_class = classes[-1]
         if target_class is not None and target_class not in classes:
             hint = did_you_mean(target_class, classes)
-            raise UsageError(f"there is no class {target_class!r}.{hint} The classes are: {', '.join(classes)}.")
+            raise UsageError(f"unknown class {target_class!r}.{hint} The classes are: {', '.join(classes)}.")
         aimed = copy.copy(self)
         values = {"target_column": column, "classes": tuple(classes), "target_class": target_class}
         for name, value in values.items():

@@ -130,7 +130,7 @@ class _Reader:
         if isinstance(argument, str | bytes | bytearray):
             weight += len(argument)
         if weight > HEAVIEST:
-            raise TooMuch("its pickle makes values that hold the same ones over and over")
+            raise TooMuch("its pickle makes values that contain the same values again and again")
         kind = _KINDS.get(name, name.lower().rstrip("0123456789"))
         self.stack.append(_Value(1 if kind == "storage" else weight, kind))
 
@@ -143,13 +143,13 @@ class _Reader:
     def _call(self, name: str, popped: list[_Value]) -> None:
         function, given = popped[0], popped[1:]
         if name != "BUILD" and _hungry(function.kind):
-            raise TooMuch(f"its pickle asks for memory by {function.kind}")
+            raise TooMuch(f"its pickle allocates memory with {function.kind}")
         weight = sum(one.weight for one in given)
         # What is called may go through a list that has grown since it was weighed; what makes a tensor does not.
         through = name == "BUILD" or (weight > 1 and not function.kind.startswith("torch."))
         self.work += max(weight, self.largest if through else 0)
         if self.work > MOST_WORK:
-            raise TooMuch("its pickle copies the same values over and over")
+            raise TooMuch("its pickle copies the same values again and again")
         self.stack.append(function if name == "BUILD" else _Value(kind=function.kind))
 
 

@@ -66,14 +66,14 @@ def check_readout(
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # another's code: whoever predicts with it next tells what went wrong
-        log.debug("%s: its output could not be checked: %s", who, message_of(error))
+        log.debug("%s: the output could not be checked: %s", who, message_of(error))
         return ()
     told = () if found is None else _told(found, predictor, who, strict)
     if len(predictions) > 1 and _differ(volumes) and _same(predictions):
         bound = bound_of(predictor, volumes[:1])
         if bound is not None and (stuck or not bound.shut):  # others may lie within its range
             log.warning(
-                "%s: the first %d predictions are %.6g %s: the network ends in %s, gradients are zero there.",
+                "%s: the first %d predictions are %.6g %s: the network ends in %s, where gradients are zero.",
                 who,
                 len(predictions),
                 predictions[0],
@@ -83,7 +83,7 @@ def check_readout(
             return told
         raise InputError(
             f"{who}: predicts the same number, {predictions[0]:.6g} {predictor.unit}, for {len(predictions)} different"
-            " subjects: it reads nothing that a map could show. Train it again, or check its weights and its recipe."
+            " subjects: it uses nothing that a map could show. Train it again, or check its weights and its recipe."
         )
     for sentence in told:
         log.warning("%s", sentence)
@@ -92,7 +92,7 @@ def check_readout(
 
 def ends_in_bound(predictor: Predictor, volume: Tensor) -> bool:
     """Whether a network ends in a layer with a floor or ceiling, whether or not it holds this prediction there."""
-    return _at_the_end(predictor, volume, lambda node: True) is not None
+    return _at_the_end(predictor, volume, lambda _node: True) is not None
 
 
 def bound_of(predictor: Predictor, volume: Tensor) -> Bound | None:
@@ -112,7 +112,7 @@ def _at_the_end(predictor: Predictor, volume: Tensor, look: Callable[[Any], Any]
             node = bounding_node(predictor.predict(volume.detach().clone().requires_grad_(True)).grad_fn)
             return None if node is None else look(node)
     except Exception as error:  # as in `check_readout`
-        log.debug("the end of the network could not be looked at: %s", error)
+        log.debug("the end of the network could not be examined: %s", error)
         return None
 
 
@@ -137,18 +137,18 @@ def _told(found: Squash, predictor: Predictor, who: str, strict: bool) -> tuple[
     if found.name == "log-softmax" and predictor.classes:
         return ()  # the logit of a class is the same from log-probabilities
     article = "an" if found.name[0] in "aeiou" else "a"
-    ending = f"{who}: its output ends in {article} {found.name}"
+    ending = f"{who}: the output ends in {article} {found.name}"
     if found.outputs == 1:
-        raise InputError(f"{ending} over one number, which makes it the same for every volume. Leave it out.")
+        raise InputError(f"{ending} over one number, so it is the same for every volume. Remove the {found.name}.")
     if "softmax" in found.name:
         wrong = "probabilities saturate, so maps of them are flat"
-        raise InputError(f"{ending}: {wrong}. Explain the logit: leave out the {found.name}.")
+        raise InputError(f"{ending}: {wrong}. Explain the logit: remove the {found.name}.")
     meant = found.name == "tanh" or abs(found.factor) != 1
     if meant and not strict and not predictor.classes:
-        return (f"{ending}: where it saturates, maps are flat. If that was not meant, leave it out.",)
+        return (f"{ending}: where it saturates, maps are flat. If this is not intended, remove it.",)
     if strict and not predictor.classes:
-        raise InputError(f"{ending}: it has bounds, and a standardised target has none. Leave out the {found.name}.")
-    raise InputError(f"{ending}: it saturates, so maps of it are flat. Explain the logit: leave out the {found.name}.")
+        raise InputError(f"{ending}: it is bounded, but a standardised target is not. Remove the {found.name}.")
+    raise InputError(f"{ending}: it saturates, so maps of it are flat. Explain the logit: remove the {found.name}.")
 
 
 def _same(predictions: list[float]) -> bool:

@@ -47,12 +47,12 @@ def load_torch_file(path: Path) -> Any:
     elif is_old_torch(head):
         outline = _checked_old(path)
         log.warning(
-            "%s: is of the format that torch wrote before 1.6, which has no checksum: damage to its numbers cannot be"
-            " noticed. Save it again with a newer torch.",
+            "%s: has the format of torch before 1.6, which has no checksum, so damage cannot be"
+            " detected. Save it again with a newer torch.",
             path,
         )
     else:
-        _refuse(path, "its first bytes are not those of a file by torch.save, nor of any format known here", _ADVICE)
+        _refuse(path, "its first bytes are not those of a torch.save file or of another known format", _ADVICE)
     try:
         with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")  # of how the file was pickled
@@ -72,15 +72,15 @@ def _checked_archive(path: Path) -> Outline:
     Raises:
         InputError: it is not, or its pickle asks for too much.
     """
-    damaged = "damaged or cut off"
+    damaged = "damaged or truncated"
     try:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
             if sum(part.file_size for part in parts) > _MOST_TIMES * path.stat().st_size:
-                raise TooMuch("its archive unpacks to far more than its size")
+                raise TooMuch("its archive decompresses to far more than its size")
             unchecked = len(parts) > 1 and not any(part.CRC for part in parts)
             if unchecked:
-                log.warning("%s: was saved without checksums: damage cannot be noticed. Save it again.", path)
+                log.warning("%s: was saved without checksums, so damage cannot be detected. Save it again.", path)
             for part in parts:
                 if unchecked:
                     del part.CRC
@@ -137,12 +137,14 @@ def _refuse_content(path: Path, outline: Outline, error: Exception) -> NoReturn:
         _refuse(path, last[:200].rstrip(" .") or type(error).__name__, _ADVICE, error)
     name = blocked[1]
     if _is_whole(outline):
-        what = f"it holds a whole object of class {outline.kind}"
-        _refuse(path, f"{what}, which only its code could make", _ADVICE, error)
-    advice = "Where it was made, save its weights alone: torch.save(network.state_dict(), path)."
+        what = f"it contains an object of class {outline.kind}"
+        _refuse(path, f"{what}, which only running its code could restore", _ADVICE, error)
+    advice = "Where it was made, save only the weights: torch.save(network.state_dict(), path)."
     if name.endswith(("_reconstruct", ".ndarray")) and name.startswith("numpy"):
-        advice = "Where its weights are arrays of numpy, make tensors of them by torch.from_numpy, and save those."
-    _refuse(path, f"beside or in place of weights it holds {name}, which only code could make", advice, error)
+        advice = "If its weights are NumPy arrays, convert them with torch.from_numpy and save the tensors."
+    _refuse(
+        path, f"beside or instead of weights it contains {name}, which only running code could restore", advice, error
+    )
 
 
 def _is_whole(outline: Outline) -> bool:

@@ -33,9 +33,9 @@ log = logging.getLogger("interpbench")
 
 KINDS = ("chance", "batch", "gradient", "constant", "stuck")
 _REMEDY = {
-    "chance": "Turn off what draws at random in eval mode: F.dropout needs training=self.training",
-    "batch": "Use statistics that are fixed in eval mode: a running mean and variance",
-    "gradient": "Let it compute in torch from its input to its answer, without no_grad, detach, numpy or round",
+    "chance": "Switch off random layers in eval mode: F.dropout needs training=self.training",
+    "batch": "Use fixed statistics in eval mode: a running mean and variance",
+    "gradient": "Compute in torch from input to prediction, without no_grad, detach, numpy or round",
     "constant": "Check its weights and its recipe",
     "stuck": "Check its weights, its recipe, scale and offset",
 }
@@ -55,7 +55,7 @@ def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") ->
     if answered.findings:
         return answered
     answers = answered.figures["answers"]
-    log.info("trial: a gradient by the volume")
+    log.info("trial: computing the gradient with respect to the volume")
     gradient = _try_gradient(predictor, volumes)
     spread = _try_spread(predictor, volumes, answers, what, reached=bool(gradient.figures["largest_gradient"]))
     if any(one.explains for one in spread) and not gradient.figures.get("largest_gradient"):
@@ -78,8 +78,8 @@ def try_builds(first: Predictor, second: Predictor, volumes: Tensor) -> tuple[Fi
         one, other = answers
         if abs(one - other) > SAME * max(abs(one), abs(other)) or math.isfinite(one) != math.isfinite(other):
             told = f"{one:.7g} and {other:.7g} {first.unit}"
-            why = f"it is built with random numbers that are not in its weights: built twice, it answers {told}"
-            remedy = "Register them as a parameter or buffer (persistent), and save the weights again"
+            why = f"it is built with random numbers that are not in its weights: built twice, it predicts {told}"
+            remedy = "Register them as a parameter or persistent buffer, and save the weights again"
             return (Finding("chance", why, remedy=remedy),)
     return ()
 
@@ -133,9 +133,9 @@ def equal_predictions(
         volume = volume_of(list(predictions).index(value))
         bound = None if volume is None else bound_of(predictor, volume)
         if bound is not None:
-            said = f"the network ends in {bound}, gradients are zero there"
+            said = f"the network ends in {bound}, where gradients are zero"
         elif count >= max(3, number / 5):
-            said = "the same images, or a layer inside that is shut"
+            said = "the images may be the same, or a layer inside may be saturated"
         else:
             continue
         sentence = f"{count} of {number} predictions{of} are exactly {_rounded(value)} {predictor.unit}: {said}"
@@ -151,7 +151,7 @@ def _try_gradient(predictor: Predictor, volumes: Tensor) -> Trial:
                     found = _gradient(predictor, volume)
             except Exception as error:  # another's code
                 if no_memory(error):
-                    log.info("trial: memory is too short for a gradient")
+                    log.info("trial: not enough memory for a gradient")
                     return Trial((), {"largest_gradient": None})
                 return _no_gradient(f"cannot be computed ({one_line(error)})")
             if found is None:
@@ -166,7 +166,7 @@ def _try_gradient(predictor: Predictor, volumes: Tensor) -> Trial:
 
 
 def _no_gradient(why: str) -> Trial:
-    sentence = f"the gradient of its answer by the volume {why}: methods by gradients cannot read it"
+    sentence = f"the gradient of its prediction with respect to the volume {why}: gradient methods cannot explain it"
     return Trial((Finding("gradient", sentence),), {"largest_gradient": 0.0})
 
 
@@ -187,8 +187,8 @@ def _try_spread(
     same = len(finite) > 1 and max(finite) - min(finite) <= 0.1 * SAME * max(1.0, *map(abs, finite))
     if same and bound_of(predictor, volumes[:1]) is None:
         told = f"{_rounded(finite[0])} {predictor.unit} for each of {len(finite)} {what}"
-        why = "what they differ in does not reach the answer" if reached else "nothing in them reaches the answer"
-        return [Finding("constant", f"it answers the same, {told}: {why}", certain=not reached, explains=True)]
+        why = "what they differ in does not reach the answer" if reached else "the prediction does not depend on them"
+        return [Finding("constant", f"it makes the same prediction, {told}: {why}", certain=not reached, explains=True)]
     return [
         Finding(
             "stuck",

@@ -68,7 +68,7 @@ def _take_cohort(taken: Taken, cohort: Path) -> None:
     if (table.parent / TRUTH).is_file():
         taken.add(table.parent / TRUTH, "the cohort's truth")
     with contextlib.suppress(InputError):
-        _take_rows(taken, *read_table(table), os.path.join(os.getcwd(), table.parent))
+        _take_rows(taken, *read_table(table), str(Path.cwd() / table.parent))
 
 
 def _is_ours(file: Path) -> bool:
@@ -139,6 +139,7 @@ def _take_file(taken: Taken, file: Path, what: str) -> None:
 
 
 def is_there(path: Path) -> bool:
+    """Whether a path is a file, a folder or a link, be it to nothing; what no path can be is not there."""
     try:
         return os.path.lexists(path)
     except ValueError:

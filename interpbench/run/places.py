@@ -101,7 +101,7 @@ def refuse_taken(taken: Taken, outputs: Iterable[tuple[str, Path, bool]]) -> Non
         if how == "is":
             raise UsageError(f"The {word} {path} is {found.what} itself, {found.path}: give another one.")
         where = "another folder" if how == "holds" else "a folder outside"
-        where += f", or below {os.path.join(found.path, found.but)}" if found.but and how == "lies in" else ""
+        where += f", or below {Path(found.path, found.but)}" if found.but and how == "lies in" else ""
         raise UsageError(f"The {word} {path} {how} {found}, which is read: choose {where}.")
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import EllipsisType
 from typing import Any
 
 import torch
@@ -77,7 +78,7 @@ class Convolution:
         made = torch.ops.mkldnn._convolution_pointwise(part, self._packed, self.bias, *given, after, [], "")
         return torch.as_tensor(made)[cut].contiguous(memory_format=CHANNELS_LAST)
 
-    def _stride_for(self, volumes: Tensor, padding: Three) -> tuple[Three, tuple[slice, ...]]:
+    def _stride_for(self, volumes: Tensor, padding: Three) -> tuple[Three, tuple[EllipsisType | slice, ...]]:
         """The stride that is asked of oneDNN, and which of the places that come out count; see above."""
         edge = volumes.shape[-1] + 2 * padding[2] - self.dilation[2] * (self.weight.shape[-1] - 1)
         if volumes.shape[1] > 1 or self.stride[2] == 1 or edge > self.stride[2]:

@@ -83,7 +83,9 @@ class Engine:
             if size <= KEPT * self.memory:
                 return route
             if not able:
-                log.warning("occlusion keeps %.2g GiB of activations, more than memory allows", size / 2**30)
+                log.warning(
+                    "occlusion stores %.2g GiB of activations, more than the option memory allows", size / 2**30
+                )
                 return route
             route = route.without(able[0])
 

@@ -27,18 +27,22 @@ ERROR = "bfloat16_error"  # in a map's sidecar
 class Occlusion(Explainer):
     """Hide one box, or one region of an atlas, after the other."""
 
-    box: tuple[int, int, int] | int = option(8, "edges of a hidden box, in voxels of the network's grid: 8, or 8x6x8")
-    stride: tuple[int, int, int] | int = option(6, "from one box to the next, in voxels, at most the box's edge")
-    replacement: str = option("zero", "what is put in", choices=REPLACEMENTS)
-    sigma: float = option(4.0, "of replacement=blur, in voxels", above=0)
-    combine: str = option("average", "a voxel's effect, from the boxes'", choices=("average", "interpolate"))
-    regions: str | None = option(None, "an atlas (NIfTI of integer labels) whose regions are hidden instead of boxes")
-    batch_size: int = option(8, "passes through the network at once", minimum=1)
-    memory: float = option(4.0, "GiB that activations kept and worked out again may take, about", above=0)
-    precision: str = option(
-        "float32", "arithmetic of the convolutions; the error of bfloat16 is told", choices=PRECISIONS
+    box: tuple[int, int, int] | int = option(8, "edge lengths of the hidden box, in voxels of the network's grid")
+    stride: tuple[int, int, int] | int = option(
+        6, "distance between neighbouring boxes, in voxels; at most the edge of the box"
     )
-    seed: int = option(0, "of replacement=noise")
+    replacement: str = option("zero", "values that replace the hidden voxels", choices=REPLACEMENTS)
+    sigma: float = option(4.0, "SD of the Gaussian for replacement=blur, in voxels", above=0)
+    combine: str = option(
+        "average", "how the effects of overlapping boxes are combined for a voxel", choices=("average", "interpolate")
+    )
+    regions: str | None = option(None, "atlas (NIfTI file of integer labels) whose regions are hidden instead of boxes")
+    batch_size: int = option(8, "number of volumes in a pass through the network", minimum=1)
+    memory: float = option(4.0, "approximate memory limit for stored activations, in GiB", above=0)
+    precision: str = option(
+        "float32", "number format of the convolutions; the error that bfloat16 causes is reported", choices=PRECISIONS
+    )
+    seed: int = option(0, "seed of replacement=noise")
 
     def __post_init__(self) -> None:
         check_options(self)

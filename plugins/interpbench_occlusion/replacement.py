@@ -27,10 +27,10 @@ def filling(replacement: str, image: Tensor, brain: Tensor, *, sigma: float, see
         seed: of the noise.
     """
     if replacement == "zero":
-        return lambda place: 0.0
+        return lambda _place: 0.0
     if replacement == "image_mean":
         mean = float(image[brain].double().mean())
-        return lambda place: mean
+        return lambda _place: mean
     if replacement == "box_mean":
         return lambda place: image[place].mean()
     other = _blurred(image, sigma) if replacement == "blur" else _noise(image, brain, seed)

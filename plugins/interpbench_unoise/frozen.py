@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import operator
+from types import EllipsisType
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ def frozen_copy(predictor: Predictor, example: Tensor, precision: str = "float32
         precision: in which the copy's convolutions will run; their weights are kept in it.
     """
     if not isinstance(predictor, NetworkPredictor):
-        log.debug("the predictor stays as it is: %s is no NetworkPredictor", type(predictor).__name__)
+        log.debug("the predictor is not accelerated: %s is not a NetworkPredictor", type(predictor).__name__)
         return predictor
     device = example.device
     try:
@@ -42,10 +43,10 @@ def frozen_copy(predictor: Predictor, example: Tensor, precision: str = "float32
         faster = predictor.with_module(settle(network, device))
         agrees = _agree(predictor, faster, example[:1])
     except Exception as error:  # ordinary code that meets a tracer may fail in any way
-        log.debug("the predictor stays as it is: %s", error)
+        log.debug("the predictor is not accelerated: %s", error)
         return predictor
     if not agrees:
-        log.debug("the predictor stays as it is: its copy answers otherwise")
+        log.debug("the predictor is not accelerated: its frozen copy gives other predictions")
         return predictor
     for part in network.modules():
         if isinstance(part, nn.Conv3d) and precision != "float32":
@@ -94,7 +95,9 @@ class _Folding:
         node.target = name
 
     def _remove(self, node: fx.Node) -> None:
-        node.replace_all_uses_with(node.args[0])
+        (before, *_) = node.args
+        assert isinstance(before, fx.Node)
+        node.replace_all_uses_with(before)
         self.network.graph.erase_node(node)
 
     def _fold_batch_norm(self, node: fx.Node) -> None:
@@ -148,6 +151,7 @@ def folded(layer: nn.Conv3d, norm: nn.BatchNorm3d) -> nn.Conv3d:
 
     w' = w gamma / sqrt(var + eps), b' = (b - mean) gamma / sqrt(var + eps) + beta.
     """
+    assert norm.running_mean is not None and norm.running_var is not None, "only those with statistics are folded"
     merged = copy.deepcopy(layer)
     scale = (norm.running_var.double() + norm.eps).rsqrt()
     scale = scale if norm.weight is None else scale * norm.weight.double()
@@ -190,11 +194,11 @@ def _agree(predictor: Predictor, faster: Predictor, example: Tensor) -> bool:
 
 
 def _middle(volumes: Tensor) -> Tensor:
-    cut = []
+    cut: list[EllipsisType | slice] = [...]
     for edge in volumes.shape[2:]:
         start = max(0, (edge - CHECKED_EDGE) // 2)
         cut.append(slice(start, start + CHECKED_EDGE))
-    return volumes[(..., *cut)]
+    return volumes[tuple(cut)]
 
 
 def _answers(predictor: Predictor, volumes: Tensor) -> tuple[Tensor, Tensor]:

@@ -79,11 +79,13 @@ def train_by_epochs(
         curve, best = found["curve"], found["best"]
         for name, values in found["remembered"].items():
             (remembered or {})[name][:] = values
-        log.info("%s goes on after epoch %d", what, len(curve))
+        log.info("%s continues after epoch %d", what, len(curve))
     bar = track(range(len(curve) + 1, schedule.epochs + 1), what, unit="epoch")
     for epoch in bar:
         if _stalled(curve, schedule.patience):
-            log.info("%s stops after epoch %d: no better for %d epochs", what, len(curve), schedule.patience)
+            log.info(
+                "%s stops after epoch %d: no lower validation loss for %d epochs", what, len(curve), schedule.patience
+            )
             break
         started = time.perf_counter()
         generator = torch.Generator().manual_seed(1_000_003 * schedule.seed + epoch)

@@ -21,8 +21,8 @@ class Population(Aggregator):
 
     pictured: ClassVar[str | None] = "top"
 
-    top: float = option(0.10, "share of brain voxels with the highest mean that is kept", above=0, maximum=1)
-    sigma: float = option(1.0, "standard deviation of the Gaussian smoothing, in voxels", minimum=0)
+    top: float = option(0.10, "share of brain voxels, those with the highest mean, that are kept", above=0, maximum=1)
+    sigma: float = option(1.0, "SD of the Gaussian smoothing, in voxels", minimum=0)
 
     _n: int = field(default=0, init=False, repr=False)
     _sum: Tensor | None = field(default=None, init=False, repr=False)

@@ -84,7 +84,8 @@ class UNet(nn.Module):
     def restart_last(self, value: float) -> None:
         """Start the last 1x1x1 layer anew, at `value` everywhere: what it learned for one task saturates the next."""
         nn.init.normal_(self.last.weight, std=0.1 / math.sqrt(self.last.in_channels))
-        nn.init.constant_(self.last.bias, value)
+        if self.last.bias is not None:
+            nn.init.constant_(self.last.bias, value)
 
 
 class Block(UnetBasicBlock):

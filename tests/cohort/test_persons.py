@@ -88,7 +88,7 @@ def test_labels_that_may_be_of_one_person_are_told_where_they_lie_in_two_splits(
         "01m12": [PERSON],
         "01m24": [PERSON],
     }
-    assert "in the train split; sub-01m24 may be the same person" in found["01m12"][0]
+    assert "in the train split; sub-01m24 in another split may be the same person" in found["01m12"][0]
     assert "write 01+m12 and 01+m24" in found["01m12"][0]
     assert list(doubts_about_splits(subjects[1:2], splits)) == ["01m24"]  # the others were trained on
 

@@ -38,8 +38,8 @@ def test_one_number_of_one_volume_may_have_lost_all_its_axes() -> None:
 
 
 SEVERAL: dict[str, tuple[Any, str]] = {
-    "columns": (torch.cat([AGE, AGE + 1], 1), "gives 2 numbers.*columns 0 to 1 are its output (2 numbers)"),
-    "a list": ([AGE, -AGE], "gives 2 outputs.*column 0 is output 0 (1 number), column 1 is output 1 (1 number)"),
+    "columns": (torch.cat([AGE, AGE + 1], 1), "returns 2 numbers.*columns 0 to 1 are its output (2 numbers)"),
+    "a list": ([AGE, -AGE], "returns 2 outputs.*column 0 is output 0 (1 number), column 1 is output 1 (1 number)"),
     "a tuple": ((AGE, FEATURES), "column 0 is output 0 (1 number), columns 1 to 12 are output 1 (3x2x2x1)"),
     "a named tuple": (Pair(AGE, FEATURES), "column 0 is 'age' (1 number), columns 1 to 12 are 'features' (3x2x2x1)"),
     "a mapping": ({"features": FEATURES, "age": AGE}, "columns 0 to 11 are 'features' (3x2x2x1), column 12 is 'age'"),
@@ -52,7 +52,7 @@ SEVERAL: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize(("given", "said"), SEVERAL.values(), ids=SEVERAL)
 def test_of_several_numbers_one_must_be_named(given: Any, said: str) -> None:
     pattern = said.replace("(", r"\(").replace(")", r"\)")
-    with pytest.raises(InputError, match=r"^nets:Net gives \d.* -o column=N \(.*") as caught:
+    with pytest.raises(InputError, match=r"^nets:Net returns \d.* -o column=N \(.*") as caught:
         TorchModule(factory="nets:Net").read_out(given)
     assert caught.match(pattern) and "\n" not in str(caught.value)
 

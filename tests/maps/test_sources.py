@@ -89,8 +89,10 @@ def test_a_data_set_that_moved_is_found_below_its_root(move: str, place: Path, t
     assert not before.misfits and before.files > 9  # three maps, their images and masks, and what the run read
     MOVES[move](place / "cohort", tmp_path / "new")
     told = verify(place / "maps").misfits
-    assert len(told) == 6 and all("if the images moved, --root DIR" in str(one) for one in told)
-    with pytest.raises(InputError, match="is gone since the map was made; if the images moved, --root DIR"):
+    assert len(told) == 6 and all("if the images were moved, give --root DIR" in str(one) for one in told)
+    with pytest.raises(
+        InputError, match="is missing since the map was made; if the images were moved, give --root DIR"
+    ):
         aggregate(place / "maps", tmp_path / "population")
     found = aggregate(place / "maps", tmp_path / "population", root=tmp_path / "new")
     assert found == json.loads((place / "population" / "population.json").read_text())
@@ -117,10 +119,10 @@ def test_a_file_of_the_same_name_with_other_bytes_is_refused(
     MOVES["as a whole" if where == "there" else "deeper"](place / "cohort", new)
     (changed,) = new.glob(f"**/sub-08/{name}")
     flipped(changed)
-    with pytest.raises(SubjectsFailed, match=r"1 of 3 subjects failed.*sub-08.*its bytes are not those"):
+    with pytest.raises(SubjectsFailed, match=r"1 of 3 subjects failed.*sub-08.*its content differs"):
         aggregate(place / "maps", tmp_path / "population", root=new)
     (misfit,) = verify(place / "maps", new).misfits
-    assert "its bytes are not those that the map was made from" in misfit.message
+    assert "its content differs from the image that the map was made from" in misfit.message
     assert misfit.file == changed
 
 
@@ -128,7 +130,7 @@ def test_a_file_that_is_nowhere_is_named(place: Path, tmp_path: Path) -> None:
     (place / "cohort" / "anat" / "sub-09" / "mask.nii.gz").unlink()
     (place / "cohort" / "anat").rename(tmp_path / "new")
     (misfit,) = verify(place / "maps", tmp_path / "new").misfits
-    assert "its bytes are not those" in misfit.message, "two others are called so"
+    assert "its content differs" in misfit.message, "two others are called so"
     shutil.rmtree(tmp_path / "new")
     (tmp_path / "new").mkdir()
     told = verify(place / "maps", tmp_path / "new").misfits
@@ -181,7 +183,7 @@ def test_without_a_table_a_relative_path_is_looked_for_nowhere(
 
 
 def test_a_root_that_is_no_folder_is_refused(place: Path, tmp_path: Path, run: Run) -> None:
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         verify(place / "maps", tmp_path / "missing")
     code, _, told = run("aggregate", place / "maps", "--root", tmp_path / "missing", "--out", tmp_path / "out")
     assert (code, told.count("\n")) == (2, 1) and not (tmp_path / "out").exists()

@@ -96,7 +96,7 @@ def test_an_unknown_option_on_record_is_told(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("not JSON", "JSON"), ("[]", "no model record"), ('{"predictor": "resnet18"}', "options, recipe, unit")],
+    [("not JSON", "JSON"), ("[]", "not a model record"), ('{"predictor": "resnet18"}', "options, recipe, unit")],
 )
 def test_a_record_that_is_none_is_refused(folder: Path, content: str, message: str) -> None:
     (folder / "model.json").write_text(content)
@@ -105,7 +105,7 @@ def test_a_record_that_is_none_is_refused(folder: Path, content: str, message: s
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no model folder, model\.json is missing"):
+    with pytest.raises(InputError, match=r"not a model folder, model\.json is missing"):
         load_predictor(tmp_path)
 
 

@@ -35,7 +35,7 @@ def test_the_wheel_lists_every_plugin_folder_by_name():
 def test_every_plugin_folder_has_its_entry_point():
     declared = PROJECT["project"]["entry-points"]["interpbench"]
     plugins = {name.removeprefix("interpbench_"): f"{name}.plugin" for name in PLUGINS}
-    assert declared == {**plugins, "metrics": "interpbench.metrics.plugin"}  # the core's own measures use the door too
+    assert declared == plugins
 
 
 def test_the_installed_entry_points_are_those_declared():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib as mpl
 import nibabel as nib
 import numpy as np
 import pytest
@@ -123,10 +123,10 @@ def test_words_with_dollars_are_words(tmp_path: Path) -> None:
 
 
 def test_settings_and_inputs_are_left_alone(tmp_path: Path) -> None:
-    settings, backend = dict(matplotlib.rcParams), matplotlib.get_backend(auto_select=False)
+    settings, backend = dict(mpl.rcParams), mpl.get_backend(auto_select=False)
     importance, image, affine = spot(), brain(), AFFINE.copy()
     drawn(importance, image, affine, tmp_path / "map.png", truth=importance, **WORDS)
-    assert dict(matplotlib.rcParams) == settings and matplotlib.get_backend(auto_select=False) == backend
+    assert dict(mpl.rcParams) == settings and mpl.get_backend(auto_select=False) == backend
     assert np.array_equal(importance, spot()) and np.array_equal(image, brain()) and np.array_equal(affine, AFFINE)
 
 

@@ -212,7 +212,7 @@ def test_where_even_the_least_does_not_fit_it_says_so_and_goes_on(
     with caplog.at_level(logging.WARNING, "interpbench"):
         _, found = engine_of(program, memory=1.0).predictions(Route(program, NECK), VOLUME, CORNERS, lambda _: 1.5)
     torch.testing.assert_close(found, asked(predictor, CORNERS, lambda _: 1.5), atol=1e-6, rtol=0)
-    assert [record.message for record in caplog.records if "more than memory allows" in record.message]
+    assert [record.message for record in caplog.records if "more than the option memory allows" in record.message]
 
 
 def test_less_of_the_network_is_worked_out_for_a_smaller_box(program: Program) -> None:

@@ -13,36 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt
-from scipy.stats import rankdata
 
-from interpbench.contract.metric import Case, Measure, Metric
-from interpbench.options import check_options, option
+from interpbench import Case, Measure, Metric, check_options, option
+from interpbench.kit import auc
 
 NAN = float("nan")
-
-
-def auc(score: ArrayLike, truth: ArrayLike) -> float:
-    """The chance that a voxel of the truth scores higher than one outside it, ties counting one half.
-
-    `AUC = (R - n (n + 1) / 2) / (n m)`, where `R` is the sum of the ranks of the truth's `n` voxels among all `n + m`,
-    tied ones sharing their mean rank (Mann and Whitney 1947). To look inside the brain only, pass `map[brain]` and
-    `truth[brain]`.
-
-    Args:
-        score: any shape, higher is more important; an array or a tensor on the CPU.
-        truth: of the same shape, not 0 where the truth is.
-
-    Returns:
-        0 to 1, where 0.5 is chance; NaN where the truth is empty or everything.
-
-    Raises:
-        ValueError: the shapes differ, or a score is NaN.
-    """
-    values, inside = _checked(score, truth)
-    n, m = int(inside.sum()), int((~inside).sum())
-    if n == 0 or m == 0:
-        return NAN
-    return float((rankdata(values)[inside].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def average_precision(score: ArrayLike, truth: ArrayLike) -> float:

@@ -1,4 +1,4 @@
-"""How much a command says: -v, --quiet, and what follows from them for logging and progress bars."""
+"""The messages of a command: -v, --quiet, logging and progress bars."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ QUIET = "interpbench.quiet"  # in `Context.meta`
 
 
 @contextmanager
-def voice(verbose: int, quiet: bool) -> Iterator[None]:
-    """Log to stderr and show progress bars, as asked for, while a command runs."""
+def messages(verbose: int, quiet: bool) -> Iterator[None]:
+    """Log to stderr and show progress bars while a command runs, as -v and --quiet ask."""
     from interpbench.progress import progress_bars
 
     click.get_current_context().meta[QUIET] = quiet
@@ -40,21 +40,21 @@ def voice(verbose: int, quiet: bool) -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Tell the user something that is not the asked-for result; silent with --quiet."""
+    """Print a message that is not the result itself; nothing with --quiet."""
     if not click.get_current_context().meta.get(QUIET, False):
-        tell(text)
+        print_text(text)
 
 
-def tell(text: str) -> None:
-    """Write text that may hold anything, such as names of files and cells of tables, to standard output."""
+def print_text(text: str) -> None:
+    """Print text from anywhere, such as file names and table cells, to standard output with control codes escaped."""
     click.echo(printable(text, sys.stdout))
 
 
 def printable(text: str, stream: object = None) -> str:
-    """The text as a terminal may have it: what would steer it, or what it cannot show, is written as its number.
+    """The text with control characters, and characters that the stream cannot encode, escaped.
 
     Args:
-        stream: where it goes; what its encoding does not have is written as its number, too.
+        stream: the output stream, whose encoding decides which characters are escaped.
     """
     shown = "".join(one if one.isprintable() or one in "\n\t" else _number(one) for one in text)
     encoding = getattr(stream, "encoding", None) or "utf-8"
@@ -64,12 +64,10 @@ def printable(text: str, stream: object = None) -> str:
 def _logged(
     message: Warning | str,
     category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: object = None,
-    line: str | None = None,
+    *_place: object,
+    **_more: object,
 ) -> None:
-    """Log a warning of a library's code, which a user can do nothing about, with -v, and without lines of source."""
+    """Log a library's warning at level INFO, without source lines: a user cannot act on it."""
     logging.getLogger("interpbench").info("%s: %s", category.__name__, " ".join(str(message).split()))
 
 
@@ -78,7 +76,7 @@ def _number(one: str) -> str:
 
 
 class _BesideBars(logging.Handler):
-    """Writes to stderr without tearing a progress bar apart."""
+    """Writes to stderr without breaking a progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm

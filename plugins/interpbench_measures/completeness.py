@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from interpbench.contract.metric import UNIT, Case, Measure, Metric
-from interpbench.errors import NotApplicable
+from interpbench import Case, Measure, Metric, NotApplicable
+from interpbench.kit import UNIT
 
 
 @dataclass(frozen=True, kw_only=True)

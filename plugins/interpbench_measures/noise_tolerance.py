@@ -25,10 +25,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from interpbench.contract.metric import UNIT, Case, Measure, Metric
-from interpbench.errors import UsageError
-from interpbench.metrics.ordering import check_not_flat, on_grid, shared_ranks
-from interpbench.options import check_options, option
+from interpbench import Case, Measure, Metric, UsageError, check_options, option
+from interpbench.kit import UNIT
+from interpbench_measures.ordering import check_not_flat, on_grid, shared_ranks
 
 
 def noise_variance(importance: Tensor, energy: float) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from interpbench.contract.metric import Case, Measure, Metric
+from interpbench import Case, Measure, Metric
 
 
 def gini(score: ArrayLike) -> float:

@@ -16,13 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interpbench.contract.metric import UNIT, Case, Measure, Metric
-from interpbench.errors import NotApplicable
-from interpbench.metrics.deletion import STEPS, check_steps, symmetric_relevance_gain
-from interpbench.metrics.imputers import IMPUTERS, WORDS, check_imputers, impute
-from interpbench.metrics.ordering import check_not_flat, places
-from interpbench.metrics.regions import regions_of
-from interpbench.options import check_options, option
+from interpbench import Case, Measure, Metric, NotApplicable, check_options, option
+from interpbench.kit import UNIT
+from interpbench_measures.deletion import STEPS, check_steps, symmetric_relevance_gain
+from interpbench_measures.imputers import IMPUTERS, WORDS, check_imputers, impute
+from interpbench_measures.ordering import check_not_flat, places
+from interpbench_measures.regions import regions_of
 
 
 def region_means(importance: Tensor, regions: Tensor) -> Tensor:

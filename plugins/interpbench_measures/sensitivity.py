@@ -9,8 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from interpbench.contract.metric import Case, Measure, Metric
-from interpbench.options import check_options, option
+from interpbench import Case, Measure, Metric, check_options, option
 
 
 def max_sensitivity(

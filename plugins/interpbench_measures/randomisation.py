@@ -1,4 +1,6 @@
-"""Does the map change when the network forgets what it learned? (Adebayo et al. 2018, Sanity checks for saliency maps)
+"""Does the map change when the network forgets what it learned?
+
+After Adebayo et al. 2018, Sanity checks for saliency maps.
 
 A map that stays the same when the weights are shuffled does not show what the network learned. A method that must learn
 is fitted again to each shuffled network: otherwise it would show the old one, and the check would say nothing.
@@ -19,13 +21,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from interpbench.contract.interfaces import Predictor
-from interpbench.contract.metric import Case, Measure, Metric
-from interpbench.errors import InterpbenchError, NotApplicable, ResourceError, UsageError
-from interpbench.metrics.shuffling import LEVELS, randomised
-from interpbench.metrics.similarity import on_common_scale, spearman, ssim
-from interpbench.metrics.surrogate import random_like, smoothness
-from interpbench.options import check_options, option
+from interpbench import (
+    Case,
+    InterpbenchError,
+    Measure,
+    Metric,
+    NotApplicable,
+    Predictor,
+    UsageError,
+    check_options,
+    option,
+)
+from interpbench.errors import ResourceError
+from interpbench_measures.shuffling import LEVELS, randomised
+from interpbench_measures.similarity import on_common_scale, spearman, ssim
+from interpbench_measures.surrogate import random_like, smoothness
 
 log = logging.getLogger("interpbench")
 

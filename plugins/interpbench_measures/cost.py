@@ -10,11 +10,9 @@ from typing import ClassVar
 
 import torch
 
-from interpbench.contract.metric import Case, Measure, Metric
-from interpbench.errors import NotApplicable
-from interpbench.metrics.memory import peak_memory
-from interpbench.options import check_options, option
-from interpbench.predictor.passes import counted_passes
+from interpbench import Case, Measure, Metric, NotApplicable, check_options, option
+from interpbench.kit import counted_passes
+from interpbench_measures.memory import peak_memory
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from interpbench.contract.interfaces import Predictor
-from interpbench.errors import NotApplicable
+from interpbench import NotApplicable, Predictor
 
 LEVELS = ("last", "half", "all")  # the last layer, the last half of the layers, all of them
 Layer = list[tuple[str, nn.Module]]  # one with weights, and the norms after it; with their names

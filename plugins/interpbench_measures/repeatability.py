@@ -11,12 +11,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from interpbench.contract.metric import Case, Measure, Metric
-from interpbench.errors import NotApplicable
-from interpbench.metrics.region_deletion import region_means
-from interpbench.metrics.regions import regions_of
-from interpbench.metrics.similarity import spearman
-from interpbench.options import check_options, option
+from interpbench import Case, Measure, Metric, NotApplicable, check_options, option
+from interpbench_measures.region_deletion import region_means
+from interpbench_measures.regions import regions_of
+from interpbench_measures.similarity import spearman
 
 NAN = float("nan")
 

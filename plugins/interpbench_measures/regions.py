@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from interpbench.contract.metric import Case
-from interpbench.errors import NotApplicable
+from interpbench import Case, NotApplicable
 
 LEAST = 1 / 8  # of a cube that must be brain; what has less goes to the nearest cube that has more
 

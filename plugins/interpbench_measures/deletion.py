@@ -20,11 +20,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from interpbench.contract.metric import UNIT, Case, Measure, Metric
-from interpbench.errors import NotApplicable, UsageError
-from interpbench.metrics.imputers import IMPUTERS, WORDS, check_imputers, impute
-from interpbench.metrics.ordering import check_not_flat, on_grid, places
-from interpbench.options import check_options, option
+from interpbench import Case, Measure, Metric, NotApplicable, UsageError, check_options, option
+from interpbench.kit import UNIT
+from interpbench_measures.imputers import IMPUTERS, WORDS, check_imputers, impute
+from interpbench_measures.ordering import check_not_flat, on_grid, places
 
 STEPS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 90.0)  # percent
 HALF = 50.0  # percent

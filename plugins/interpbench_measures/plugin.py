@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from interpbench.contract.hookspecs import Component, hookimpl
+from interpbench import Component, hookimpl
 
 
 @hookimpl
 def interpbench_metrics() -> list[Component]:
-    here = "interpbench.metrics"
+    """The measures that this plugin offers."""
+    here = "interpbench_measures"
     return [
         Component("localisation", f"{here}.localisation:Localisation", "Does the map point at a known truth?"),
         Component("deletion", f"{here}.deletion:Deletion", "Hide the most and the least important voxels"),

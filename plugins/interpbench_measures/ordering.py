@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from interpbench.errors import NotApplicable
+from interpbench import NotApplicable
 
 
 def check_not_flat(importance: Tensor) -> None:

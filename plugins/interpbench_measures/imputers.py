@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv3d
 
-from interpbench.contract.metric import Case
-from interpbench.errors import NotApplicable, UsageError, did_you_mean
-from interpbench.metrics.road import connected, road
+from interpbench import Case, NotApplicable, UsageError
+from interpbench.errors import did_you_mean
+from interpbench_measures.road import connected, road
 
 IMPUTERS = ("zero", "noise", "blur", "mean", "road")
 WORDS = {

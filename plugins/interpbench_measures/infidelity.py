@@ -30,14 +30,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from interpbench.contract.metric import Case, Measure, Metric
-from interpbench.errors import NotApplicable, UsageError
-from interpbench.metrics.ordering import check_not_flat, shared_ranks
-from interpbench.options import check_options, option
+from interpbench import Case, Measure, Metric, NotApplicable, UsageError, check_options, option
+from interpbench_measures.ordering import check_not_flat, shared_ranks
 
 
 def normalised_infidelity(foretold: Tensor, happened: Tensor) -> float:
-    """nINFD of what a map foretells about some perturbations.
+    """The nINFD of what a map foretells about some perturbations.
 
     Args:
         foretold: u, `(P,)`, in any unit.

@@ -11,10 +11,18 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
-SHOWN = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CITATION.cff")  # each as project/NAME
+SHOWN = (  # each as project/NAME
+    "README.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+)
 FOLDER = "project/"
 SHIM = ("https://unpkg.com/iframe-worker/shim", "assets/iframe-worker.js")  # what the theme names, and our copy
 LINK = re.compile(r"(?<=\]\()(?P<target>[^)\s#]+)")
+ELSEWHERE = re.compile(r"\[(?P<text>[^]]+)\]\(changelog\.d[^)]*\)")  # what is no part of the site
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -29,6 +37,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     place = page.file.src_uri
     above = "../" * place.count("/")
     if place.startswith(FOLDER):
+        markdown = ELSEWHERE.sub(lambda link: link["text"], markdown)
         return LINK.sub(lambda link: _into_docs(link["target"], above), markdown)
     return LINK.sub(lambda link: _to_root(link["target"], above), markdown)
 

@@ -210,11 +210,11 @@ class Explainer(ABC):
         """
         return {}
 
-    def told(self) -> tuple[str, ...]:
+    def map_warnings(self) -> tuple[str, ...]:
         """Sentences about the maps that `explain` made last, for their sidecars' `warnings`."""
         return ()
 
-    def measured(self) -> Mapping[str, float]:
+    def map_figures(self) -> Mapping[str, float]:
         """Figures of the maps that `explain` made last, for their sidecars, such as the error that an option costs."""
         return {}
 

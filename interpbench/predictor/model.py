@@ -85,13 +85,13 @@ def save_predictor(
     }
     write_json(folder / RECORD, record)
     trust.remember(folder / RECORD, predictor)
-    return read_record(folder)
+    return read_model_record(folder)
 
 
 def _refuse_foreign(folder: Path) -> None:
     if os.path.lexists(folder / RECORD):
         try:
-            read_record(folder)
+            read_model_record(folder)
         except InputError as error:
             raise ConflictError(f"{folder / RECORD} exists already and is not a model record: {error}") from error
 
@@ -119,7 +119,7 @@ def load_predictor(
     folder = Path(source)
     if not folder.is_dir():
         return _by_name(str(source), target)
-    record = read_record(folder)
+    record = read_model_record(folder)
     predictor, options = _checked(record, folder, trust_factory)
     try:
         with asking(f"{folder / RECORD}: predictor {record['predictor']!r}", what="cannot be made"):
@@ -153,10 +153,10 @@ def check_trust(source: str | Path, trust_factory: trust.Names = ()) -> None:
         InputError: its record cannot be read, or names code which is not allowed.
     """
     if Path(source).is_dir():
-        _checked(read_record(source), Path(source), trust_factory)
+        _checked(read_model_record(source), Path(source), trust_factory)
 
 
-def read_record(folder: str | Path) -> dict[str, Any]:
+def read_model_record(folder: str | Path) -> dict[str, Any]:
     """Read `model.json` of a model folder.
 
     Raises:

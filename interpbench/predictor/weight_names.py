@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from interpbench.errors import InputError
-from interpbench.predictor.state_dicts import is_averaged, some
+from interpbench.predictor.state_dicts import is_averaged, some_names
 
 log = logging.getLogger("interpbench")
 
@@ -68,7 +68,7 @@ def _one_of(prefixes: list[str], source: str | Path) -> str:
     if "" in last or len(last or prefixes) == 1:
         return "" if "" in last else (last or prefixes)[0]
     raise InputError(
-        f"{source}: holds the network's weights several times, under {some([repr(one) for one in prefixes])}."
+        f"{source}: holds the network's weights several times, under {some_names([repr(one) for one in prefixes])}."
         " Save only the weights to be used."
     )
 
@@ -82,7 +82,7 @@ def _under(prefix: str, state: Mapping[str, Tensor], prefixes: list[str], source
         number = f"all {len(taken)}" if not rest else f"{len(taken)}"
         log.warning("The prefix %r was removed from %s weight names.", prefix, number)
     if rest:
-        log.warning("%s: ignored, because the network does not have them: %s", source, some(rest))
+        log.warning("%s: ignored, because the network does not have them: %s", source, some_names(rest))
     return taken
 
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from interpbench.errors import UsageError
 from interpbench.files.atomic import atomic_path
-from interpbench.report.slices import Axis, Upright, box_of, grey_range, inside_of, letters, spread_slices
+from interpbench.report.slices import Axis, Upright, bounding_box, grey_range, inside_of, letters, spread_slices
 
 # From dark to bright; the image stays below white, so that bright red stands out.
 REDS = LinearSegmentedColormap.from_list("importance", ["#5a0000", "#c40a0a", "#ff4a2a", "#ffc08a"])
@@ -86,7 +86,7 @@ def six_slices(
     chosen = list(positions) if positions is not None else spread_slices(inside, axis, SLICES)
 
     # Only the box around brain and paint is drawn, so that the slices fill their places.
-    box = box_of(np.any([inside, *[row.painted for row in rows]], axis=0))
+    box = bounding_box(np.any([inside, *[row.painted for row in rows]], axis=0))
     grey, rows = grey.cropped(box), [replace(row, volume=row.volume.cropped(box)) for row in rows]
     chosen = [index - box["xyz".index(axis)].start for index in chosen]
 

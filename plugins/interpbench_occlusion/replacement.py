@@ -15,7 +15,7 @@ Fill = Callable[[Place], Tensor | float]  # what goes in there
 REPLACEMENTS = ("zero", "image_mean", "box_mean", "blur", "noise")
 
 
-def filling(replacement: str, image: Tensor, brain: Tensor, *, sigma: float, seed: int) -> Fill:
+def replacement_values(replacement: str, image: Tensor, brain: Tensor, *, sigma: float, seed: int) -> Fill:
     """What each place of one image is filled with.
 
     Args:

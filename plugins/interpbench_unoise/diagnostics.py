@@ -106,7 +106,7 @@ def diagnose(
     }
 
 
-def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, unit: str) -> list[str]:
+def diagnostic_warnings(floor: dict[str, float], after: dict[str, Any] | None, unit: str) -> list[str]:
     """What a user must know before believing the maps, in sentences; none where all is well.
 
     Args:

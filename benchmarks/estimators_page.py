@@ -41,6 +41,7 @@ def page(results: Row, picture: str) -> str:
     settings, machine, seeds = results["settings"], results["machine"], results["seeds"]
     budget = settings["budget_seconds"]
     effort = "the same number of epochs" if budget is None else f"as many epochs as fit into {budget:g} s of training"
+    kind = "pretrained U-Net" if settings["method"]["pretrain_epochs"] else "U-Net"
     lines = [
         "# Estimators of U-noise's gradient, compared",
         "",
@@ -48,7 +49,7 @@ def page(results: Row, picture: str) -> str:
         "",
         (
             f"On {len(seeds)} phantoms of {settings['subjects']} subjects at {settings['voxel_size_mm']:g} mm (seeds"
-            f" {', '.join(str(row['seed']) for row in seeds)}), each with its own predictor and one pretrained U-Net"
+            f" {', '.join(str(row['seed']) for row in seeds)}), each with its own predictor and one {kind}"
             f" from which every estimator starts, with the same settings and {effort}. Figures are of the epoch that is"
             " kept, the one of the lowest validation loss. Intervals are 95 %, by the bootstrap over the test subjects"
             " of all seeds together; brackets after other figures hold the range over seeds. Times are of training"

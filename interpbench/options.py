@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import math
 import operator
 import sys
 import types
@@ -75,6 +76,8 @@ def check_options(component: Any) -> None:
             bound = allowed.get(key)
             if bound is not None and not holds(value, bound):
                 raise UsageError(f"{label} must be {words} {bound:g}, got {value!r}.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{label} must be a finite number, got {value!r}.")
 
 
 def option_fields(component: type) -> tuple[dataclasses.Field[Any], ...]:

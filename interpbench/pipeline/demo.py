@@ -56,7 +56,6 @@ class DemoSettings:
             "v_min": 0.0,
             "v_max": 1.0,
             "r": 0.5,
-            "pretrain_epochs": 1,
             "epochs": 2,
             "batch_size": 4,
             "learning_rate": 3e-3,

@@ -57,7 +57,7 @@ class UNoise(Explainer):
             "start": 0.5,
             "precision": "float32",
         },
-        "quick": {"pretrain_epochs": 0, "epochs": 2},
+        "quick": {"epochs": 2},
     }
 
     v_min: float = option(0.0, "minimum noise SD, in SDs of the normalised volume", minimum=0)
@@ -84,7 +84,9 @@ class UNoise(Explainer):
         5, "number of downsampling blocks of the U-Net, and of upsampling blocks", minimum=1, maximum=7
     )
     start: float = option(0.1, "value of the mask B at the start of training", above=0, maximum=0.99)
-    pretrain_epochs: int = option(4, "number of epochs in which the U-Net is pretrained as an autoencoder", minimum=0)
+    pretrain_epochs: int = option(
+        0, "number of epochs in which the U-Net is pretrained as an autoencoder, before the noise model", minimum=0
+    )
     epochs: int = option(10, "number of training epochs of the noise model", minimum=1)
     batch_size: int = option(4, "number of subjects in a training step", minimum=1)
     learning_rate: float = option(2e-3, "learning rate of Adam; the highest one for schedule=onecycle", above=0)
@@ -122,7 +124,7 @@ class UNoise(Explainer):
         validation: Sequence[Sample],
         workspace: Path | None = None,
     ) -> Self:
-        """Pretrain the U-Net as an autoencoder, then train it as the noise model.
+        """Train the U-Net as the noise model, after `pretrain_epochs` epochs as an autoencoder.
 
         Raises:
             InputError: nobody in `training` has a target, where `target` is `label`.
@@ -144,7 +146,7 @@ class UNoise(Explainer):
         ways: dict[str, Any] = {"device": device, "precision": precision, "checkpointing": self.checkpointing}
 
         with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.seed % 2**64)
             network = UNet(self.channels, self.blocks)
         settle(network, device)
         kept = {name: None if workspace is None else workspace / f"{name}.pt" for name in ("pretraining", "noise")}
@@ -159,7 +161,7 @@ class UNoise(Explainer):
                 **ways,
             )
         with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.seed % 2**64)
             network.restart_last(math.log(self.start / (1 - self.start)))
         curves["noise_model"] = train_noise_model(
             network, quick, training, validation, aim, self._schedule(self.epochs), checkpoint=kept["noise"], **ways

@@ -1,4 +1,4 @@
-"""What a metric declares, and whether what it returned is just that."""
+"""Checks what a metric declares, and that it returns what it declares."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _NUMBERS = "biuf"  # kinds of numpy's types: yes or no, whole, floating
 
 
 def faults_of(measures: object) -> list[str]:
-    """What is wrong with the measures that a metric declares, a sentence each; empty where all is right."""
+    """The faults of the measures that a metric declares, one sentence each; empty without a fault."""
     if not isinstance(measures, Sequence) or isinstance(measures, str) or not measures:
         return [f"`measures` must be a tuple of at least one Measure, got {measures!r}"]
     strangers = [one for one in measures if not isinstance(one, Measure)]
     if strangers:
-        return [f"`measures` must hold Measures only, got {strangers[0]!r}"]
+        return [f"`measures` must contain Measures only, got {strangers[0]!r}"]
     faults = [fault for measure in measures for fault in _faults_of_one(measure)]
     names = [measure.name for measure in measures]
     twice = sorted({repr(name) for name in names if names.count(name) > 1})
@@ -32,7 +32,7 @@ def faults_of(measures: object) -> list[str]:
 
 
 def checked_values(measures: Sequence[Measure], returned: object) -> dict[str, float | list[float]]:
-    """What a metric returned, as plain numbers, in the order of its declaration.
+    """The values that a metric returned, as plain numbers in the order of its declaration.
 
     Args:
         returned: a number for each measure, or for a curve as many as steps; arrays and tensors will do.
@@ -53,7 +53,7 @@ def checked_values(measures: Sequence[Measure], returned: object) -> dict[str, f
 
 
 def nothing(measures: Sequence[Measure]) -> dict[str, float | list[float]]:
-    """NaN for each of them, where a metric does not apply."""
+    """NaN for each measure of a metric that does not apply."""
     return {one.name: [math.nan] * len(one.steps) if one.steps else math.nan for one in measures}
 
 
@@ -129,7 +129,7 @@ def _faults_of_curve(measure: Measure) -> list[str]:
 
 
 def _kind(value: Any) -> tuple[int, bool]:
-    """How many dimensions it has, and whether all of it is finite numbers."""
+    """The number of dimensions, and whether all values are finite."""
     array = _array(value)
     if array is None:
         return 0, False
@@ -150,7 +150,7 @@ def _values(measure: Measure, value: Any) -> float | list[float]:
 
 
 def _array(value: Any) -> np.ndarray | None:
-    """The value as float64, None where it is no number and no list of them."""
+    """The value as float64; None if it is neither a number nor a list of numbers."""
     if isinstance(value, Tensor):
         value = value.detach().cpu().double().numpy()
     elif isinstance(value, list | tuple):

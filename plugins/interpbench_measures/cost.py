@@ -24,7 +24,7 @@ class Cost(Metric):
 
     repeats: ClassVar[bool] = True
 
-    runs: int = option(1, "timed runs, of which the median counts", minimum=1)
+    runs: int = option(1, "number of timed runs, of which the median is used", minimum=1)
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -76,17 +76,17 @@ def check_steps(steps: Sequence[float], component: str) -> None:
     rising = all(first < second for first, second in pairwise(steps))
     if len(steps) < 2 or steps[0] != 0 or not rising or not steps[-1] <= 100:
         got = ",".join(f"{step:g}" for step in steps)
-        raise UsageError(f"steps of {component} must be percent that rise from 0 to at most 100, got {got!r}.")
+        raise UsageError(f"steps of {component} must be percentages that increase from 0 to at most 100, got {got!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deletion(Metric):
     """Hide the most and the least important voxels, in several ways, and compare what the prediction does."""
 
-    imputers: tuple[str, ...] = option(IMPUTERS, f"how voxels are hidden, some of {','.join(IMPUTERS)}")
-    steps: tuple[float, ...] = option(STEPS, "how much is hidden, percent of the brain's voxels, from 0 up")
-    copies: int = option(2, "imputers, the last ones, for a smoothed copy of another method's map", minimum=0)
-    blur: float = option(12.0, "SD of the Gaussian of the imputer blur, mm", above=0)
+    imputers: tuple[str, ...] = option(IMPUTERS, f"imputers that replace hidden voxels, some of {','.join(IMPUTERS)}")
+    steps: tuple[float, ...] = option(STEPS, "percentages of brain voxels to hide, increasing from 0")
+    copies: int = option(2, "number of imputers, the last ones of the list, for smoothed copies of maps", minimum=0)
+    blur: float = option(12.0, "SD of the Gaussian for the imputer blur, in mm", above=0)
 
     def __post_init__(self) -> None:
         check_options(self)

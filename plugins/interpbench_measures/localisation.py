@@ -122,7 +122,9 @@ def mass_outside(map: ArrayLike, brain: ArrayLike) -> float:
 class Localisation(Metric):
     """A map against a known truth, inside the brain."""
 
-    tolerance: float = option(5.0, "how far beside the truth the pointing game still hits, in mm", minimum=0)
+    tolerance: float = option(
+        5.0, "distance from the ground truth that still counts as a hit in the pointing game, in mm", minimum=0
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

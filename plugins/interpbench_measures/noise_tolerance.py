@@ -53,15 +53,15 @@ class NoiseTolerance(Metric):
     """Put noise where the map says unimportant, and see how far the prediction moves."""
 
     energies: tuple[float, ...] = option(
-        (0.01, 0.04, 0.16, 0.64), "mean variance of the noise over the brain's voxels, in the image's own variance"
+        (0.01, 0.04, 0.16, 0.64), "mean variances of the noise over brain voxels, in variances of the image"
     )
-    pairs: int = option(2, "antithetic pairs of noise at each energy", minimum=1)
+    pairs: int = option(2, "number of antithetic pairs of noise samples for each energy", minimum=1)
 
     def __post_init__(self) -> None:
         check_options(self)
         if not self.energies or not all(energy > 0 for energy in self.energies) or not _rises(self.energies):
             got = ",".join(f"{energy:g}" for energy in self.energies)
-            raise UsageError(f"energies of NoiseTolerance must be above 0 and rise, got {got!r}.")
+            raise UsageError(f"energies of NoiseTolerance must be above 0 and increase, got {got!r}.")
 
     @property
     def measures(self) -> tuple[Measure, ...]:

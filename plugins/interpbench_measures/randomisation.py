@@ -48,8 +48,8 @@ class Randomisation(Metric):
 
     repeats: ClassVar[bool] = True
 
-    levels: tuple[str, ...] = option(LEVELS, f"whose weights are shuffled, some of {','.join(LEVELS)}")
-    pairs: int = option(5, "pairs of random maps, for what chance gives", minimum=1)
+    levels: tuple[str, ...] = option(LEVELS, f"layers whose weights are shuffled, some of {','.join(LEVELS)}")
+    pairs: int = option(5, "number of pairs of random maps for the chance level", minimum=1)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -150,7 +150,7 @@ def _shuffled(case: Case, level: str) -> tuple[Predictor | None, str]:
     except NotApplicable as error:
         return None, str(error)
     if other.fingerprint == case.predictor.fingerprint:
-        return None, f"the weights of {WORDS[level]} are all alike, shuffling changes nothing"
+        return None, f"the weights of {WORDS[level]} are all equal, so shuffling changes nothing"
     volume = case.volume[None].detach().clone().requires_grad_(True)  # (1, 1, I, J, K)
     with torch.enable_grad():
         prediction = other.predict(volume).sum()

@@ -71,10 +71,10 @@ def hidden_regions(place: Tensor, regions: Tensor, most: Sequence[int], least: S
 class RegionDeletion(Metric):
     """Hide whole regions, the most or the least important first, and compare what the prediction does."""
 
-    imputers: tuple[str, ...] = option(("zero",), f"how regions are hidden, some of {','.join(IMPUTERS)}")
-    edge: float = option(20.0, "edge of the cubes that are regions where there is no atlas, mm", above=0)
-    steps: tuple[float, ...] = option(STEPS, "how much is hidden, percent of the voxels in regions, from 0 up")
-    blur: float = option(12.0, "SD of the Gaussian of the imputer blur, mm", above=0)
+    imputers: tuple[str, ...] = option(("zero",), f"imputers that replace hidden regions, some of {','.join(IMPUTERS)}")
+    edge: float = option(20.0, "edge length of cubic regions if no atlas is given, in mm", above=0)
+    steps: tuple[float, ...] = option(STEPS, "percentages of the voxels in regions to hide, increasing from 0")
+    blur: float = option(12.0, "SD of the Gaussian for the imputer blur, in mm", above=0)
 
     def __post_init__(self) -> None:
         check_options(self)

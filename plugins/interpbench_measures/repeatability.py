@@ -51,7 +51,7 @@ class Repeatability(Metric):
 
     repeats: ClassVar[bool] = True
 
-    edge: float = option(20.0, "edge of the cubes that are regions where there is no atlas, mm", above=0)
+    edge: float = option(20.0, "edge length of cubic regions if no atlas is given, in mm", above=0)
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -57,8 +57,8 @@ class Sensitivity(Metric):
 
     repeats: ClassVar[bool] = True
 
-    radius: float = option(0.1, "largest change of a voxel, in SDs of the volume inside the brain", above=0)
-    samples: int = option(2, "perturbations, of which the worst counts", minimum=1)
+    radius: float = option(0.1, "maximum change of a voxel, in SDs of the volume inside the brain", above=0)
+    samples: int = option(2, "number of perturbations, of which the worst is used", minimum=1)
 
     def __post_init__(self) -> None:
         check_options(self)

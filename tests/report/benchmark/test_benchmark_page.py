@@ -196,7 +196,7 @@ def test_the_verdict_comes_first_then_warnings_then_what_was_measured(tmp_path: 
 @pytest.mark.slow
 def test_the_table_has_every_method_with_interval_unit_direction_and_kind_in_words(tmp_path: Path) -> None:
     table = Document(page(tmp_path)).sections["table"]
-    kinds = ("best mean", "blurred copy", "floor: ignores the network", "learned")
+    kinds = ("best mean", "blurred copy", "floor: does not use the network", "learned")
     told = ("0.800", "0.750 to 0.850", "years", "stars", "chance 0.5", "n = 3", "too few subjects")
     better = ("\N{UPWARDS ARROW} higher", "\N{DOWNWARDS ARROW} lower", "higher is better")
     for word in (*NAMES, *kinds, *told, *better):
@@ -412,7 +412,7 @@ def nothing_measured() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (one_subject(), ["too few subjects to tell any two methods apart"]),
+        (one_subject(), ["too few subjects to distinguish any two methods"]),
         (one_method(), ["0.800"]),
         (with_nan(), ["saliency"]),
         (not_applicable(), ["NotApplicable: no ReLU", "Without a value: saliency"]),

@@ -1,4 +1,4 @@
-"""What a network is to be trained to predict: a column of the participants' table, as a number or as a class."""
+"""The target of a training: a column of the participants' table, as a number or as a class."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FEWEST = 5  # subjects of a class, for it to be in the training and in the test 
 
 @dataclass(frozen=True)
 class Target:
-    """A column, and what it holds: numbers in a unit, or the words of classes."""
+    """A column, and its values: numbers in a unit, or the words of classes."""
 
     column: str = "age"
     unit: str = "years"
     classes: tuple[str, ...] = ()
 
     def of(self, subject: Subject) -> float:
-        """The number, or the index of the class; NaN where there is none."""
+        """A subject's number, or the index of its class; NaN if missing."""
         if not self.classes:
             return subject.number(self.column)
         word = subject.cell(self.column)
@@ -37,7 +37,7 @@ class Target:
 def open_target(
     path: str | Path, column: str, unit: str | None, images: Mapping[str, Any] | None = None
 ) -> tuple[Cohort, Target]:
-    """Read a cohort for training: the subjects with a value in one column, and what that column holds.
+    """Read a cohort for training: the subjects with a value in the target column, and the target.
 
     Numbers alone are a number to predict; words alone are classes, in sorted order.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from interpbench.comparison.families import FAMILIES
 from interpbench.contract.metric import Measure
 
 _NAME = re.compile(r"[a-z0-9_]+")  # names become columns, words of the command line and parts of file names
@@ -26,7 +27,8 @@ def faults_of(measures: object) -> list[str]:
     faults = [fault for measure in measures for fault in _faults_of_one(measure)]
     names = [measure.name for measure in measures]
     twice = sorted({repr(name) for name in names if names.count(name) > 1})
-    return faults + [f"the name of a measure must be used once, {name} is used twice" for name in twice]
+    faults += [f"the name of a measure must be used once, {name} is used twice" for name in twice]
+    return faults + [fault for measure in measures for fault in _faults_of_use(measure, names)]
 
 
 def checked_values(measures: Sequence[Measure], returned: object) -> dict[str, float | list[float]]:
@@ -75,6 +77,55 @@ def _faults_of_one(measure: Any) -> list[str]:
     if measure.chance is not None and _kind(measure.chance) != (0, True):
         faults.append(f"the chance of {who} must be a finite number or None, got {measure.chance!r}")
     return faults
+
+
+def _faults_of_use(measure: Measure, names: Sequence[str]) -> list[str]:
+    """What is wrong with what a measure says to sentences, tables and page.
+
+    Args:
+        names: of all measures of its metric.
+    """
+    who = f"measure {measure.name!r}"
+    faults = [
+        f"`{field}` of {who} must be one line, got {value!r}"
+        for field in ("question", "limits", "axis", "variant", "varied", "chance_by", "ceiling_by")
+        if not isinstance(value := getattr(measure, field), str) or "\n" in value
+    ]
+    faults += [
+        f"`{field}` of {who} must be True or False, got {value!r}"
+        for field in ("needs_truth", "column")
+        if not isinstance(value := getattr(measure, field), bool)
+    ]
+    faults += [
+        f"`{field}` of {who} must name another measure, got {value!r}"
+        for field in ("chance_by", "ceiling_by")
+        if (value := getattr(measure, field)) == measure.name or value not in ("", *names)
+    ]
+    if measure.family not in FAMILIES:
+        faults.append(f"the family of {who} must be one of {', '.join(FAMILIES)}, got {measure.family!r}")
+    if bool(measure.variant) != bool(measure.varied):
+        faults.append(f"{who} must say both `variant` and `varied`, or neither")
+    return [*faults, *_faults_of_leading(measure), *_faults_of_curve(measure)]
+
+
+def _faults_of_leading(measure: Measure) -> list[str]:
+    leads, who = measure.leads, f"measure {measure.name!r}"
+    if not isinstance(leads, int) or isinstance(leads, bool) or leads < 0:
+        return [f"`leads` of {who} must be a whole number, 0 for never, got {leads!r}"]
+    if leads and (measure.direction is None or len(measure.steps)):
+        return [f"{who} cannot lead: it needs a direction, and is no curve"]
+    if leads and measure.family == "cost" and measure.unit != "s":
+        return [f"{who} cannot lead: of a cost, that is the seconds of one map, got the unit {measure.unit!r}"]
+    return []
+
+
+def _faults_of_curve(measure: Measure) -> list[str]:
+    who = f"measure {measure.name!r}"
+    if measure.column and len(measure.steps):
+        return [f"{who} is a curve, which gets no column"]
+    if measure.axis and not len(measure.steps):
+        return [f"{who} is no curve, so it shares no axis"]
+    return []
 
 
 def _kind(value: Any) -> tuple[int, bool]:

@@ -188,6 +188,7 @@ class Explainer(ABC):
     signed: ClassVar[bool] = False
     learned: ClassVar[bool] = False
     floor: ClassVar[bool] = False  # whether it knows nothing of the predictor, and is a bar for those that do
+    template: ClassVar[str | None] = None  # of a floor that gives everybody one map: the option that takes its file
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name -> option values, for `--preset`
     _record = MappingProxyType[str, Any]({})  # no annotation: it is no option of a dataclass
 

@@ -19,6 +19,7 @@ class Template(Explainer):
     """
 
     floor: ClassVar[bool] = True
+    template: ClassVar[str] = "file"
 
     file: str | None = option(None, "path of the map: a population_NAME.nii.gz that `interpbench aggregate` wrote")
 

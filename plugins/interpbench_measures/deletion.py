@@ -27,6 +27,11 @@ from interpbench_measures.ordering import check_not_flat, on_grid, places
 
 STEPS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 90.0)  # percent
 HALF = 50.0  # percent
+LEADING = ("mean", "road", "blur", "noise", "zero")  # imputers: what leaves an image most like a brain leads
+LIMITS = (
+    "Deletion shows the network images unlike those that it was trained on; a part of what it measures is how the"
+    " network takes those."
+)
 
 
 def symmetric_relevance_gain(steps: Sequence[float], morf: Sequence[float], lerf: Sequence[float]) -> float:
@@ -100,24 +105,42 @@ class Deletion(Metric):
                     direction="higher",
                     chance=0.0,
                     help=f"area between the deletion curves, most and least relevant first; {how}",
+                    family="faithfulness",
+                    question="deletion, voxel by voxel",
+                    limits=LIMITS,
+                    leads=1 + LEADING.index(name),
+                    column=True,
+                    variant=name,
+                    varied="stands in for hidden voxels",
                 ),
-                self._curve(f"morf_{name}", f"change of the prediction, most relevant voxels first; {how}"),
-                self._curve(f"lerf_{name}", f"change of the prediction, least relevant voxels first; {how}"),
-                self._curve(f"error_morf_{name}", f"added absolute error, most relevant voxels first; {how}"),
-                self._curve(f"error_lerf_{name}", f"added absolute error, least relevant voxels first; {how}"),
+                *self._curves("", name, f"change of the prediction, {{}} relevant voxels first; {how}"),
+                *self._curves("error_", name, f"added absolute error, {{}} relevant voxels first; {how}"),
                 Measure(
                     name=f"top_half_error_{name}",
                     unit=UNIT,
                     direction="lower",
                     help=f"absolute error with the most relevant half of the brain visible; {how}",
+                    family="faithfulness",
+                    limits=LIMITS,
                 ),
             ]
         return tuple(found)
 
-    def _curve(self, name: str, help: str) -> Measure:
-        return Measure(
-            name=name, unit=UNIT, direction=None, help=help, steps=self.steps, steps_name="brain voxels hidden (%)"
-        )
+    def _curves(self, prefix: str, imputer: str, help: str) -> list[Measure]:
+        """Two curves on one axis: the most relevant voxels first, and the least relevant first."""
+        return [
+            Measure(
+                name=f"{prefix}{order}_{imputer}",
+                unit=UNIT,
+                direction=None,
+                help=help.format(first),
+                steps=self.steps,
+                steps_name="brain voxels hidden (%)",
+                family="faithfulness",
+                axis=f"{prefix}{imputer}",
+            )
+            for order, first in (("morf", "most"), ("lerf", "least"))
+        ]
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
         importance = case.importance[case.brain]

@@ -123,6 +123,9 @@ class Infidelity(Metric):
             unit="",
             direction="lower",
             help="part of the effect of random perturbations that a signed map does not foretell",
+            family="faithfulness",
+            question="foretelling what a perturbation does",
+            leads=1,
         )
         if self.perturbation == "noise":
             return (unsaid,)
@@ -132,6 +135,7 @@ class Infidelity(Metric):
             direction="higher",
             chance=0.0,
             help="rank correlation of the importance in random boxes and the effect of emptying them",
+            family="faithfulness",
         )
         return unsaid, correlation
 

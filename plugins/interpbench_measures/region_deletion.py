@@ -18,7 +18,7 @@ from torch import Tensor
 
 from interpbench import Case, Measure, Metric, NotApplicable, check_options, option
 from interpbench.kit import UNIT
-from interpbench_measures.deletion import STEPS, check_steps, symmetric_relevance_gain
+from interpbench_measures.deletion import LEADING, LIMITS, STEPS, check_steps, symmetric_relevance_gain
 from interpbench_measures.imputers import IMPUTERS, WORDS, check_imputers, impute
 from interpbench_measures.ordering import check_not_flat, places
 from interpbench_measures.regions import regions_of
@@ -93,15 +93,26 @@ class RegionDeletion(Metric):
                     direction="higher",
                     chance=0.0,
                     help=f"area between the deletion curves, most and least relevant regions first; {how}",
+                    family="faithfulness",
+                    question="deletion, region by region",
+                    limits=LIMITS,
+                    leads=1 + LEADING.index(name),
                 ),
-                self._curve(f"region_morf_{name}", f"change of the prediction, most relevant regions first; {how}"),
-                self._curve(f"region_lerf_{name}", f"change of the prediction, least relevant regions first; {how}"),
+                self._curve("morf", name, f"change of the prediction, most relevant regions first; {how}"),
+                self._curve("lerf", name, f"change of the prediction, least relevant regions first; {how}"),
             ]
         return tuple(found)
 
-    def _curve(self, name: str, help: str) -> Measure:
+    def _curve(self, order: str, imputer: str, help: str) -> Measure:
         return Measure(
-            name=name, unit=UNIT, direction=None, help=help, steps=self.steps, steps_name="brain in hidden regions (%)"
+            name=f"region_{order}_{imputer}",
+            unit=UNIT,
+            direction=None,
+            help=help,
+            steps=self.steps,
+            steps_name="brain in hidden regions (%)",
+            family="faithfulness",
+            axis=imputer,
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:

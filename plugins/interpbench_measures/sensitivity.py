@@ -66,7 +66,17 @@ class Sensitivity(Metric):
     @property
     def measures(self) -> tuple[Measure, ...]:
         help = f"Largest relative change of the map when each voxel moves by up to {self.radius:g} SD"
-        return (Measure(name="max_sensitivity", unit="", direction="lower", help=help),)
+        return (
+            Measure(
+                name="max_sensitivity",
+                unit="",
+                direction="lower",
+                help=help,
+                family="robustness",
+                question="holding still when the image hardly changes",
+                leads=1,
+            ),
+        )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
         volumes = case.once(f"perturbed by {self.radius}, {self.samples} times", lambda: self._perturbed(case))

@@ -33,9 +33,9 @@ ABOUT = (
         " al. 2021, Fig. 2."
     ),
     (
-        "In these brains age acts in two places only, around the ventricles and the hippocampi, and what it changes"
-        " there is known: the ground truth is the difference between the mean subject at 44 and at"
-        " 73 years. Lesions, wider"
+        "In these brains age acts in two regions only, around the ventricles and in the hippocampi,"
+        " and its effect there"
+        " is known: the ground truth is the difference between the mean subject at 44 and at 73 years. Lesions, wider"
         " Sylvian fissures, tissue contrast and deformations vary between subjects independently of age."
     ),
 )

@@ -73,7 +73,7 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: Any) -> 
     "--template-of",
     metavar="NAME",
     show_default="first method that needs fitting",
-    help="Method whose mean map the template floor gives to everybody.",
+    help="Method whose mean map is the map of the template floor.",
 )
 @click.option(
     "--regions",

@@ -73,7 +73,7 @@ def _faults_of_one(measure: Any) -> list[str]:
     elif len(set(measure.steps)) < len(measure.steps):
         faults.append(f"the steps of {who} must differ, got {measure.steps!r}")
     if not isinstance(measure.steps_name, str) or (not measure.steps_name and len(measure.steps)):
-        faults.append(f"{who} is a curve: `steps_name` must say what its steps are, got {measure.steps_name!r}")
+        faults.append(f"{who} is a curve: `steps_name` must name the quantity of its steps, got {measure.steps_name!r}")
     if measure.chance is not None and _kind(measure.chance) != (0, True):
         faults.append(f"the chance of {who} must be a finite number or None, got {measure.chance!r}")
     return faults

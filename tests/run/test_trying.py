@@ -160,7 +160,7 @@ def test_adopt_refuses_what_its_trial_finds_unless_that_is_accepted(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Two", r"tried_network:Two wants 2 inputs \(x, sex\), and a predictor is given the volume alone"),
+        ("Two", r"tried_network:Two needs 2 inputs \(x, sex\), but a predictor gets only the volume"),
         ("Channels", r"first convolution, 'conv', is a Conv3d of 2 input channels"),
         ("Pair", r"returns 2 outputs .* -o column=N \(column 0 is output 0"),
     ],

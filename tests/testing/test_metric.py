@@ -280,7 +280,7 @@ BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
     (DECLARED, {}, declaring(changed(FALL, unit=None)), "the unit of measure 'fall'"),
     (DECLARED, {}, declaring(changed(FALL, help="")), "the help of measure 'fall' must be one line"),
     (DECLARED, {}, declaring(changed(CURVE, steps=(1.0, math.nan))), "must be finite numbers"),
-    (DECLARED, {}, declaring(changed(CURVE, steps_name="")), "must say what its steps are"),
+    (DECLARED, {}, declaring(changed(CURVE, steps_name="")), "must name the quantity of its steps"),
     (DECLARED, {}, broken(right, repeats=None), "`repeats` must be True or False, got None"),
     ("test_what_explains_again_says_so", {}, does(lambda case: case.explain()), "explained 1 more times, for"),
     (RETURNS, {}, gives(list), "must return a mapping of measures to numbers, got list"),

@@ -266,9 +266,9 @@ def test_methods_with_a_colour_are_those_that_are_asked_for(tmp_path: Path) -> N
     curves = Document(page(tmp_path, coloured=["random", "saliency", "saliency"])).sections["curves"]
     assert "Pale lines: unoise." in curves and "95 % intervals of random, saliency;" in curves
     for found in (summary(), without("curves")):
-        with pytest.raises(UsageError, match=r"^There is no method 'salience' .* Did you mean 'saliency'"):
+        with pytest.raises(UsageError, match=r"^Unknown method 'salience' .* Did you mean 'saliency'"):
             page(tmp_path, found, coloured=["salience"])
-    with pytest.raises(UsageError, match=r"^There is no method 'nobody' in this benchmark.$"):
+    with pytest.raises(UsageError, match=r"^Unknown method 'nobody' in this benchmark.$"):
         page(tmp_path, coloured=["nobody"])
 
 

@@ -45,6 +45,20 @@ if TYPE_CHECKING:  # the same names for type checkers
     from interpbench.pipeline import train as train
     from interpbench.pipeline import verify as verify
     from interpbench.predictor.forward_only import forward_only as forward_only
+    from interpbench.predictor.graph.batch_norm import BatchNorm as BatchNorm
+    from interpbench.predictor.graph.convolution import Convolution as Convolution
+    from interpbench.predictor.graph.convolution import layout_of_parts as layout_of_parts
+    from interpbench.predictor.graph.convolution import three as three
+    from interpbench.predictor.graph.fusing import fused as fused
+    from interpbench.predictor.graph.fusing import in_place as in_place
+    from interpbench.predictor.graph.layers import constant_arguments as constant_arguments
+    from interpbench.predictor.graph.layers import layer_of as layer_of
+    from interpbench.predictor.graph.layers import put_layer as put_layer
+    from interpbench.predictor.graph.layers import tidied as tidied
+    from interpbench.predictor.graph.normal_form import UnreadableNetwork as UnreadableNetwork
+    from interpbench.predictor.graph.reading import read_function as read_function
+    from interpbench.predictor.graph.reading import read_network as read_network
+    from interpbench.predictor.graph.state import state_of as state_of
     from interpbench.predictor.layout import layout_for as layout_for
     from interpbench.predictor.layout import settle as settle
     from interpbench.predictor.model import load_predictor as load_predictor
@@ -101,6 +115,20 @@ _LAZY = {
     "PRECISIONS": "predictor.precision",
     "learning_rate_schedule": "training.schedule",
     "forward_only": "predictor.forward_only",
+    "BatchNorm": "predictor.graph.batch_norm",
+    "Convolution": "predictor.graph.convolution",
+    "layout_of_parts": "predictor.graph.convolution",
+    "three": "predictor.graph.convolution",
+    "fused": "predictor.graph.fusing",
+    "in_place": "predictor.graph.fusing",
+    "constant_arguments": "predictor.graph.layers",
+    "layer_of": "predictor.graph.layers",
+    "put_layer": "predictor.graph.layers",
+    "tidied": "predictor.graph.layers",
+    "UnreadableNetwork": "predictor.graph.normal_form",
+    "read_function": "predictor.graph.reading",
+    "read_network": "predictor.graph.reading",
+    "state_of": "predictor.graph.state",
     "add_forward": "predictor.passes",
     "settle": "predictor.layout",
     "layout_for": "predictor.layout",

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from interpbench.contract.interfaces import Predictor
 from interpbench.host.untouched import untouched
-from interpbench.predictor.graph.fusing import in_place
 from interpbench.predictor.graph.normal_form import UnreadableNetwork
+from interpbench.predictor.graph.onednn import for_forward_passes
 from interpbench.predictor.graph.reading import read_network
 from interpbench.predictor.passes import add_forward
 
@@ -45,7 +45,7 @@ def forward_only(predictor: Predictor, example: Tensor) -> Forward:
         return plain
     with untouched(predictor.module, example):
         try:
-            graph = in_place(read_network(predictor, example).fused)
+            graph = for_forward_passes(read_network(predictor, example).fused)
             agrees = _agree(plain, graph, example)
         except (UnreadableNetwork, RuntimeError) as error:
             log.debug("forward passes stay as they are: %s", error)

@@ -35,7 +35,7 @@ class BatchNorm(nn.Module):
     def forward(self, volumes: Tensor) -> Tensor:
         """Normalise; where channels come last, a product and a sum are quicker than torch's batch norm."""
         if self._in_channels_last(volumes):
-            scale, shift = self._by_channel()
+            scale, shift = self.by_channel()
             made = torch.addcmul(shift, volumes, scale)
         else:
             made = F.batch_norm(volumes, self.mean, self.variance, self.weight, self.bias, eps=self.eps)
@@ -71,7 +71,7 @@ class BatchNorm(nn.Module):
         shift = -self.mean.double() * scale
         return scale, shift if self.bias is None else shift + self.bias.double()
 
-    def _by_channel(self) -> tuple[Tensor, Tensor]:
+    def by_channel(self) -> tuple[Tensor, Tensor]:
         """Scale and shift for volumes, `(1, C, 1, 1, 1)`; they are worked out once."""
         if self._line is None or self._line[0].device != self.mean.device:
             scale, shift = (values.to(self.mean.dtype)[None, :, None, None, None] for values in self.line())

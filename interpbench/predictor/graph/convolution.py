@@ -15,6 +15,7 @@ The fuzz in `tests/predictor/graph/test_convolution_fuzz.py` looks for further o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -77,11 +78,14 @@ class Convolution(nn.Module):
             made = F.conv3d(volumes, self.weight, self.bias, *given)
             return made.relu_() if self.rectified else made
         if self.weight.dtype == torch.bfloat16 and self.weight.shape[1] == 1:
-            return self._in_float32()(volumes.float(), padding).to(torch.bfloat16)
-        stride, written = self._stride_for(volumes, padding)
+            exact: Tensor = self._in_float32()(volumes.float(), padding)
+            return exact.to(torch.bfloat16)
+        stride, written = self._stride_for(volumes.shape[-1], padding)
         volumes = volumes.contiguous(memory_format=CHANNELS_LAST)
         given, after = (padding, stride, self.dilation, self.groups), "relu" if self.rectified else "none"
-        made = torch.ops.mkldnn._convolution_pointwise(volumes, self._for_onednn(), self.bias, *given, after, [], "")
+        made = torch.ops.mkldnn._convolution_pointwise.default(
+            volumes, self.for_onednn(), self.bias, *given, after, [], ""
+        )
         return torch.as_tensor(made)[written].contiguous(memory_format=CHANNELS_LAST)
 
     def _in_float32(self) -> Convolution:
@@ -90,10 +94,19 @@ class Convolution(nn.Module):
             self._exact = self.weight, self.in_precision(torch.float32)
         return self._exact[1]
 
-    def _stride_for(self, volumes: Tensor, padding: Three) -> tuple[Three, tuple[slice, ...]]:
-        """The stride that is asked of oneDNN, and which of the places that come out count; see above."""
-        edge = volumes.shape[-1] + 2 * padding[2] - self.dilation[2] * (self.kernel[2] - 1)
-        if volumes.shape[1] > 1 or self.stride[2] == 1 or edge > self.stride[2]:
+    def is_plain_for(self, edges: Three) -> bool:
+        """Whether whole volumes `(B, C, *edges)` are convolved by oneDNN as it is, without going around a fault."""
+        by_it = self._by_onednn and self.weight.dtype == torch.float32
+        return by_it and self._stride_for(edges[2], self.padding)[0] == self.stride
+
+    def _stride_for(self, edge: int, padding: Three) -> tuple[Three, tuple[Any, ...]]:
+        """The stride that is asked of oneDNN, and which of the places that come out count; see above.
+
+        Args:
+            edge: of the volume along K.
+        """
+        beyond = edge + 2 * padding[2] - self.dilation[2] * (self.kernel[2] - 1) > self.stride[2]
+        if self.weight.shape[1] * self.groups > 1 or self.stride[2] == 1 or beyond:
             return self.stride, ()
         return (*self.stride[:2], 1), (..., slice(0, 1))
 
@@ -102,11 +115,11 @@ class Convolution(nn.Module):
         kind, device = self.weight.dtype, self.weight.device
         return kind in (torch.float32, torch.bfloat16) and layout_of_parts(device) == CHANNELS_LAST
 
-    def _for_onednn(self) -> Tensor:
+    def for_onednn(self) -> Tensor:
         """The weights in the order that oneDNN wants; they are arranged once."""
         if self._packed is None or self._packed[0] is not self.weight:
             given = (0, 0, 0), self.stride, self.dilation, self.groups
-            packed = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *given)
+            packed = torch.ops.mkldnn._reorder_convolution_weight.default(self.weight, *given)
             self._packed = self.weight, torch.as_tensor(packed)
         return self._packed[1]
 

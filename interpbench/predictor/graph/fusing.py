@@ -46,7 +46,7 @@ def in_place(network: fx.GraphModule) -> fx.GraphModule:
                 first, second = second, first
             if _is_new(network, first) and _alike(first, second):
                 node.target, node.args = aten.add_.Tensor, (first, second)
-        elif node.target is aten.relu.default and _is_sum(_only_read_by(node)):
+        elif node.target is aten.relu.default and _is_sum_or_maximum(_only_read_by(node)):
             node.target = aten.relu_.default
     network.recompile()
     return network
@@ -77,8 +77,8 @@ def _is_new(network: fx.GraphModule, value: Any) -> bool:
     return isinstance(layer, Convolution) and not layer.rectified
 
 
-def _is_sum(node: fx.Node | None) -> bool:
-    return node is not None and node.target in (aten.add.Tensor, aten.add_.Tensor)
+def _is_sum_or_maximum(node: fx.Node | None) -> bool:
+    return node is not None and node.target in (aten.add.Tensor, aten.add_.Tensor, aten.max_pool3d.default)
 
 
 def _alike(first: fx.Node, second: Any) -> bool:

@@ -71,6 +71,7 @@ def _call_line(network: fx.GraphModule, node: fx.Node, layer: BatchNorm) -> None
     if layer.rectified:
         with network.graph.inserting_after(node):
             rectified = network.graph.call_function(aten.relu_.default, (node,))
+        rectified.meta = dict(node.meta)
         node.replace_all_uses_with(rectified, delete_user_cb=lambda user: user is not rectified)
 
 

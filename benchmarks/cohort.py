@@ -116,7 +116,8 @@ def beside_nibabel(files: Sequence[Path], repeats: int) -> dict[str, Any]:
     from interpbench import read_volume
 
     def theirs(file: Path) -> None:
-        nibabel.load(file).get_fdata()
+        image: Any = nibabel.load(file)
+        image.get_fdata()
 
     milliseconds: dict[str, list[float]] = {"ours": [], "nibabel": []}
     for file in files:
@@ -145,7 +146,7 @@ def _cases(asked: argparse.Namespace) -> Iterable[Any]:
         yield Case(name="given", subjects=asked.subjects[0], **given)
         return
     numbers = dict(zip(asked.cases, asked.subjects, strict=True))
-    common = {
+    common: dict[str, Any] = {
         "network": {"width": asked.width, "first_stride": asked.first_stride},
         "unoise": {"channels": asked.channels, "blocks": asked.blocks},
     }

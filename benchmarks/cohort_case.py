@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from interpbench import Recipe, fit, load_predictor, read_cohort, save_predictor, settle, write_map, write_phantom
+from interpbench import Recipe, fit, load_predictor, read_cohort, save_predictor, write_map, write_phantom
 from interpbench.cohort.recipe_for import recipe_for
 from interpbench.files.atomic import read_json, write_json, write_tsv
+from interpbench.kit import settle
 from interpbench.pipeline.fitting import RECORD
 from interpbench_networks.resnet18 import ResNet18
 
@@ -76,7 +77,7 @@ def _random_brain(shape: tuple[int, int, int], *, seed: int) -> torch.Tensor:
     axes = torch.meshgrid(*(torch.linspace(-1.1, 1.1, edge) for edge in shape), indexing="ij")
     noise = torch.randn((1, 1, *shape), generator=torch.Generator().manual_seed(seed))
     smooth = torch.nn.functional.avg_pool3d(noise, 3, stride=1, padding=1)[0, 0]
-    return torch.where(sum(axis.square() for axis in axes) < 1, (1000 + 300 * smooth).round(), 0.0)
+    return torch.where(torch.stack(axes).square().sum(0) < 1, (1000 + 300 * smooth).round(), 0.0)
 
 
 def _fitted(

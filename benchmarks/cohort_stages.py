@@ -96,7 +96,7 @@ def _map_run(case: Case, device: str, out: Path) -> MapRun:
     """What `explain` makes for itself."""
     model = load_predictor(case.predictor, device)
     explainer = load_fitted(case.fitted, model) if case.fitted else make_component("explainer", case.method, seed=0)[0]
-    told = {"options": {}, "signed": explainer.signed, "predictor_sha256": model.fingerprint}
+    told: dict[str, Any] = {"options": {}, "signed": explainer.signed, "predictor_sha256": model.fingerprint}
     return MapRun(
         run=RunFolder.open(out, "explain", told),
         explainer=explainer,

@@ -42,7 +42,7 @@ PENALTIES = 10.0 ** np.arange(0, 8, 0.5)
 def folds_of(subjects: list[Subject], folds: int, seed: int) -> np.ndarray:
     """The fold of each subject: neighbours in age go to different folds."""
     random = np.random.default_rng(seed)
-    order = np.argsort([subject.age for subject in subjects], kind="stable")
+    order = np.argsort(np.array([subject.age for subject in subjects], dtype=float), kind="stable")
     fold = np.empty(len(subjects), dtype=int)
     for start in range(0, len(order), folds):
         some = order[start : start + folds]

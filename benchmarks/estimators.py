@@ -1,9 +1,10 @@
 """Which estimator of U-noise's gradient finds the truth, at which cost of time and of the prediction?
 
-For each seed: a phantom, a predictor trained on it, and one U-Net pretrained as an autoencoder, which all estimators
-start from. Each then trains the noise model, with the same settings, and for the same number of epochs or, with
-`--budget`, for as many epochs as fit into the same wall time. After every epoch the maps of the test subjects are held
-against the truth. Only training is timed. Gradient floors at matched noise stand beside.
+For each seed: a phantom, a predictor trained on it, and one U-Net, pretrained as an autoencoder with
+`-o pretrain_epochs=N`, which all estimators start from. Each then trains the noise model, with the same settings, and
+for the same number of epochs or, with `--budget`, for as many epochs as fit into the same wall time. After every epoch
+the maps of the test subjects are held against the truth. Only training is timed. Gradient floors at matched noise stand
+beside.
 
 The settings are the demo's unless told otherwise. The result is written after every run, and the same command goes on
 where it was interrupted.
@@ -16,20 +17,20 @@ import copy
 import hashlib
 import json
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from case import make_case
+from case import make_case, values
 from floors import floors
 from machine import describe_machine
-from noise_run import schedule_of, train_measured
+from noise_run import restart, schedule_of, train_measured
+from result_file import resumed
 
-from interpbench import settle
-from interpbench.files.atomic import read_json, write_json
+from interpbench.files.atomic import write_json
+from interpbench.kit import settle
 from interpbench.options import options_json, parse_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.diagnostics import noise_floor
@@ -50,8 +51,8 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     settings = {
         "subjects": asked.subjects or demo.subjects,
         "voxel_size_mm": asked.voxel_size or demo.voxel_size,
-        "network": {**demo.network, **_pairs(asked.network_option)},
-        "training": {**demo.train, **_pairs(asked.train_option)},
+        "network": {**demo.network, **values(asked.network_option)},
+        "training": {**demo.train, **values(asked.train_option)},
         "method": {name: value for name, value in method.items() if name not in ("estimator", "seed")},
         "budget_seconds": asked.budget,
         "estimators": list(asked.estimators),
@@ -59,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
         "blur_voxels": asked.blur,
     }
     print(json.dumps({"settings": settings, "seeds": asked.seeds, "machine": machine}, indent=2))
-    results = _resumed(asked.out, settings) or {
+    results = resumed(asked.out, settings) or {
         "settings": settings,
         "machine": machine,
         "seeds": [],
@@ -103,9 +104,7 @@ def _run_seed(
             precision=explainer.precision,
             checkpoint=folder / f"pretraining-{digest}.pt",
         )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        start.restart_last(math.log(explainer.start / (1 - explainer.start)))
+    restart(start, explainer)
     if not _have(results["seeds"], seed=seed):
         known = noise_floor(
             case.predictor, case.validation, explainer.objective, device=device, batch_size=explainer.batch_size
@@ -128,8 +127,8 @@ def _run_seed(
         like = asked.estimators[-1]
         sigmas = next(one for one in results["runs"] if _have([one], seed=seed, estimator=like))["kept"]["rms_sigma"]
         common = {"seed": seed, "matched_to": like, "mean_sigma": sum(sigmas) / len(sigmas)}
-        found = floors(case, sigmas, samples=asked.samples, blur=asked.blur, device=device, seed=seed)
-        results["floors"] += [{**common, **one} for one in found]
+        rows = floors(case, sigmas, samples=asked.samples, blur=asked.blur, device=device, seed=seed)
+        results["floors"] += [{**common, **one} for one in rows]
         write_json(asked.out, results)
 
 
@@ -141,29 +140,8 @@ def _explainer(name: str, asked: argparse.Namespace, seed: int = 0) -> UNoise:
     return UNoise(**parse_options(UNoise, [*shared, *words, f"estimator={estimator}", f"seed={seed}"]))
 
 
-def _pairs(words: Sequence[str]) -> dict[str, Any]:
-    """`name=value` words; values are JSON where they can be."""
-    found: dict[str, Any] = {}
-    for word in words:
-        name, _, text = word.partition("=")
-        try:
-            found[name] = json.loads(text)
-        except ValueError:
-            found[name] = text
-    return found
-
-
 def _have(rows: Sequence[Mapping[str, Any]], **values: Any) -> bool:
     return any(all(row[name] == value for name, value in values.items()) for row in rows)
-
-
-def _resumed(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    found: dict[str, Any] = read_json(path)
-    same = json.loads(json.dumps(settings)) == found.get("settings")
-    print(f"{path}: {'going on' if same else 'holds other settings, and is written anew'}")
-    return found if same else None
 
 
 def _parser() -> argparse.ArgumentParser:

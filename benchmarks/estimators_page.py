@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from estimators_picture import curves_png
 
-from interpbench import atomic_path
 from interpbench.files.atomic import read_json, write_text
+from interpbench.kit import atomic_path
 from interpbench.predictor.error import interval
 
 ROOT = Path(__file__).parents[1]
@@ -41,17 +41,21 @@ def page(results: Row, picture: str) -> str:
     settings, machine, seeds = results["settings"], results["machine"], results["seeds"]
     budget = settings["budget_seconds"]
     effort = "the same number of epochs" if budget is None else f"as many epochs as fit into {budget:g} s of training"
+    kind = "pretrained U-Net" if settings["method"]["pretrain_epochs"] else "U-Net"
     lines = [
         "# Estimators of U-noise's gradient, compared",
         "",
         *reading(results),
         "",
-        f"On {len(seeds)} phantoms of {settings['subjects']} subjects at {settings['voxel_size_mm']:g} mm (seeds"
-        f" {', '.join(str(row['seed']) for row in seeds)}), each with its own predictor and one pretrained U-Net from"
-        f" which every estimator starts, with the same settings and {effort}. Figures are of the epoch that is kept,"
-        " the one of the lowest validation loss. Intervals are 95 %, by the bootstrap over the test subjects of all"
-        " seeds together; brackets after other figures hold the range over seeds. Times are of training alone"
-        f" (on {machine.get('gpu', machine['device'])}; cores: {machine['cores']}, threads: {machine['threads']}).",
+        (
+            f"On {len(seeds)} phantoms of {settings['subjects']} subjects at {settings['voxel_size_mm']:g} mm (seeds"
+            f" {', '.join(str(row['seed']) for row in seeds)}), each with its own predictor and one {kind}"
+            f" from which every estimator starts, with the same settings and {effort}. Figures are of the epoch that is"
+            " kept, the one of the lowest validation loss. Intervals are 95 %, by the bootstrap over the test subjects"
+            " of all seeds together; brackets after other figures hold the range over seeds. Times are of training"
+            f" alone (on {machine.get('gpu', machine['device'])}; cores: {machine['cores']},"
+            f" threads: {machine['threads']})."
+        ),
         "",
         f"![Localisation and validation loss against training time]({picture})",
         "",
@@ -66,8 +70,10 @@ def page(results: Row, picture: str) -> str:
         json.dumps({"settings": settings, "machine": machine}, indent=2),
         "```",
         "",
-        "Written by `benchmarks/estimators_page.py` from `benchmarks/results/estimators.json`;"
-        " `benchmarks/README.md` has the commands.",
+        (
+            "Written by `benchmarks/estimators_page.py` from `benchmarks/results/estimators.json`;"
+            " `benchmarks/README.md` has the commands."
+        ),
     ]
     return "\n".join(lines) + "\n"
 
@@ -79,8 +85,11 @@ def reading(results: Row) -> list[str]:
     loss = {name: float(np.mean([run["kept"]["loss"] for run in some])) for name, some in runs.items()}
     best, cheapest = max(auc, key=lambda name: auc[name]), min(loss, key=lambda name: loss[name])
     told = [
-        f"**`{best}` finds the truth best** of the estimators after this much training: AUC a subject {auc[best]:.3f};"
-        f" the others {', '.join(f'`{name}` {value:.3f}' for name, value in auc.items() if name != best)}."
+        (
+            f"**`{best}` finds the truth best** of the estimators after this much training: AUC a subject"
+            f" {auc[best]:.3f}; the others"
+            f" {', '.join(f'`{name}` {value:.3f}' for name, value in auc.items() if name != best)}."
+        )
     ]
     if cheapest != best:
         told.append(
@@ -123,8 +132,10 @@ def localisation(results: Row) -> list[str]:
     return [
         "## Where the maps point",
         "",
-        "AUC of the truth against the other voxels of the brain; 0.5 is chance. `smoothed`: by a Gaussian of"
-        f" {results['settings']['blur_voxels']:g} voxel.",
+        (
+            "AUC of the truth against the other voxels of the brain; 0.5 is chance. `smoothed`: by a Gaussian of"
+            f" {results['settings']['blur_voxels']:g} voxel."
+        ),
         "",
         *table(names, rows),
         "",
@@ -153,9 +164,11 @@ def floors(results: Row) -> list[str]:
             ]
         )
     return [
-        "Floors need no training. Where the network's response is locally linear, 1 - B is a function of |gradient|"
-        " alone, so a learned mask that adds nothing ends here. Noise is matched: each subject's sigma is the root mean"
-        f" square of what `{like}` places in its brain (mean {sigma} SD). Noisy volumes a subject: {samples}.",
+        (
+            "Floors need no training. Where the network's response is locally linear, 1 - B is a function of |gradient|"
+            " alone, so a learned mask that adds nothing ends here. Noise is matched: each subject's sigma is the root"
+            f" mean square of what `{like}` places in its brain (mean {sigma} SD). Noisy volumes a subject: {samples}."
+        ),
         "",
         *table(["floor", "AUC a subject", "n", "population AUC", "seconds a subject"], rows),
         "",
@@ -176,9 +189,11 @@ def losses(results: Row) -> list[str]:
     return [
         "## What the noise costs, on the validation split",
         "",
-        "The loss is Eq. 2 of the paper, squared error plus r times the mean of -log B; `recalibrated` after the"
-        " least-squares line from noisy prediction to age, fitted on training subjects. Both are computed alike for"
-        " every estimator, whatever it was trained with.",
+        (
+            "The loss is Eq. 2 of the paper, squared error plus r times the mean of -log B; `recalibrated` after the"
+            " least-squares line from noisy prediction to age, fitted on training subjects. Both are computed alike for"
+            " every estimator, whatever it was trained with."
+        ),
         "",
         *table(names, rows),
         "",
@@ -238,10 +253,12 @@ def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
 
 
 def number(value: float | None, form: str) -> str:
+    """A number in its form, or a dash where there is none."""
     return NONE if value is None else format(value, form)
 
 
 def between(bounds: Sequence[float] | None, form: str) -> str:
+    """An interval in brackets, or nothing."""
     return f" ({bounds[0]:{form}} to {bounds[1]:{form}})" if bounds else ""
 
 

@@ -20,7 +20,7 @@ import torch
 from case import Case
 from torch import Tensor
 
-from interpbench import settle
+from interpbench.kit import settle
 from interpbench_unoise.batches import collate
 from interpbench_unoise.noise import standard_normal
 from interpbench_unoise.objective import response

@@ -34,7 +34,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     if asked.only:
         print(json.dumps(measure(asked)))
         return {}
-    found = {"settings": _settings(asked), "machine": None, "steps": []}
+    found: dict[str, Any] = {"settings": _settings(asked), "machine": None, "steps": []}
     print(json.dumps(found["settings"], indent=2))
     for precision in asked.precision:
         for step in STEPS:
@@ -62,7 +62,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     from random_case import memory, random_brains, random_predictor
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
-    from interpbench import settle
+    from interpbench.kit import settle
     from interpbench.options import typed_options
     from interpbench_unoise.explainer import UNoise
     from interpbench_unoise.frozen import frozen_copy
@@ -136,7 +136,8 @@ def _in_own_process(asked: argparse.Namespace, step: str, precision: str) -> dic
     ]
     for name in PASSED_ON:
         command += [f"--{name.replace('_', '-')}", str(getattr(asked, name))]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TQDM_DISABLE": "1"})
+    environment = {**os.environ, "TQDM_DISABLE": "1"}
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=False)
     if ended.returncode:
         why = f"killed by signal {-ended.returncode}, as when memory runs out" if ended.returncode < 0 else "failed"
         return {"failure": f"{why} (exit code {ended.returncode})"}

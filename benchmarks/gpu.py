@@ -14,6 +14,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def step(asked: argparse.Namespace, device: Any, predictor: Any, estimator: str)
     """Seconds, operations and bytes of a step of the noise model's training, its optimiser included."""
     import torch
 
-    from interpbench import settle
+    from interpbench.kit import settle
     from interpbench_unoise.batches import collate
     from interpbench_unoise.explainer import UNoise
     from interpbench_unoise.frozen import frozen_copy
@@ -110,7 +111,7 @@ def explanations(asked: argparse.Namespace, device: Any, predictor: Any) -> dict
     """Seconds to explain one subject, by each method: the first time, and again."""
     import torch
 
-    from interpbench import settle
+    from interpbench.kit import settle
     from interpbench_occlusion.explainer import Occlusion
     from interpbench_unoise.explainer import UNoise
     from interpbench_unoise.unet import UNet
@@ -121,8 +122,8 @@ def explanations(asked: argparse.Namespace, device: Any, predictor: Any) -> dict
     methods = {"occlusion": Occlusion(box=(asked.box,) * 3, stride=(asked.box,) * 3), "unoise": blank.with_state(state)}
     found = {}
     for name, method in methods.items():
-        first = timed(lambda method=method: method.explain(predictor, volume), device, 1, warm=0)
-        again = timed(lambda method=method: method.explain(predictor, volume), device, 1, warm=0)
+        first = timed(partial(method.explain, predictor, volume), device, 1, warm=0)
+        again = timed(partial(method.explain, predictor, volume), device, 1, warm=0)
         found[name] = {"first_seconds": first, "seconds": again}
     return found
 
@@ -169,7 +170,7 @@ def _counter() -> Any:
                 self.operations += int(flop_registry[func.overloadpacket](*args, **given, out_val=made))
             return made
 
-    return Counter()
+    return Counter()  # type: ignore[no-untyped-call]  # torch's class has no types
 
 
 def _parser() -> argparse.ArgumentParser:

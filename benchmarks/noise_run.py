@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from case import Case
 from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from interpbench import Sample
+from interpbench.kit import arithmetic, settle
 from interpbench.options import options_json
 from interpbench_unoise.diagnostics import LINE_SUBJECTS
 from interpbench_unoise.explainer import UNoise
@@ -22,6 +27,8 @@ from interpbench_unoise.unet import UNet
 
 PROBE_STEPS = 4  # of an epoch, to tell how long one takes
 SHARED = ("batch_size", "learning_rate", "milestones_every", "patience", "seed", "clip")  # of explainer and schedule
+
+CPU = torch.device("cpu")
 
 log = logging.getLogger("interpbench")
 
@@ -54,10 +61,8 @@ def train_measured(
             **settings,
         )
         epochs = max(1, round(budget * len(few) / (max(rows[-1]["seconds"], 1e-3) * len(case.training))))
-    measured, level = AfterEpoch(lambda: measure(network, case, explainer, device)), log.level
-    log.addHandler(measured)
-    log.setLevel(min(level or logging.INFO, logging.INFO))
-    try:
+    measured = AfterEpoch(lambda: measure(network, case, explainer, device))
+    with listening(measured):
         curve = train_noise_model(
             network,
             case.predictor,
@@ -67,9 +72,6 @@ def train_measured(
             schedule_of(explainer, epochs),
             **settings,
         )
-    finally:
-        log.removeHandler(measured)
-        log.setLevel(level)
     rows, so_far = [], 0.0
     for row, found in zip(curve, measured.rows, strict=True):
         so_far += row["seconds"]
@@ -132,6 +134,16 @@ def maps_of(network: UNet, case: Case, device: torch.device) -> list[Tensor]:
     return [torch.sigmoid(-mask_logits(network, one.volume[None].to(device)))[0, 0].cpu() for one in case.test]
 
 
+@torch.no_grad()
+def mean_auc(network: UNet, case: Case, test: Sequence[Sample]) -> float:
+    """AUC of the truth inside the brain by 1 - B, mean over subjects."""
+    found = []
+    for one in test:
+        with arithmetic(CPU):
+            found.append(case.subject_auc(-network(one.volume[None])[0, 0], one))
+    return sum(found) / len(found)
+
+
 def rms_sigma(maps: Sequence[Tensor], explainer: UNoise, case: Case) -> list[float]:
     """Each test subject's root-mean-square sigma over its brain, in SDs of the normalised volume."""
     sigmas = [
@@ -139,6 +151,43 @@ def rms_sigma(maps: Sequence[Tensor], explainer: UNoise, case: Case) -> list[flo
         for map, sample in zip(maps, case.test, strict=True)
     ]
     return [float(sigma.square().mean().sqrt()) for sigma in sigmas]
+
+
+def first_network(explainer: UNoise) -> UNet:
+    """The U-Net with its first weights, as `UNoise.fit` makes it on a CPU."""
+    with torch.random.fork_rng():
+        torch.manual_seed(explainer.seed)
+        return settle(UNet(explainer.channels, explainer.blocks), CPU)
+
+
+def restart(network: UNet, explainer: UNoise) -> None:
+    """Begin the noise model at the mask `start`, as `UNoise.fit` does."""
+    with torch.random.fork_rng():
+        torch.manual_seed(explainer.seed)
+        network.restart_last(math.log(explainer.start / (1 - explainer.start)))
+
+
+@contextmanager
+def listening(handler: logging.Handler) -> Iterator[None]:
+    """Have a handler told of what interpbench reports meanwhile."""
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(min(level or logging.INFO, logging.INFO))
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+
+@contextmanager
+def after_every_step(call: Callable[..., None]) -> Iterator[None]:
+    """Have something called after each step of any optimiser."""
+    hook = register_optimizer_step_post_hook(call)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 class AfterEpoch(logging.Handler):

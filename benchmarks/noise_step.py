@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,7 @@ def equal_loss(asked: argparse.Namespace) -> tuple[dict[str, int], list[dict[str
             weights.data = weights.data.contiguous()
         with torch.no_grad():
             expected = plain_loss(
-                lambda volumes, its=plain_network: plain_forward(its, volumes),
+                partial(plain_forward, plain_network),
                 predictor.predict,
                 batch.volumes.contiguous(),
                 batch.targets,
@@ -250,7 +251,7 @@ def _made(asked: argparse.Namespace, estimator: str) -> tuple[Any, Any, Any, Any
     import torch
     from random_case import random_brains, random_predictor
 
-    from interpbench import settle
+    from interpbench.kit import settle
     from interpbench.options import typed_options
     from interpbench_unoise.explainer import UNoise
     from interpbench_unoise.unet import UNet
@@ -275,7 +276,8 @@ def _in_own_process(asked: argparse.Namespace, place: int) -> dict[str, Any]:
     command = [sys.executable, __file__, "--only", str(place), "--shape", "x".join(map(str, asked.shape))]
     for name in PASSED_ON:
         command += [f"--{name.replace('_', '-')}", str(getattr(asked, name))]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TQDM_DISABLE": "1"})
+    environment = {**os.environ, "TQDM_DISABLE": "1"}
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=False)
     if ended.returncode:
         return {"failure": f"exit code {ended.returncode}"}
     row: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])

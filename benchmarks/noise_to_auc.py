@@ -1,11 +1,11 @@
 """How long does U-noise train until its maps find the truth of the phantom, and how long the paper's plain loop?
 
-Three sides: the plugin as it comes, everything counted from the noise floor over the pretraining to the last step; the
-plugin with its preset `quick`; and the paper's estimator in a plain loop on the same U-Net (`plain_noise.py`: float32,
-default layout, gradients of all weights), with the same pretraining, options and learning rates. Every few steps the
-clock is stopped and the maps of some test subjects are held against the truth; a side ends when their mean AUC inside
-the brain reaches the goal. The plain side may also end at `--limit` times the time that the plugin as it comes took: it
-then took longer than that.
+Three sides: the plugin as it comes, everything counted from the noise floor over the pretraining, where `-o` asks for
+one, to the last step; the plugin with its preset `quick`, never pretrained; and the paper's estimator in a plain loop
+on the same U-Net (`plain_noise.py`: float32, default layout, gradients of all weights), with the same pretraining,
+options and learning rates. Every few steps the clock is stopped and the maps of some test subjects are held against the
+truth; a side ends when their mean AUC inside the brain reaches the goal. The plain side may also end at `--limit` times
+the time that the plugin as it comes took: it then took longer than that.
 """
 
 from __future__ import annotations
@@ -15,22 +15,20 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from case import Case, make_case
+from case import Case, make_case, values
 from machine import describe_machine
+from noise_run import after_every_step, first_network, mean_auc, restart
 from plain_noise import plain_forward, plain_loss
 from torch import Tensor
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from interpbench import arithmetic, learning_rate_schedule, settle
 from interpbench.files.atomic import write_json
-from interpbench.metrics import auc
-from interpbench.options import options_json, parse_options, split_options
+from interpbench.kit import learning_rate_schedule, settle
+from interpbench.options import options_json, parse_options
 from interpbench.pipeline.demo import DemoSettings
 from interpbench_unoise.batches import collate
 from interpbench_unoise.diagnostics import noise_floor
@@ -104,8 +102,8 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
         "subjects": asked.subjects,
         "voxel_size_mm": asked.voxel_size,
         "seed": asked.seed,
-        "network": {**demo.network, **_values(asked.network_option)},
-        "training": {**demo.train, **_values(asked.train_option)},
+        "network": {**demo.network, **values(asked.network_option)},
+        "training": {**demo.train, **values(asked.train_option)},
         "unoise": options_json(explainer),
         "goal": asked.goal,
         "test_subjects": asked.test_subjects,
@@ -127,7 +125,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     few = list(case.test[: asked.test_subjects])
     sides: dict[str, dict[str, Any]] = {}
     limit = math.inf
-    quick = replace(explainer, **UNoise.presets["quick"])
+    quick = replace(explainer, **{"pretrain_epochs": 0, **UNoise.presets["quick"]})
     for name, method, run, every in (
         ("ours", explainer, ours, asked.every),
         ("quick", quick, ours, asked.every),
@@ -161,9 +159,7 @@ def watched(
     limit: float,
 ) -> dict[str, Any]:
     """One side, from its start to the goal."""
-    with torch.random.fork_rng():
-        torch.manual_seed(explainer.seed)
-        network = settle(UNet(explainer.channels, explainer.blocks), CPU)
+    network = first_network(explainer)
     watch = Watch(lambda: {"auc": mean_auc(network, case, test)}, every=every, goal=goal, limit=limit)
     reached = False
     with after_every_step(watch.step):
@@ -188,7 +184,7 @@ def ours(case: Case, explainer: UNoise, network: UNet, watch: Watch) -> None:
     quick = frozen_copy(case.predictor, case.training[0].volume[None], explainer.precision)
     if explainer.pretrain_epochs:
         pretrain(network, case.training, case.validation, explainer._schedule(explainer.pretrain_epochs), **ways)
-    _restart(network, explainer)
+    restart(network, explainer)
     watch.counts = True
     train_noise_model(
         network,
@@ -217,7 +213,7 @@ def plain(case: Case, explainer: UNoise, network: UNet, watch: Watch) -> None:
                 network,
                 lambda batch, _: torch.nn.functional.mse_loss(plain_forward(network, batch.volumes), batch.volumes),
             )
-        _restart(network, explainer)
+        restart(network, explainer)
         watch.counts = True
         _plain_epochs(
             case,
@@ -260,38 +256,6 @@ def _plain_epochs(case: Case, explainer: UNoise, epochs: int, network: UNet, los
             loss(batch, generator).backward()
             optimiser.step()
             rates.step()
-
-
-def _restart(network: UNet, explainer: UNoise) -> None:
-    with torch.random.fork_rng():
-        torch.manual_seed(explainer.seed)
-        network.restart_last(math.log(explainer.start / (1 - explainer.start)))
-
-
-@torch.no_grad()
-def mean_auc(network: UNet, case: Case, test: Sequence[Any]) -> float:
-    """Of the truth inside the brain by 1 - B, mean over subjects."""
-    found = []
-    for one in test:
-        with arithmetic(CPU):
-            importance = -network(one.volume[None])[0, 0]
-        found.append(auc(importance[one.brain], case.truth[one.brain]))
-    return sum(found) / len(found)
-
-
-@contextmanager
-def after_every_step(call: Callable[..., None]):
-    """Have something called after each step of any optimiser."""
-    hook = register_optimizer_step_post_hook(call)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
-def _values(words: Sequence[str]) -> dict[str, Any]:
-    """`name=value` words, values in JSON."""
-    return {name: json.loads(text) for name, text in split_options(words).items()}
 
 
 def _parser() -> argparse.ArgumentParser:

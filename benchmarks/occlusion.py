@@ -132,9 +132,8 @@ def agreement(case: Any, scene: Any, run: Any, peers: Any, asked: argparse.Names
     found: dict[str, Any] = {"range": extent}
     for (peer, layout), effects in peers.effects.items():
         found[f"{peer}, {layout}"] = differences(effects, run.effects, extent)
-    found["captum, layouts"] = differences(
-        *(peers.effects["captum", name] for name in ("default", "channels_last")), extent
-    )
+    default, channels_last = (peers.effects["captum", name] for name in ("default", "channels_last"))
+    found["captum, layouts"] = differences(default, channels_last, extent)
     if asked.float64:
         each = [[*peers.effects[peer, "default"]][: asked.float64] for peer in SIDES[:2]]
         truth = exact(case, scene, list(dict.fromkeys(itertools.chain(*each))))
@@ -183,7 +182,8 @@ def _in_own_process(case: Any, asked: argparse.Namespace, side: str, peers: Any)
     command += ["--image", str(asked.image)] if asked.image else []
     for name in PASSED_ON:
         command += [f"--{name.replace('_', '-')}", str(getattr(asked, name))]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TQDM_DISABLE": "1"})
+    environment = {**os.environ, "TQDM_DISABLE": "1"}
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=False)
     if ended.returncode:
         return {"failure": f"exit code {ended.returncode}", "batch_size": size}
     return {**json.loads(ended.stdout.splitlines()[-1]), **({} if side == "ours" else {"batch_size": size})}

@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from interpbench import Predictor, Recipe, UsageError, brain_of, settle
+from interpbench import Predictor, Recipe, UsageError, brain_of
+from interpbench.kit import settle
 from interpbench.phantom.anatomy import BOX_MM, load_anatomy
 from interpbench_networks.torch_module import TorchModule
 from interpbench_occlusion.boxes import BoxGrid, Edges
@@ -90,7 +91,8 @@ def scene(case: Case, *, width: int, seed: int, brain: str, image: Path | None) 
         _calibrated(network, volume)
     networks = {}
     for name, layout in LAYOUTS.items():
-        networks[name] = deepcopy(network).to(memory_format=layout)
+        networks[name] = deepcopy(network)
+        networks[name].to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs leave it out
     recipe = Recipe(shape=case.shape, voxel_size=BOX_MM[0] / case.shape[0])
     predictor = TorchModule().loaded(settle(network, torch.device("cpu")), recipe)
     return Scene(predictor, networks, volume, told)
@@ -118,7 +120,7 @@ def volume_of(shape: Edges, brain: str, image: Path | None, seed: int) -> tuple[
     axes = torch.meshgrid(*(torch.linspace(-1.1, 1.1, edge) for edge in shape), indexing="ij")
     white = torch.randn((1, 1, *shape), generator=torch.Generator().manual_seed(seed))
     smooth = nn.functional.avg_pool3d(white, 3, 1, 1)[0, 0]
-    return _normalised(torch.where(sum(axis.square() for axis in axes) < 1, smooth, 0.0)), "ellipsoid of smooth noise"
+    return _normalised(torch.where(torch.stack(axes).square().sum(0) < 1, smooth, 0.0)), "ellipsoid of smooth noise"
 
 
 def edges(word: str) -> Edges:
@@ -146,7 +148,7 @@ def _resnet18(width: int, first_stride: int = 1) -> nn.Module:
 
 
 def _densenet121(width: int) -> nn.Module:
-    from monai.networks.nets import DenseNet121
+    from monai.networks.nets.densenet import DenseNet121
 
     return DenseNet121(3, 1, 1, init_features=width, growth_rate=width // 2)
 

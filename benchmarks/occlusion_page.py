@@ -183,8 +183,10 @@ def limits(rows: Sequence[Row]) -> list[str]:
             ]
         )
     return [
-        "The floor: the multiplications that a box with brain needs, at the rate of the better peer's pass in"
-        " channels last.",
+        (
+            "The floor: the multiplications that a box with brain needs, at the rate of the better peer's pass in"
+            " channels last."
+        ),
         "",
         *table(heads, body),
     ]
@@ -198,18 +200,22 @@ def scaling(found: Row) -> list[str]:
         points = ", ".join(f"{one['x']:g}: {_spread(one['seconds'], duration)}" for one in sweep["points"])
         body.append([name, points, f"{sweep['exponent']:.2f}", f"{sweep['exponent_a_box']:.2f}"])
     return [
-        f"Ours, {found['network']}, from {found['shape']} on; seconds ~ voxels of box edge, stride or mean edge to"
-        " the power of the exponent. `box` keeps the stride, `stride` the box, `edge` the number of boxes.",
+        (
+            f"Ours, {found['network']}, from {found['shape']} on; seconds ~ voxels of box edge, stride or mean edge to"
+            " the power of the exponent. `box` keeps the stride, `stride` the box, `edge` the number of boxes."
+        ),
         "",
         *table(["over", "seconds", "exponent", "exponent a box"], body),
     ]
 
 
 def duration(value: float) -> str:
+    """Seconds with their unit."""
     return f"{value:.0f} s" if value >= 100 else f"{value:.3g} s"
 
 
 def seconds(value: float) -> str:
+    """Seconds to three digits."""
     return f"{value:.3g}"
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 from captum.attr import Occlusion
-from monai.visualize import OcclusionSensitivity
+from monai.visualize.occlusion_sensitivity import OcclusionSensitivity
 from occlusion_case import LAYOUTS, Case, Scene
 from torch import Tensor, nn
 
@@ -233,7 +233,7 @@ def _until_enough(watched: _Watched, run: Callable[[], Any]) -> None:
     watched.called.append(time.perf_counter())  # it came to its end before
 
 
-class _InOrder(Occlusion):
+class _InOrder(Occlusion):  # type: ignore[misc]  # Captum's classes are Any
     """Captum's, its windows in another order."""
 
     def __init__(self, forward: Callable[[Tensor], Tensor], order: Sequence[int]) -> None:
@@ -241,7 +241,8 @@ class _InOrder(Occlusion):
         self.order = order
 
     def _occlusion_mask(self, input: Tensor, ablated_feature_num: int, *rest: Any, **named: Any) -> Tensor:
-        return super()._occlusion_mask(input, self.order[ablated_feature_num], *rest, **named)
+        mask: Tensor = super()._occlusion_mask(input, self.order[ablated_feature_num], *rest, **named)
+        return mask
 
 
 def _captums_number(index: int, grid: BoxGrid) -> int:

@@ -70,6 +70,7 @@ def tables(results: Mapping[str, Any]) -> list[str]:
 
 
 def title(measure: Mapping[str, Any]) -> str:
+    """A measure's name, unit and better direction."""
     unit = f", {measure['unit']}" if measure["unit"] else ""
     better = {"higher": ", higher is better", "lower": ", lower is better"}.get(measure["direction"], "")
     return f"`{measure['name']}`{unit}{better}"
@@ -100,7 +101,8 @@ def leader(result: Mapping[str, Any], direction: str | None) -> str | None:
     means = {name: one["mean"] for name, one in result["methods"].items() if one["mean"] is not None}
     if not means or direction is None:
         return None
-    return (max if direction == "higher" else min)(means, key=lambda name: means[name])
+    best = max if direction == "higher" else min
+    return str(best(means, key=lambda name: means[name]))
 
 
 def one_measure(runs: Sequence[Run], name: str) -> list[str]:
@@ -151,14 +153,17 @@ def wide(run: Run, names: Sequence[str], measures: Mapping[str, Any]) -> list[st
 
 
 def label(run: Run) -> str:
+    """What a run is called in the tables."""
     return str(run.get("label", f"seed {run.get('seed')}"))
 
 
 def number(value: float | None) -> str:
+    """A figure for a table."""
     return "n/a" if value is None else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def spread(interval: Sequence[float] | None) -> str:
+    """An interval in brackets, or nothing."""
     return "" if interval is None else f" ({number(interval[0])} to {number(interval[1])})"
 
 

@@ -8,6 +8,7 @@ float32 and in the default layout, and one backward pass through both networks, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +22,7 @@ DIVISOR = 32  # 2 to the 5 downsampling blocks
 
 def dyn_unet(channels: int = 16, blocks: int = 5) -> nn.Module:
     """MONAI's U-Net in the paper's size."""
-    from monai.networks.nets import DynUNet
+    from monai.networks.nets.dynunet import DynUNet
 
     network: nn.Module = DynUNet(
         spatial_dims=3,
@@ -72,7 +73,7 @@ def plain_loss(
 def plain_forward(network: UNet, volumes: Tensor) -> Tensor:
     """The plugin's U-Net in plain PyTorch: whole batches, tensors put together, nothing rearranged."""
 
-    def block(part: nn.Module, features: Tensor) -> Tensor:
+    def block(part: Any, features: Tensor) -> Tensor:
         for layer, norm in ((part.conv1, part.norm1), (part.conv2, part.norm2)):
             features = F.group_norm(layer(features), norm.num_groups, norm.weight, norm.bias, norm.eps)
             features = F.leaky_relu(features, LEAK)

@@ -14,7 +14,7 @@ def random_brains(number: int, shape: tuple[int, int, int]) -> list[Any]:
     from interpbench import Sample
 
     axes = torch.meshgrid(*(torch.linspace(-1.1, 1.1, edge) for edge in shape), indexing="ij")
-    brain = sum(axis.square() for axis in axes) < 1
+    brain = torch.stack(axes).square().sum(0) < 1
     found = []
     for place in range(number):
         generator = torch.Generator().manual_seed(place)
@@ -28,7 +28,8 @@ def random_brains(number: int, shape: tuple[int, int, int]) -> list[Any]:
 
 def random_predictor(shape: tuple[int, int, int], width: int, first_stride: int, device: Any) -> Any:
     """A ResNet-18 with random weights."""
-    from interpbench import Recipe, settle
+    from interpbench import Recipe
+    from interpbench.kit import settle
     from interpbench_networks.resnet18 import ResNet18
 
     blank = ResNet18(width=width, first_stride=first_stride)

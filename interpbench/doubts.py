@@ -1,6 +1,6 @@
-"""A doubt: a sentence that does not keep a subject out, of a kind by which doubts are counted where people look.
+"""A doubt: a warning about a subject that does not exclude it. Each has a kind, by which doubts are counted.
 
-A doubt is a string, so whoever reads warnings reads doubts. A warning without a kind counts as one of `OTHER`.
+A doubt is a string, so it can stand wherever a warning does. A warning without a kind counts as `OTHER`.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ log = logging.getLogger("interpbench")
 
 NO_STRIPPING = "no skull-stripping"
 UNEVEN = "uneven background"
-ODD_MASK = "odd mask"
-HEADER = "doubtful header"
-NOT_FINITE = "voxels that are no numbers"
-OFF_TEMPLATE = "image off the template"
-CUT = "brain cut by the box"
-INTENSITIES = "odd intensities"
+ODD_MASK = "unusual mask"
+HEADER = "inconsistent header"
+NOT_FINITE = "non-finite voxels"
+OFF_TEMPLATE = "image not aligned with the template"
+CUT = "brain outside the field of view"
+INTENSITIES = "unusual intensities"
 UNLIKE = "unlike the training images"
-TWICE = "same image twice"
+TWICE = "duplicate image"
 SEVERAL = "several scans of one person"
 PERSON = "one person in two splits"
-AGES = "odd ages"
+AGES = "unusual ages"
 PREDICTION = "prediction outside the training range"
-FLAT = "map of one value"
+FLAT = "constant map"
 OUTSIDE = "map outside the brain"
 RESAMPLED = "interpolated map"
-METHOD = "told by the method"
+METHOD = "warning from the method"
 BOUND = "prediction at the network's limit"
-PREDICTOR = "doubtful predictor"
-MEMORY = "made with less memory"
+PREDICTOR = "unreliable predictor"
+MEMORY = "reduced batch size"
 OTHER = "other"
 
-NAMED = 3  # subjects that a line names
+NAMED = 3  # subjects named in a line
 
 
 class Doubt(str):
-    """A sentence with the kind of doubt that it raises, a short noun phrase."""
+    """A warning, with its kind: a short noun phrase."""
 
     __slots__ = ("kind",)
     kind: str
@@ -58,18 +58,18 @@ class Doubt(str):
 
 
 def kind_of(sentence: str) -> str:
-    """The kind of a doubt; `OTHER` of a plain string."""
+    """The kind of a doubt; `OTHER` for a plain string."""
     return sentence.kind if isinstance(sentence, Doubt) else OTHER
 
 
 def as_record(sentences: Iterable[str]) -> dict[str, list[str]]:
-    """What a record keeps of doubts: `warnings`, the sentences, and `warning_kinds`, the kind of each."""
+    """The entries of a record for doubts: `warnings` (the sentences) and `warning_kinds` (the kind of each)."""
     kept = list(sentences)
     return {"warnings": [str(one) for one in kept], "warning_kinds": [kind_of(one) for one in kept]}
 
 
 def from_record(record: Mapping[str, Any]) -> tuple[Doubt, ...]:
-    """The doubts that `as_record` kept; those of a record without kinds are of `OTHER`."""
+    """The doubts of a record that `as_record` wrote; in a record without kinds, their kind is `OTHER`."""
     sentences, kinds = record.get("warnings") or (), record.get("warning_kinds") or ()
     if not isinstance(sentences, list | tuple) or not isinstance(kinds, list | tuple) or len(kinds) != len(sentences):
         kinds = [OTHER] * len(sentences)
@@ -77,7 +77,7 @@ def from_record(record: Mapping[str, Any]) -> tuple[Doubt, ...]:
 
 
 def by_kind(doubts: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """The subjects of each kind of doubt, in the order in which they come; each once.
+    """The subjects of each kind of doubt, in their order, each once.
 
     Args:
         doubts: the doubts about each subject, by label.
@@ -90,13 +90,13 @@ def by_kind(doubts: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
 
 
 def as_counts(doubts: Mapping[str, Iterable[str]]) -> dict[str, dict[str, list[str]]]:
-    """What a record keeps where there are no sentences: `doubts`, the labels of each kind; nothing without a doubt."""
+    """The entry of a record for doubts without sentences: `doubts`, the labels of each kind; empty without a doubt."""
     found = by_kind(doubts)
     return {"doubts": found} if found else {}
 
 
 def from_counts(record: Mapping[str, Any]) -> dict[str, list[Doubt]]:
-    """The doubts that `as_counts` kept, by label, their kind alone."""
+    """The doubts of a record that `as_counts` wrote, by label; only their kinds are known."""
     kinds, found = record.get("doubts"), dict[str, list[Doubt]]()
     for kind, labels in kinds.items() if isinstance(kinds, dict) else ():
         for label in labels if isinstance(labels, list) else ():
@@ -105,31 +105,31 @@ def from_counts(record: Mapping[str, Any]) -> dict[str, list[Doubt]]:
 
 
 def named(labels: Sequence[str]) -> str:
-    """The first labels of a list, each with `sub-`, and dots where there are more."""
-    told = ", ".join(f"sub-{label.removeprefix('sub-')}" for label in labels[:NAMED])
-    return f"{told}, ..." if len(labels) > NAMED else told
+    """The first labels of a list, each with `sub-`, and dots if there are more."""
+    text = ", ".join(f"sub-{label.removeprefix('sub-')}" for label in labels[:NAMED])
+    return f"{text}, ..." if len(labels) > NAMED else text
 
 
 def count_lines(doubts: Mapping[str, Iterable[str]], subjects: int) -> list[str]:
-    """One line a kind: how many of the subjects it concerns, and the first of them.
+    """One line for each kind of doubt: the number of subjects it concerns, and the first of them.
 
     Args:
         doubts: the doubts about each subject, by label.
-        subjects: how many there are, those without a doubt too.
+        subjects: the number of subjects, with and without doubts.
     """
     return [
-        f"doubts: {kind}: {len(labels)} of {subjects} subject{'s' * (subjects != 1)} ({named(labels)})"
+        f"{kind}: {len(labels)} of {subjects} subject{'s' * (subjects != 1)} ({named(labels)})"
         for kind, labels in by_kind(doubts).items()
     ]
 
 
 def count_doubts(doubts: Mapping[str, Iterable[str]], subjects: int) -> None:
-    """Tell how many subjects there is a doubt about, one line a kind.
+    """Log a warning for each kind of doubt, with the number of subjects it concerns.
 
     Args:
         doubts: by label.
-        subjects: how many there are, those without a doubt too.
+        subjects: the number of subjects, with and without doubts.
     """
-    told = {label: [one for one in some if kind_of(one) != PREDICTOR] for label, some in doubts.items()}
-    for line in count_lines(told, subjects):  # what is doubtful about the predictor is told once, as a sentence
+    counted = {label: [one for one in some if kind_of(one) != PREDICTOR] for label, some in doubts.items()}
+    for line in count_lines(counted, subjects):  # a doubt about the predictor is logged once, as a sentence
         log.warning("%s", line)

@@ -1,4 +1,4 @@
-"""The one family of errors, each with the exit code that the command line ends in."""
+"""All errors that are shown to users, each with its exit code of the command line."""
 
 from __future__ import annotations
 

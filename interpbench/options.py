@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import math
 import operator
 import sys
 import types
@@ -13,6 +14,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from interpbench.errors import UsageError, did_you_mean
+
+_BOUNDS = (
+    ("minimum", "at least", operator.ge),
+    ("above", "above", operator.gt),
+    ("maximum", "at most", operator.le),
+)
 
 
 def option(
@@ -28,12 +35,12 @@ def option(
     """A dataclass field that a user can set.
 
     Args:
-        default: its value when not set.
-        help: one line for the user, with the unit.
-        choices: the words allowed, where only some are.
-        minimum, above, maximum: the range allowed (`above` excludes its bound).
-        runs: whether its value names code, `module:function` say, that the component imports. From a record or a
-            configuration file it then counts only where the user has allowed it, see `interpbench.host.trust`.
+        default: the value used when the user sets none.
+        help: a noun phrase that stands alone, with the unit; `interpbench methods NAME` adds type, range and choices.
+        choices: the allowed values, if they are limited.
+        minimum, above, maximum: the allowed range (`above` excludes its bound).
+        runs: whether the value names code that the component imports, such as `module:function`. A value from a
+            record or a configuration file is then used only if the user has allowed it; see `interpbench.host.trust`.
     """
     metadata = {
         "help": help,
@@ -47,16 +54,16 @@ def option(
 
 
 class FromFile(str):
-    """Text that a configuration file gave for an option, and not the user's own hand."""
+    """The text of an option that came from a configuration file, not from the command line."""
 
     __slots__ = ()
 
 
 def check_options(component: Any) -> None:
-    """Refuse values outside what their fields allow; a component calls it in `__post_init__`.
+    """Refuse invalid option values; a component calls it in `__post_init__`.
 
     Raises:
-        UsageError: naming the option, its value and what would be right.
+        UsageError: names the option, its value and the valid values.
     """
     for field in option_fields(type(component)):
         value, allowed = getattr(component, field.name), field.metadata
@@ -65,15 +72,12 @@ def check_options(component: Any) -> None:
             raise UsageError(f"{label} must be one of {', '.join(allowed['choices'])}, got {value!r}.")
         if value is None:
             continue
-        bounds = (
-            ("minimum", "at least", operator.ge),
-            ("above", "above", operator.gt),
-            ("maximum", "at most", operator.le),
-        )
-        for key, words, holds in bounds:
+        for key, words, holds in _BOUNDS:
             bound = allowed.get(key)
             if bound is not None and not holds(value, bound):
                 raise UsageError(f"{label} must be {words} {bound:g}, got {value!r}.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{label} must be a finite number, got {value!r}.")
 
 
 def option_fields(component: type) -> tuple[dataclasses.Field[Any], ...]:
@@ -93,7 +97,7 @@ def split_options(words: Iterable[str]) -> dict[str, str]:
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
-            raise UsageError(f"An option is name=value, got {word!r}.")
+            raise UsageError(f"An option is written name=value, got {word!r}.")
         values[name.strip()] = text.strip()
     return values
 
@@ -108,10 +112,10 @@ def parse_options(component: type, words: Iterable[str]) -> dict[str, Any]:
 
 
 def typed_options(component: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give each value its field's type; text is parsed, anything else checked.
+    """Convert each value to its field's type: text is parsed, other values are checked.
 
     Raises:
-        UsageError: as `parse_options`.
+        UsageError: in the same cases as `parse_options`.
     """
     fields = {field.name: field for field in option_fields(component)}
     hints = _types(component)
@@ -120,7 +124,7 @@ def typed_options(component: type, values: Mapping[str, Any]) -> dict[str, Any]:
         if name not in fields:
             hint = did_you_mean(name, fields)
             known = ", ".join(sorted(fields)) or "none"
-            raise UsageError(f"{component.__name__} has no option {name!r}.{hint} Its options: {known}.")
+            raise UsageError(f"{component.__name__} has no option {name!r}.{hint} Available options: {known}.")
         typed[name] = _as_type(component, name, hints[name], value)
     return typed
 
@@ -133,7 +137,7 @@ def options_json(component: Any) -> dict[str, Any]:
 
 
 def describe_options(component: type) -> list[dict[str, Any]]:
-    """Name, type, default and help of each option, for `interpbench methods` and the docs."""
+    """Name, type, default, help, choices and range of each option, for `interpbench methods` and the docs."""
     hints = _types(component)
     return [
         {
@@ -142,13 +146,20 @@ def describe_options(component: type) -> list[dict[str, Any]]:
             "default": None if field.default is dataclasses.MISSING else field.default,
             "help": field.metadata.get("help", ""),
             "choices": list(field.metadata.get("choices", ())),
+            "range": _range(field.metadata),
         }
         for field in option_fields(component)
     ]
 
 
+def _range(allowed: Mapping[str, Any]) -> str:
+    """The range of a field's values in words, `at least 1` say; empty where any value is valid."""
+    bounds = ((words, allowed.get(key)) for key, words, _ in _BOUNDS)
+    return ", ".join(f"{words} {bound:g}" for words, bound in bounds if bound is not None)
+
+
 def _types(component: type) -> dict[str, Any]:
-    """The types of the option fields, and of no other annotation: those may name what only a type checker imports."""
+    """The types of the option fields; other annotations may name what only a type checker imports."""
     hints: dict[str, Any] = {}
     for field in option_fields(component):
         owner = next(base for base in component.__mro__ if field.name in inspect.get_annotations(base))

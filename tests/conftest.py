@@ -106,7 +106,7 @@ def toy_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
     monkeypatch.setitem(sys.modules, module.__name__, module)
     point = EntryPoint("toy", module.__name__, "interpbench")
     monkeypatch.setattr("interpbench.host.registry.entry_points", lambda group: [*entry_points(group=group), point])
-    yield module
+    return module
 
 
 @pytest.fixture

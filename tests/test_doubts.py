@@ -48,8 +48,8 @@ def test_a_record_without_a_kind_for_each_sentence_has_them_of_the_other_kind(ki
 def test_one_line_a_kind_tells_how_many_subjects_and_names_three() -> None:
     doubts = {f"{number:02d}": [HEAD, HEAD] for number in range(1, 13)} | {"99": ["plain"], "98": []}
     assert count_lines(doubts, 40) == [
-        "doubts: no skull-stripping: 12 of 40 subjects (sub-01, sub-02, sub-03, ...)",
-        "doubts: other: 1 of 40 subjects (sub-99)",
+        "no skull-stripping: 12 of 40 subjects (sub-01, sub-02, sub-03, ...)",
+        "other: 1 of 40 subjects (sub-99)",
     ]
     assert count_lines({}, 40) == []
 

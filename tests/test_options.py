@@ -69,7 +69,7 @@ def test_a_value_of_another_type_is_refused_by_name(word):
 
 
 def test_a_word_without_an_equals_sign_is_refused():
-    with pytest.raises(UsageError, match="An option is name=value, got 'edge'"):
+    with pytest.raises(UsageError, match="An option is written name=value, got 'edge'"):
         parse_options(Window, ["edge"])
 
 
@@ -78,12 +78,12 @@ def test_a_value_may_itself_hold_an_equals_sign():
 
 
 def test_an_unknown_option_gets_the_nearest_and_the_list():
-    with pytest.raises(UsageError, match=r"no option 'egde'\. Did you mean 'edge'\? Its options: arguments, "):
+    with pytest.raises(UsageError, match=r"no option 'egde'\. Did you mean 'edge'\? Available options: arguments, "):
         parse_options(Window, ["egde=3"])
 
 
 def test_a_component_without_options_says_so():
-    with pytest.raises(UsageError, match=r"object has no option 'edge'\. Its options: none\."):
+    with pytest.raises(UsageError, match=r"object has no option 'edge'\. Available options: none\."):
         parse_options(object, ["edge=3"])
 
 
@@ -94,6 +94,7 @@ def test_a_component_without_options_says_so():
         ({"edge": 65}, "edge of Window must be at most 64, got 65"),
         ({"noise": 0.0}, "noise of Window must be above 0, got 0.0"),
         ({"noise": float("nan")}, "noise of Window must be above 0, got nan"),
+        ({"noise": float("inf")}, "noise of Window must be a finite number, got inf"),
         ({"form": "odd"}, "form of Window must be one of scaled, printed, got 'odd'"),
         ({"limit": -1.0}, "limit of Window must be at least 0, got -1.0"),
     ],
@@ -121,6 +122,7 @@ def test_a_description_names_type_default_help_and_choices():
         "default": "scaled",
         "help": "how it is added",
         "choices": ["scaled", "printed"],
+        "range": "",
     }
 
 

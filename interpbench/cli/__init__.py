@@ -1,4 +1,4 @@
-"""The command line: one file a command. Here is where an error becomes one line and an exit code."""
+"""The command line, one file for each command. Here an error becomes one line and an exit code."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import click
 
 from interpbench.cli.group import interpbench
+from interpbench.cli.messages import printable
 from interpbench.cli.signals import Stopped, stopped_by_signals
-from interpbench.cli.voice import printable
 from interpbench.errors import (
     InputError,
     InterpbenchError,
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         raise
     except BaseException as error:  # also what derives from nothing narrower, as a task that asyncio cancels does
         line, code = line_and_code(error)
-        with contextlib.suppress(OSError, ValueError):  # nobody may listen
+        with contextlib.suppress(OSError, ValueError):  # standard error may be closed
             click.echo(line, err=True)
         sys.exit(code)
 
@@ -52,16 +52,16 @@ def _run(arguments: Sequence[str] | None) -> Any:
     try:
         return interpbench.main(arguments, prog_name="interpbench", standalone_mode=False)
     except SystemExit as error:  # no command of ours: what it was about to say or write may be missing
-        raise PluginError(f"a plugin or the network's own code asked the program to exit ({error.code!r}).") from error
+        raise PluginError(f"a plugin or the network's own code tried to exit the program ({error.code!r}).") from error
 
 
 def line_and_code(error: BaseException) -> tuple[str, int]:
-    """What the user reads, and the exit code."""
+    """The line that the user reads, and the exit code."""
     if isinstance(error, click.Abort) and error.__cause__ is not None:
         error = error.__cause__  # click turns these two into Abort: Ctrl-C, and EOFError
     if isinstance(error, Stopped):
         return (
-            f"Interrupted ({error.name}). What is done is kept: the same command goes on from there.",
+            f"Interrupted ({error.name}). Finished work is kept: run the same command again to continue.",
             error.exit_code,
         )
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
@@ -77,10 +77,10 @@ def line_and_code(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError) and error.filename is not None:
         code = ResourceError.exit_code if error.errno in _FULL else InputError.exit_code
         return _line(f"{error.filename}: {error.strerror}."), code
-    told = traceback.extract_tb(error.__traceback__)
-    where = f" in {told[-1].filename}, line {told[-1].lineno}" if told else ""
+    calls = traceback.extract_tb(error.__traceback__)
+    where = f" in {calls[-1].filename}, line {calls[-1].lineno}" if calls else ""
     bug = f"{one_line(error)}{where}"
-    return _line(f"this is a bug: {bug}. With -vv it is shown where it comes from."), PluginError.exit_code
+    return _line(f"this is a bug: {bug}. Use -vv to show the traceback."), PluginError.exit_code
 
 
 def _line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""`interpbench adopt`: a user's own trained network as a predictor."""
+"""`interpbench adopt`: make a predictor from a user's own trained network."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.messages import say
 
 
-def _words(context: click.Context, parameter: click.Parameter, value: Any) -> tuple[str, ...]:
-    """Words from `child,adult`, or from a list in a configuration file."""
+def _words(_context: click.Context, _parameter: click.Parameter, value: Any) -> tuple[str, ...]:
+    """Class names from `child,adult`, or from a list in a configuration file."""
     words = value.split(",") if isinstance(value, str) else value or ()
     return tuple(str(word).strip() for word in words)
 
@@ -21,10 +21,22 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> tu
 @click.argument("factory")
 @click.argument("weights", type=flags.PATH)
 @flags.out("MODEL", "Folder for the predictor.")
-@flags.options_of("predictor `torch`")
+@flags.options_of("predictor `torch`", "torch")
 @flags.recipe(required=True)
-@click.option("--scale", type=float, default=1.0, show_default=True, help="Prediction = read-out * scale + offset.")
-@click.option("--offset", type=float, default=0.0, show_default=True)
+@click.option(
+    "--scale",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Factor that turns the network's output into the prediction: output * scale + offset.",
+)
+@click.option(
+    "--offset",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Value added to the scaled output, in the unit of the prediction.",
+)
 @click.option("--unit", default="years", show_default=True, help="Unit of the prediction.")
 @click.option(
     "--training-ages",
@@ -32,28 +44,30 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> tu
     type=float,
     nargs=2,
     metavar="LOW HIGH",
-    help="The range that it was trained on; predictions beyond are warned about.",
+    help="Age range of the network's training data; predictions outside it cause a warning.",
 )
-@click.option("--target", metavar="COLUMN", help="The column of participants.tsv that it predicts; age by default.")
+@click.option(
+    "--target", metavar="COLUMN", show_default="age", help="Column of participants.tsv that the network predicts."
+)
 @click.option(
     "--classes",
     callback=_words,
     metavar="A,B,...",
-    help="Of a classifier: the words of that column, in the order of the network's outputs.",
+    help="For a classifier, the values of the target column in the order of the network's outputs.",
 )
 @flags.target_class
 @click.option(
     "--accept",
     multiple=True,
     type=click.Choice(["chance", "batch", "gradient", "constant", "stuck"]),
-    help="Adopt the network with a warning, though its trial finds this; repeat it for more.",
+    help="Problem that the network may have: it is adopted with a warning instead of an error. May be repeated.",
 )
-@flags.spoken
+@flags.common_options()
 def adopt(factory: str, weights: Path, out: Path, **settings: Any) -> None:
     """Turn your own network into a predictor.
 
-    FACTORY is `module:function` or `module:Class`, imported and called to build the network; WEIGHTS is a
-    safetensors file or a torch state dict. The options of `interpbench methods torch` say how its output is read.
+    FACTORY is `module:function` or `module:Class`; it is imported and called to build the network. WEIGHTS is a
+    safetensors file or a torch state dict. `interpbench methods torch` lists the options for reading its output.
     """
     from interpbench import pipeline
 

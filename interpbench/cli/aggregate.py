@@ -1,4 +1,4 @@
-"""`interpbench aggregate`: one map of the population from the maps of its subjects."""
+"""`interpbench aggregate`: a population map from the maps of many subjects."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from typing import Any
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.messages import say
 
 
 @click.command()
 @click.argument("maps", type=flags.PATH)
-@flags.out("POPULATION", "Folder for the population's maps and picture.")
-@click.option("--aggregator", default="population", show_default=True, metavar="NAME", help="How to put maps together.")
+@flags.out("POPULATION", "Output folder for the population maps and their picture.")
+@click.option(
+    "--aggregator",
+    default="population",
+    show_default=True,
+    metavar="NAME",
+    help="Aggregator that combines the maps; `interpbench methods` lists them.",
+)
 @flags.options_of("aggregator")
 @flags.root
-@flags.spoken
+@flags.common_options()
 def aggregate(maps: Path, out: Path, aggregator: str, options: dict[str, Any], root: Path | None) -> None:
-    """Put the maps of many subjects together.
+    """Combine the maps of many subjects into population maps.
 
     MAPS is a folder that `interpbench explain` wrote.
     """
@@ -27,4 +33,4 @@ def aggregate(maps: Path, out: Path, aggregator: str, options: dict[str, Any], r
 
     moved: dict[str, Any] = {} if root is None else {"root": root}
     record = pipeline.aggregate(maps, out, aggregator=aggregator, options=options, **moved)
-    say(f"Population in {out}, n = {record['n']}")
+    say(f"Population maps written to {out}, n = {record['n']}")

@@ -1,4 +1,4 @@
-"""`interpbench benchmark`: many methods on one predictor, every measure, with intervals and a page."""
+"""`interpbench benchmark`: compare methods on one predictor by every measure, with intervals and a page."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.messages import say
 
 
-def _words(context: click.Context, parameter: click.Parameter, value: Any) -> list[str]:
+def _words(_context: click.Context, _parameter: click.Parameter, value: Any) -> list[str]:
     """Names from `a,b`, or from a list in a configuration file."""
     words = value.split(",") if isinstance(value, str) else value
     return [word for word in (str(one).strip() for one in words) if word]
@@ -28,9 +28,9 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> li
     callback=_words,
     type=click.UNPROCESSED,
     metavar="NAME,NAME",
-    help="Which methods, with commas; `interpbench methods` lists them.",
+    help="Methods to compare, separated by commas; `interpbench methods` lists them.",
 )
-@flags.out("BENCH", "Folder for tables, maps and page.")
+@flags.out("BENCH", "Output folder for tables, maps and the page.")
 @click.option(
     "--measures",
     default="all",
@@ -38,39 +38,55 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> li
     callback=_words,
     type=click.UNPROCESSED,
     metavar="NAME,NAME",
-    help="Which metrics or measures, with commas; a metric is taken with all its measures.",
+    help="Metrics or measures to compute, separated by commas; a metric stands for all its measures.",
 )
 @click.option(
     "--fitted",
     type=flags.PATH,
     multiple=True,
     metavar="FITTED",
-    help="Folder of `interpbench fit`, may be repeated; a method that must learn and has none is fitted first.",
+    help="Folder that `interpbench fit` wrote; may be repeated. A method that needs fitting and has none is fitted.",
 )
 @click.option(
     "--maps",
     type=flags.PATH,
     multiple=True,
     metavar="MAPS",
-    help="Folder of `interpbench explain`, whose maps are taken instead of being made; may be repeated.",
+    help="Folder that `interpbench explain` wrote, whose maps are used instead of new ones; may be repeated.",
 )
-@flags.options_of("method or measure, as METHOD.NAME=VALUE")
-@click.option("--floors/--no-floors", default=True, show_default=True, help="With the maps that know nothing.")
+@flags.options_of("method or metric, written METHOD.NAME=VALUE", "METHOD")
+@click.option(
+    "--floors/--no-floors",
+    default=True,
+    show_default=True,
+    help="Include the floors: maps that do not use the predictor.",
+)
 @click.option(
     "--blur",
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
     metavar="VOXELS",
-    help="SD of the Gaussian that smooths a copy of each method's maps; 0 for no copies.",
+    help="SD of the Gaussian that smooths a copy of each method's maps, in voxels; 0 makes no copies.",
 )
-@click.option("--template-of", metavar="NAME", help="Whose mean map is the floor `template`; else the first to learn.")
-@click.option("--regions", type=flags.PATH, metavar="ATLAS", help="Labels in template space, for regions.")
+@click.option(
+    "--template-of",
+    metavar="NAME",
+    show_default="first method that needs fitting",
+    help="Method whose mean map is the floor `template`.",
+)
+@click.option(
+    "--regions",
+    type=flags.PATH,
+    metavar="ATLAS",
+    help="Atlas for measures over regions: a NIfTI file of integer labels in template space.",
+)
 @click.option(
     "--truth",
     type=flags.PATH,
     metavar="FILE",
-    help="Where the importance must be, in template space; by default COHORT/truth.nii.gz, where there is one.",
+    show_default="COHORT/truth.nii.gz if it exists",
+    help="Mask of the voxels that are truly important: a NIfTI file in template space.",
 )
 @flags.split("test")
 @flags.labels
@@ -79,48 +95,54 @@ def _words(context: click.Context, parameter: click.Parameter, value: Any) -> li
     type=click.IntRange(min=0),
     default=15,
     show_default=True,
-    help="How many of the split take part, drawn by the seed; 0 for all.",
+    help="Number of subjects of the split to include, drawn at random; 0 includes all.",
 )
 @click.option(
     "--repeats",
     type=click.IntRange(min=0),
     default=2,
     show_default=True,
-    help="On how many of them methods are run again and again (sensitivity, other seeds, other weights); 0 for all.",
+    help="Number of subjects for metrics that make maps again (sensitivity, repeatability, randomisation); 0 uses all.",
 )
 @click.option(
     "--refit-subjects",
     type=click.IntRange(min=1),
     default=32,
     show_default=True,
-    help="Training subjects of a learned method that is fitted again to randomised weights.",
+    help="Number of training subjects when a method is fitted again to randomised weights.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Volumes at once.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Number of volumes in a pass through the network.",
+)
 @click.option(
     "--processes",
     type=click.IntRange(min=0),
     default=0,
-    show_default="as many as threads and memory allow",
+    show_default="0: as many as threads and memory allow",
     metavar="N",
-    help="How many work on subjects side by side, each with one thread; on a GPU it is one.",
+    help="Number of parallel processes, each with one thread; always one on a GPU.",
 )
 @flags.target_class
 @flags.seed
 @flags.device
 @flags.images
-@flags.spoken
+@flags.common_options()
 def benchmark(
     cohort: Path, predictor: Path, out: Path, split: str, participants: tuple[str, ...], **settings: Any
 ) -> None:
-    """Compare methods, and say which map to believe.
+    """Compare methods, and report which map to believe.
 
-    Every method explains the same subjects; every measure is taken of every map, beside maps that know nothing and
-    blurred copies. The page in BENCH says what the numbers allow.
+    Every method explains the same subjects, and every measure is computed for every map. Floors (maps that do not use
+    the predictor) and smoothed copies are measured too. The page in BENCH reports which conclusions the data allow.
     """
     from interpbench import pipeline
 
-    people = list(participants) or None
-    found = pipeline.benchmark(cohort, predictor, out, split=flags.part(split), participants=people, **settings)
-    for sentence in found["verdict"][:3]:
+    chosen = list(participants) or None
+    record = pipeline.benchmark(cohort, predictor, out, split=flags.part(split), participants=chosen, **settings)
+    for sentence in record["verdict"][:3]:
         say(sentence)
     say(f"Open {out / 'index.html'}")

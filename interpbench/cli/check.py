@@ -1,4 +1,4 @@
-"""`interpbench check`: every problem of a cohort, before anything is computed."""
+"""`interpbench check`: list every problem of a cohort before anything is computed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say, tell
+from interpbench.cli.messages import print_text, say
 from interpbench.doubts import named
 from interpbench.errors import InputError, SubjectsFailed
 
 if TYPE_CHECKING:
     from interpbench.cohort.subjects import Cohort
 
-MANY = 10  # like problems are told in one line
-# What differs between like problems: what is quoted or in brackets, names of files, and numbers.
+MANY = 10  # similar problems are reported in one line
+# The parts in which similar problems differ: quoted or bracketed text, file names, and numbers.
 _FIGURES = re.compile(r"'[^']*'|\([^)]*\)|\S*/\S*|\S+\.(?:nii|gz)\b|[-+~]?\d[\w.,+-]*")
 
 
@@ -28,13 +28,13 @@ _FIGURES = re.compile(r"'[^']*'|\([^)]*\)|\S*/\S*|\S+\.(?:nii|gz)\b|[-+~]?\d[\w.
     "--predictor",
     type=flags.PATH,
     metavar="MODEL",
-    help="A predictor whose recipe each image is prepared by, as in a run; tells who lies far from its training.",
+    help="Folder of a predictor: images are prepared by its recipe and compared with its training images.",
 )
 @flags.trust_factory
-@click.option("--headers-only", is_flag=True, help="Do not read the voxels: milliseconds a subject.")
-@click.option("--json", "json_out", type=flags.PATH, metavar="FILE", help="Write the table as JSON, too.")
+@click.option("--headers-only", is_flag=True, help="Check image headers only, without reading voxels.")
+@click.option("--json", "json_out", type=flags.PATH, metavar="FILE", help="JSON file to write the full table to.")
 @flags.images
-@flags.spoken
+@flags.common_options()
 def check(
     cohort: Path,
     predictor: Path | None,
@@ -43,14 +43,14 @@ def check(
     images: dict[str, Any],
     trust_factory: tuple[str, ...] = (),
 ) -> None:
-    """List every problem of a cohort in one table, before any compute.
+    """List every problem of a cohort in one table, before anything is computed.
 
-    Ten like problems, or doubts of one kind, are one line, with three subjects and an example; the JSON has them all.
-    COHORT is a folder with participants.tsv, or the path of such a table. Subjects without an age can be explained,
-    but not trained on. The exit code is that of a run: 0 where nobody would be left out, 4 where somebody would, 3
-    where nobody would be left.
+    COHORT is a folder with participants.tsv, or the path of such a table. Ten or more similar problems, and all
+    warnings of one kind, share one line with three subjects and an example. The JSON file lists them all. Subjects
+    without an age can be explained, but not used for training. The exit code is 0 if every subject can be used, 4 if
+    some cannot, and 3 if none can.
     """
-    from interpbench.cohort.check import check_cohort, rows_of
+    from interpbench.cohort.check import check_cohort, problem_table
     from interpbench.cohort.subjects import read_cohort
     from interpbench.files.atomic import write_json
     from interpbench.images.rules import ImageRules
@@ -68,7 +68,7 @@ def check(
     problems = check_cohort(
         found, voxels=not headers_only, recipe=recipe, warnings=True, typical=typical, splits=_splits(found, predictor)
     )
-    rows = rows_of(problems)
+    rows = problem_table(problems)
     doubts: list[str] = []
     if loaded is not None and not headers_only:
         from interpbench.run.trying import doubts_of_cohort
@@ -81,29 +81,29 @@ def check(
         kept = {"table": found.table, "subjects": len(found.subjects), "problems": rows}
         write_json(json_out, {**kept, **({} if loaded is None else {"predictor_warnings": doubts})})
     if rows:
-        tell(_table(grouped(rows)))
+        print_text(_table(grouped(rows)))
     bad = {(one.subject, one.line) for one in problems if not one.warning}
     hurt = {one.subject for one in problems if not one.warning}
     usable = [subject for subject in found.subjects if f"sub-{subject.id}" not in hurt]
     left, ageless = len(usable), sum(subject.age is None for subject in usable)
     without = ", none of them has an age" if ageless == left else f", {ageless} of them without an age"
-    told = f"{found.table}: {left} subjects can be used{without if ageless else ''}"
+    summary = f"{found.table}: {left} subjects can be used{without if ageless else ''}"
     if refused is not None:
         raise refused
     if bad and not left:
-        raise InputError(f"{told}, {len(bad)} cannot.")
+        raise InputError(f"{summary}, {len(bad)} cannot.")
     if bad:
-        raise SubjectsFailed(f"{told}, {len(bad)} cannot.")
+        raise SubjectsFailed(f"{summary}, {len(bad)} cannot.")
     doubtful = {one.subject for one in problems if one.subject}
     about = [f"{len(doubtful)} subject{'s' * (len(doubtful) != 1)}"] if doubtful else []
     about += ["the table"] if any(not one.subject for one in problems) else []
     about += ["the predictor"] if doubts else []
     listed = ", ".join([*about[:-2], " and ".join(about[-2:])])
-    say(f"{told}; no problems" + (f", doubts about {listed}" if about else ""))
+    say(f"{summary}; no problems" + (f", warnings about {listed}" if about else ""))
 
 
 def _splits(cohort: Cohort, predictor: Path | None) -> dict[str, str]:
-    """The division on record of the predictor; without one, that of the table, as far as it tells."""
+    """The split in the predictor's record; without a predictor, the split column of the table."""
     if predictor is not None and predictor.is_dir():
         from interpbench.cohort.recorded_splits import all_splits
 
@@ -112,11 +112,11 @@ def _splits(cohort: Cohort, predictor: Path | None) -> dict[str, str]:
 
 
 def grouped(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row for rows that are alike: warnings of one kind, or `MANY` problems that differ in names and numbers."""
+    """The rows with similar ones merged: warnings of one kind, or `MANY` problems that differ in names and numbers."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["level"], row["kind"] or _FIGURES.sub("#", row["message"])), []).append(row)
-    told = []
+    merged = []
     for some in sorted(_parted(groups.values()), key=lambda some: int(some[0]["line"])):
         shown = {name: value for name, value in some[0].items() if name != "kind"}
         who = list(dict.fromkeys(row["participant_id"] for row in some if row["participant_id"]))
@@ -124,12 +124,12 @@ def grouped(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             shown["participant_id"] = f"{named(who)} ({len(who)} subjects)" if len(who) > 1 else named(who) or None
         if some[0]["kind"]:
             shown["message"] = f"{some[0]['kind']}: {shown['message']}"
-        told.append(shown)
-    return told
+        merged.append(shown)
+    return merged
 
 
 def _parted(groups: Iterable[list[Mapping[str, Any]]]) -> Iterator[list[Mapping[str, Any]]]:
-    """The groups; a few like problems one by one, for each row is to be mended in its own line of the table."""
+    """The groups; fewer than `MANY` similar problems are kept apart, because each is corrected in its own row."""
     for some in groups:
         if some[0]["level"] == "problem" and len(some) < MANY:
             yield from ([row] for row in some)
@@ -138,7 +138,7 @@ def _parted(groups: Iterable[list[Mapping[str, Any]]]) -> Iterator[list[Mapping[
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows under their columns' names, in columns of even width."""
+    """The rows below the names of their columns, aligned."""
     names = list(rows[0])
     cells = [
         names,

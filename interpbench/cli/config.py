@@ -1,4 +1,4 @@
-"""`--config FILE.toml`: values for options that the command line does not give.
+"""`--config FILE.toml`: values for options that are not given on the command line.
 
 seed = 3                    # for every command that has --seed
 
@@ -26,14 +26,14 @@ from interpbench.options import FromFile
 
 CONFIG = "interpbench.config"  # where in `Context.meta` the file's path is
 OPTIONS = "interpbench.options"  # where in `Context.meta` the table of -o values waits
-OWN_HAND = ("trust_factory", "yes")  # what allows code to run: a file is data, and cannot say so
+CONSENT = ("trust_factory", "yes")  # options that allow code to run: a file is data and may not give them
 
 
-def use_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
-    """Put a file's values below those of the command line; the callback of `--config`.
+def use_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    """Read the values of a configuration file as defaults; the callback of `--config`.
 
     Raises:
-        InputError: the file cannot be read, or is no TOML.
+        InputError: the file cannot be read, or is not valid TOML.
         UsageError: it names a command or an option that does not exist.
     """
     if path is None:
@@ -71,7 +71,7 @@ def use_config(context: click.Context, parameter: click.Parameter, path: Path | 
 
 
 def _can_be_given(value: Any) -> bool:
-    """Whether the command line could give such a value."""
+    """Whether such a value can be given on the command line."""
     if isinstance(value, list):
         return all(not isinstance(one, list) and _can_be_given(one) for one in value)
     if isinstance(value, float):
@@ -82,24 +82,24 @@ def _can_be_given(value: Any) -> bool:
 def _read(path: Path) -> dict[str, Any]:
     try:
         if not is_file(path) and os.path.exists(path):  # a pipe would never end
-            raise InputError(f"{path}: is no regular file.")
+            raise InputError(f"{path}: is not a regular file.")
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{str(path)[:200]}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of a number too long
-        raise InputError(f"{path} is no TOML file: {error}.") from error
+        raise InputError(f"{path} is not a valid TOML file: {error}.") from error
 
 
 def _refuse_consent(path: Path, content: Mapping[str, Any]) -> None:
     for key, value in content.items():
-        if _plain(key) in OWN_HAND:
-            raise UsageError(f"{path}: {key} allows code to run, so it is given on the command line, in no file.")
+        if _plain(key) in CONSENT:
+            raise UsageError(f"{path}: {key} allows code to run, so it must be given on the command line.")
         if isinstance(value, Mapping):
             _refuse_consent(path, {name: one for name, one in value.items() if name != "options"})
 
 
 def _marked(value: Any) -> Any:
-    """The value with all its text marked as a file's."""
+    """The value with all its text marked as coming from a file."""
     if isinstance(value, Mapping):
         return {name: _marked(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -116,7 +116,7 @@ def _commands(context: click.Context) -> dict[str, click.Command]:
 
 
 def _parameters(command: click.Command) -> dict[str, str]:
-    """The long names of a command's options, without dashes, to click's names of the same."""
+    """The long names of a command's options, without dashes, mapped to their names in click."""
     options = [one for one in command.params if isinstance(one, click.Option) and one.name not in ("config", "options")]
     return {_plain(word): str(one.name) for one in options for word in one.opts if word.startswith("--")}
 
@@ -126,4 +126,4 @@ def _plain(word: str) -> str:
 
 
 def _unknown(kind: str, word: str, known: Iterable[str]) -> str:
-    return f"there is no {kind} {word!r}.{did_you_mean(_plain(word), known)} Known: {', '.join(sorted(known))}."
+    return f"unknown {kind} {word!r}.{did_you_mean(_plain(word), known)} Available: {', '.join(sorted(known))}."

@@ -1,4 +1,4 @@
-"""`interpbench demo`: all of it on the phantom."""
+"""`interpbench demo`: every step on the phantom."""
 
 from __future__ import annotations
 
@@ -9,45 +9,55 @@ from typing import Any
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.messages import say
 
 
 @click.command()
 @click.argument("out", type=flags.PATH)
 @flags.seed
 @flags.device
-@flags.speaking(1)
+@flags.common_options(verbosity=1)
 def demo(out: Path, seed: int, device: str) -> None:
-    """Do all of it on a phantom, and write a page to look at.
+    """Run every step on a phantom, and write a page with the results.
 
-    Phantom, train, fit, explain, aggregate; then open OUT/index.html.
+    The steps are phantom, train, fit, explain, aggregate and benchmark. Then open OUT/index.html in a browser.
     """
     from interpbench import pipeline
 
     record = pipeline.demo(out, seed=seed, device=device)
-    say(in_words(record))
+    say(demo_figures(record))
     say(f"Open {out / 'index.html'}, and {out / 'benchmark' / 'index.html'}")
 
 
-VERDICT = 4  # sentences of the benchmark that are told
+VERDICT = 4  # sentences of the benchmark that are printed
 
 
-def in_words(record: Mapping[str, Any]) -> str:
-    """The figures of `demo.json`, a line each."""
+def demo_figures(record: Mapping[str, Any]) -> str:
+    """The figures of `demo.json`, one on each line."""
     unit, test, found = record["unit"], record["predictor"], record["localisation"]
     floor, after = record["noise_floor"], record["diagnostics"]
     lines = [
-        f"predictor: mean absolute error {test['mae']:.2f} {unit}{_interval(test['mae_interval'])},"
-        f" predicting the mean {test['mean_predictor_mae']:.2f} {unit}, n = {test['n']} test subjects",
-        f"noise floor: error {floor['clean_mae']:.2f} {unit} without noise, {floor['mae_at_0']:.2f} at B = 0,"
-        f" {floor['mae_at_1']:.2f} at B = 1, n = {floor['n']} validation subjects",
-        f"learned noise: error {after['noisy_mae']:.2f} {unit} raw, {after['recalibrated_mae']:.2f} recalibrated,"
-        f" n = {after['n']} validation subjects",
-        f"mask B in the brain: mean {after['mask_mean']:.3f}, SD {after['mask_sd']:.3f},"
-        f" {after['share_below_0.01']:.1%} below 0.01, {after['share_above_0.99']:.1%} above 0.99;"
-        f" correlation of two subjects' maps {_number(after['map_correlation'])}",
-        f"AUC of the truth in the brain: {found['subject_auc']:.3f}{_interval(found['subject_auc_interval'])}"
-        f" a subject, {found['population_auc']:.3f} for the population's mean, n = {found['n']} test subjects",
+        (
+            f"predictor: mean absolute error {test['mae']:.2f} {unit}{_interval(test['mae_interval'])},"
+            f" predicting the mean {test['mean_predictor_mae']:.2f} {unit}, n = {test['n']} test subjects"
+        ),
+        (
+            f"noise floor: error {floor['clean_mae']:.2f} {unit} without noise, {floor['mae_at_0']:.2f} at B = 0,"
+            f" {floor['mae_at_1']:.2f} at B = 1, n = {floor['n']} validation subjects"
+        ),
+        (
+            f"learned noise: error {after['noisy_mae']:.2f} {unit} raw, {after['recalibrated_mae']:.2f} recalibrated,"
+            f" n = {after['n']} validation subjects"
+        ),
+        (
+            f"mask B in the brain: mean {after['mask_mean']:.3f}, SD {after['mask_sd']:.3f},"
+            f" {after['share_below_0.01']:.1%} below 0.01, {after['share_above_0.99']:.1%} above 0.99;"
+            f" correlation of two subjects' maps {_number(after['map_correlation'])}"
+        ),
+        (
+            f"AUC of the truth in the brain: {found['subject_auc']:.3f}{_interval(found['subject_auc_interval'])}"
+            f" a subject, {found['population_auc']:.3f} for the population's mean, n = {found['n']} test subjects"
+        ),
         *record["benchmark"]["verdict"][:VERDICT],
     ]
     return "\n".join(lines)

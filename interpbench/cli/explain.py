@@ -1,4 +1,4 @@
-"""`interpbench explain`: an importance map for every subject, on its image's own grid."""
+"""`interpbench explain`: an importance map for every subject, on the grid of its image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.messages import say
 
 
 @click.command()
@@ -16,39 +16,47 @@ from interpbench.cli.voice import say
 @flags.model
 @flags.trust_factory
 @flags.method
-@flags.out("MAPS", "Folder for the maps.")
+@flags.out("MAPS", "Output folder for the maps.")
 @click.option(
     "--fitted",
     type=flags.PATH,
     metavar="FITTED",
-    help="Folder of `interpbench fit`; without it, a method that must learn is fitted first and kept.",
+    help="Folder that `interpbench fit` wrote. Without it, a method that needs fitting is fitted first.",
 )
 @flags.options_of("method")
 @flags.preset
 @flags.target_class
 @flags.split("test")
 @flags.labels
-@click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Subjects at once.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of subjects that are explained together.",
+)
 @flags.seed
-@click.option("--whole", is_flag=True, help="Keep what a map says outside the brain.")
+@click.option("--whole", is_flag=True, help="Keep the map's values outside the brain.")
 @flags.device
 @flags.images
 @click.option(
     "--shard",
     metavar="K/N",
-    help="Every N-th subject from the K-th on, K from 0; `auto` asks SLURM, or RANK/WORLD_SIZE.",
+    help="Part of the subjects for this job: every N-th from number K on, counted from 0."
+    " `auto` reads K and N from SLURM or from RANK and WORLD_SIZE.",
 )
-@click.option("--fail-fast", is_flag=True, help="End with the first subject that fails.")
-@flags.spoken
+@click.option("--fail-fast", is_flag=True, help="Stop at the first subject that fails.")
+@flags.common_options()
 def explain(
     cohort: Path, predictor: Path, out: Path, split: str, participants: tuple[str, ...], **settings: Any
 ) -> None:
-    """Map which voxels matter to a predictor, subject by subject.
+    """Make a map of the voxels that a predictor uses, for each subject.
 
-    A map lies on the grid of its subject's image, cut to the brain. By default the test split of COHORT is explained.
+    A map has the grid of the subject's image and is 0 outside the brain. By default the test split of COHORT is
+    explained.
     """
     from interpbench import pipeline
 
-    people = list(participants) or None
-    maps = pipeline.explain(cohort, predictor, out, split=flags.part(split), participants=people, **settings)
-    say(f"Maps in {out}, n = {len(maps)}")
+    chosen = list(participants) or None
+    maps = pipeline.explain(cohort, predictor, out, split=flags.part(split), participants=chosen, **settings)
+    say(f"Maps written to {out}, n = {len(maps)}")

@@ -1,4 +1,4 @@
-"""`interpbench fit`: let a method that must learn, learn."""
+"""`interpbench fit`: fit a method that must learn from a cohort."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.messages import say
 
 
 @click.command()
@@ -16,7 +16,7 @@ from interpbench.cli.voice import say
 @flags.model
 @flags.trust_factory
 @flags.method
-@flags.out("FITTED", "Folder for what it learned.")
+@flags.out("FITTED", "Output folder for the fitted method.")
 @flags.options_of("method")
 @flags.preset
 @flags.target_class
@@ -24,13 +24,13 @@ from interpbench.cli.voice import say
 @flags.device
 @flags.images
 @flags.cache
-@flags.spoken
+@flags.common_options()
 def fit(cohort: Path, predictor: Path, out: Path, **settings: Any) -> None:
-    """Fit a method that must learn to a predictor.
+    """Fit a method to a predictor, for methods that must learn from a cohort.
 
-    It learns on the training split of COHORT.
+    The method learns from the training split of COHORT.
     """
     from interpbench import pipeline
 
     pipeline.fit(cohort, predictor, out, **settings)
-    say(f"Fitted in {out}")
+    say(f"Fitted method written to {out}")

@@ -1,4 +1,4 @@
-"""The group of all commands; a command's file is imported when the command is asked for."""
+"""The group of all commands; the file of a command is imported when the command is used."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COMMANDS = (
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is needed (click's documentation, "Lazily loading subcommands")."""
+    """A group that imports a command when it is used (click's documentation, "Lazily loading subcommands")."""
 
     def __init__(self, *args: Any, lazy: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in self.lazy and not args[0].startswith("-"):
             hint = did_you_mean(args[0], self.lazy)
-            raise UsageError(f"There is no command {args[0]!r}.{hint} Commands: {', '.join(self.lazy)}.")
+            raise UsageError(f"Unknown command {args[0]!r}.{hint} Commands: {', '.join(self.lazy)}.")
         return super().resolve_command(ctx, args)
 
 
@@ -60,12 +60,12 @@ class LazyGroup(click.Group):
     lazy={name: f"interpbench.cli.{name}" for name in COMMANDS},
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
-    epilog="`interpbench COMMAND --help` says more about one command.",
+    epilog="`interpbench COMMAND --help` shows the options of a command.",
 )
 @click.version_option(__version__)
 @click.pass_context
 def interpbench(context: click.Context) -> None:
-    """Which voxels does a 3D regression network look at, and how far can that answer be trusted?"""
+    """Find the voxels that a 3D brain-age network uses, and test how far the answer can be trusted."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
         context.exit(UsageError.exit_code)

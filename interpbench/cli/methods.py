@@ -10,21 +10,37 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interpbench.cli import flags
+from interpbench.contract.hookspecs import API_VERSION
 from interpbench.errors import UsageError, did_you_mean
 from interpbench.version import __version__
 
 if TYPE_CHECKING:
     from interpbench.host.registry import Installed, Registry
 
+# The types of options, in a user's words.
+TYPES = {
+    "int": "integer",
+    "float": "number",
+    "str": "text",
+    "bool": "true or false",
+    "int | None": "integer or none",
+    "float | None": "number or none",
+    "str | None": "text or none",
+    "tuple[int, int, int] | int": "integer, or three as IxJxK",
+    "tuple[float, ...]": "numbers separated by commas",
+    "tuple[str, ...]": "words separated by commas",
+}
+
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@flags.spoken
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@flags.common_options()
 def methods(name: str | None, as_json: bool) -> None:
-    """List what is installed, from where, and what is broken.
+    """List the installed components and broken plugins, or describe one component.
 
-    With NAME: the options of that component, and what it measures; NAME may also be a measure.
+    NAME is a component (a method, metric, network or aggregator) or a measure. With NAME, its options are listed with
+    their defaults and ranges, and the measures of a metric.
     """
     from interpbench.host.registry import discover
 
@@ -39,6 +55,7 @@ def methods(name: str | None, as_json: bool) -> None:
 def _listing(registry: Registry) -> dict[str, Any]:
     return {
         "interpbench": __version__,
+        "plugin_api": API_VERSION,
         "plugins": [dataclasses.asdict(plugin) for plugin in registry.plugins],
         "components": [_entry(registry, one) for one in registry.installed],
     }
@@ -76,20 +93,20 @@ def _named(registry: Registry, name: str) -> list[Installed]:
         return [measures[name]]
     known = sorted({one.name for one in registry.installed})
     hint = did_you_mean(name, [*known, *measures])
-    raise UsageError(f"Nothing is called {name!r}.{hint} Installed: {', '.join(known) or 'none'}.")
+    raise UsageError(f"No component or measure is named {name!r}.{hint} Installed: {', '.join(known) or 'none'}.")
 
 
 def _measures(registry: Registry) -> dict[str, Installed]:
-    """The metric of each measure; those of a metric that cannot be made are left out."""
+    """The metric of each measure; metrics that cannot be made are left out."""
     found: dict[str, Installed] = {}
     for one in registry.components("metric"):
-        with contextlib.suppress(Exception):  # told when that metric itself is asked for
+        with contextlib.suppress(Exception):  # reported when that metric itself is named
             found |= {measure["name"]: one for measure in _measured(one)}
     return found
 
 
 def _measured(one: Installed) -> list[dict[str, Any]]:
-    """What a metric measures with its default options."""
+    """The measures of a metric with its default options."""
     from interpbench.host.ask_metric import declared
     from interpbench.host.components import make_component
 
@@ -103,27 +120,59 @@ def _description(registry: Registry, one: Installed) -> dict[str, Any]:
     component = registry.load(one.kind, one.name)
     presets = {key: dict(values) for key, values in getattr(component, "presets", {}).items()}
     described = {**_entry(registry, one), "options": describe_options(component), "presets": presets}
-    return {**described, "measures": _measured(one)} if one.kind == "metric" else described
+    if one.kind == "metric":
+        return {**described, "measures": _measured(one)}
+    if one.kind == "predictor":
+        return {**described, "training_options": _training_options(component)}
+    return described
+
+
+def _training_options(component: type) -> list[dict[str, Any]]:
+    """The options of training that `train -o` accepts beside those of the network; none if it cannot be trained."""
+    from interpbench.options import describe_options
+    from interpbench.predictor.network import NetworkPredictor
+    from interpbench.training.epochs import TrainingSettings
+
+    return describe_options(TrainingSettings) if issubclass(component, NetworkPredictor) else []
 
 
 def _page(described: dict[str, Any]) -> str:
     title = "{kind} {name}, from {distribution} {version}: {summary}".format(**described)
-    lines = [title, "", "Options (-o NAME=VALUE):"]
-    for one in described["options"]:
-        choices = f"; one of {', '.join(one['choices'])}" if one["choices"] else ""
-        lines.append(f"  {one['name']}={one['default']}  {one['help']} ({one['type']}{choices})")
+    lines = [title, "", "Options (-o NAME=VALUE):", *_option_lines(described["options"])]
     if not described["options"]:
-        lines[-1] = "It has no options."
+        lines[-1] = "No options."
     for name, values in described["presets"].items():
         lines.append(f"Preset {name}: {', '.join(f'{key}={value}' for key, value in values.items())}")
+    if described.get("training_options"):
+        lines += ["", "Options of `interpbench train` (-o NAME=VALUE):"]
+        lines += _option_lines(described["training_options"])
     lines += _measure_lines(described["measures"]) if "measures" in described else []
     return "\n".join(lines)
+
+
+def _option_lines(options: list[dict[str, Any]]) -> list[str]:
+    return [f"  {one['name']}={_text(one['default'])}  {one['help']} ({_values(one)})" for one in options]
+
+
+def _values(one: dict[str, Any]) -> str:
+    """The valid values of an option: its choices, or its type and range."""
+    if one["choices"]:
+        return f"one of {', '.join(one['choices'])}"
+    name = TYPES.get(one["type"], one["type"])
+    return f"{name}, {one['range']}" if one["range"] else name
+
+
+def _text(value: Any) -> str:
+    """A default as `-o` accepts it."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _measure_lines(measures: list[dict[str, Any]]) -> list[str]:
     lines = ["", "Measures:"]
     for one in measures:
-        better = f"{one['direction']} is better" if one["direction"] else "shown, not ranked by"
+        better = f"{one['direction']} is better" if one["direction"] else "shown, not used for ranking"
         facts = [
             one["unit"].replace("{unit}", "the predictor's unit"),
             better,

@@ -1,4 +1,4 @@
-"""`interpbench phantom`: a cohort whose truth is known."""
+"""`interpbench phantom`: write a synthetic cohort whose ground truth is known."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from pathlib import Path
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.messages import say
 
 
 @click.command()
 @click.argument("out", type=flags.PATH)
-@click.option("--subjects", type=click.IntRange(min=1), default=240, show_default=True, help="How many to make.")
+@click.option("--subjects", type=click.IntRange(min=1), default=240, show_default=True, help="Number of subjects.")
 @click.option(
     "--voxel-size",
     type=click.FloatRange(min=1, max=10),
     default=4.0,
     show_default=True,
     metavar="MM",
-    help="Edge of a voxel, in mm.",
+    help="Voxel size, in mm.",
 )
 @flags.seed
-@flags.spoken
+@flags.common_options()
 def phantom(out: Path, subjects: int, voxel_size: float, seed: int) -> None:
-    """Make a synthetic ageing cohort whose truth is known.
+    """Make a synthetic ageing cohort whose ground truth is known.
 
-    It is written to the folder OUT, as NIfTI and participants.tsv.
+    The images (NIfTI) and participants.tsv are written to the folder OUT.
     """
     from interpbench.phantom import write_phantom
 
     write_phantom(out, subjects=subjects, voxel_size=voxel_size, seed=seed)
-    say(f"{subjects} subjects in {out}")
+    say(f"{subjects} subjects written to {out}")

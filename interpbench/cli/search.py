@@ -1,4 +1,4 @@
-"""`interpbench search`: fit a method under every combination of some options, and choose."""
+"""`interpbench search`: fit a method with every combination of some options, and choose the best."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.messages import say
 from interpbench.errors import UsageError
 
 
-def _grid(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, list[str]]:
-    """`--grid NAME=VALUE,VALUE` words as the values of each option."""
+def _grid(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, list[str]]:
+    """The values of each option, from `--grid NAME=VALUE,VALUE`."""
     grid: dict[str, list[str]] = {}
     for word in words:
         name, equals, text = (part.strip() for part in word.partition("="))
         values = [value.strip() for value in text.split(",")]
         if not (name and equals and all(values)):
-            raise UsageError(f"--grid is NAME=VALUE,VALUE,... such as r=0.1,0.5,2, got {word!r}.")
+            raise UsageError(f"--grid must be NAME=VALUE,VALUE,... such as r=0.1,0.5,2, got {word!r}.")
         if name in grid:
-            raise UsageError(f"--grid gives {name} twice: name all of its values at once.")
+            raise UsageError(f"--grid gives {name} twice: give all its values in one --grid.")
         grid[name] = values
     return grid
 
@@ -31,21 +31,21 @@ def _grid(context: click.Context, parameter: click.Parameter, words: tuple[str, 
 @flags.model
 @flags.trust_factory
 @flags.method
-@flags.out("SEARCH", "Folder for every fit, the table and the choice.")
+@flags.out("SEARCH", "Output folder for the fits, the table and the chosen options.")
 @click.option(
     "--grid",
     multiple=True,
     required=True,
     callback=_grid,
     metavar="NAME=V1,V2,...",
-    help="Values of an option to search; repeated, every combination is tried.",
+    help="Values of an option to try; may be repeated. Every combination is fitted.",
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
     default=0.5,
     show_default=True,
-    help="How far the error may rise above the clean error, in the target's unit.",
+    help="Accepted increase of the predictor's error over its error without noise, in the target's unit.",
 )
 @flags.options_of("method")
 @flags.preset
@@ -53,13 +53,14 @@ def _grid(context: click.Context, parameter: click.Parameter, words: tuple[str, 
 @flags.device
 @flags.images
 @flags.cache
-@flags.spoken
+@flags.common_options()
 def search(cohort: Path, predictor: Path, out: Path, **settings: Any) -> None:
-    """Fit a method under every combination of some options, and choose one.
+    """Fit a method with every combination of some options, and choose the best.
 
-    Losses under different options are not comparable. So the choice, on the validation split of COHORT, is by what
-    the predictor's error becomes: of the combinations that keep it within --tolerance of the clean error, the one
-    that hides most from the predictor. For unoise that is the recalibrated noisy error, and the most noise.
+    Losses with different options are not comparable. The choice therefore uses the predictor's error on the
+    validation split of COHORT. Among the combinations whose error exceeds the clean error by at most --tolerance,
+    the one that hides most of the image is chosen. For unoise this is the one with the most noise, and the error is
+    the recalibrated error under noise.
     """
     from interpbench import pipeline
 
@@ -67,6 +68,7 @@ def search(cohort: Path, predictor: Path, out: Path, **settings: Any) -> None:
     chosen, unit = record["chosen"], record["unit"]
     values = ", ".join(f"{name}={value}" for name, value in chosen["options"].items())
     say(
-        f"Chosen of {len(record['trials'])}: {values}, fitted in {out / chosen['folder']}."
-        f" Error {chosen['error']:.2f} {unit}, {chosen['clean_error']:.2f} clean; all in {out / 'search.tsv'}"
+        f"Chosen from {len(record['trials'])} combinations: {values}; the fit is in {out / chosen['folder']}."
+        f" Error {chosen['error']:.2f} {unit}, clean error {chosen['clean_error']:.2f} {unit};"
+        f" the full table is {out / 'search.tsv'}"
     )

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one ends a run in order, the second at once."""
+"""Ctrl-C and SIGTERM: the first one ends a run in an orderly way, the second one at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked the run to end; `exit_code` is 128 and the signal's number, as shells have it."""
+    """A signal asked the run to end; `exit_code` is 128 plus the signal's number, as in shells."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ def stopped_by_signals() -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
         for one in before:
             signal.signal(one, signal.SIG_DFL)
         raise Stopped(number)

@@ -1,4 +1,4 @@
-"""`interpbench trust`: look at what a record would import, and allow it."""
+"""`interpbench trust`: show the code that a record would import, and allow it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from pathlib import Path
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say
+from interpbench.cli.messages import say
 from interpbench.errors import InputError, UsageError
 
 
 @click.command()
 @click.argument("model", type=flags.PATH)
-@click.option("--yes", is_flag=True, help="Do not ask: you have seen before what is shown.")
-@flags.spoken
+@click.option("--yes", is_flag=True, help="Allow the code without asking.")
+@flags.common_options()
 def trust(model: Path, yes: bool) -> None:
-    """Show what a model's record would import, and allow it.
+    """Show the code that a model's record would import, and ask whether to allow it.
 
-    MODEL is a folder that came from somebody else and holds a network of their own. Nothing of it is imported here.
-    What you allow is this very record: after any change of it you are asked again. A model that you adopted or trained
-    yourself is trusted already. Folders of `fit` and `explain` are shown likewise.
+    MODEL is a folder from somebody else with their own network. This command imports none of its code. Your answer
+    applies to the record as it is now: after any change you are asked again. Models that you adopted or trained
+    yourself are already trusted. MODEL may also be a folder that `fit` or `explain` wrote.
     """
     from interpbench.pipeline.trusting import allow, request_of
 
     request = request_of(model)
     if not request.code:
-        say(f"{request.place}: names nothing that runs, so there is nothing to allow")
+        say(f"{request.place}: names no code, so there is nothing to allow")
         return
-    click.echo(f"{request.place}, {request.component!a}, asks to import and call:")
+    click.echo(f"{request.place}, {request.component!a}, would import and call:")
     for option, name in request.code.items():
-        click.echo(f"  {option}: {name!a}, its module from: {request.origins[name]}")
+        click.echo(f"  {option}: {name!a}, in the module {request.origins[name]}")
     for option, value in request.others.items():
         click.echo(f"  {option}: {value!a}")
     if request.weights:
@@ -43,8 +43,8 @@ def trust(model: Path, yes: bool) -> None:
     named = " and ".join(ascii(name) for name in request.code.values())
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError("there is no terminal to ask on: read what is above, then give --yes")
-        if not click.confirm(f"Its code runs as you. Trust {model} to run {named}?", default=False):
-            raise InputError(f"{model}: not trusted, as you said; nothing was changed")
+            raise UsageError("there is no terminal to ask on: read the names above, then give --yes")
+        if not click.confirm(f"This code runs with your rights. Trust {model} to run {named}?", default=False):
+            raise InputError(f"{model}: not trusted, as you answered; nothing was changed")
     place = allow(request)
-    say(f"Trusted: {model} may import {named}; {place} says so, remove it to take that back")
+    say(f"Trusted: {model} may import {named}; delete {place} to withdraw this")

@@ -1,4 +1,4 @@
-"""`interpbench verify`: whether a run's files, and its inputs, are still those that they were."""
+"""`interpbench verify`: check that the files and inputs of a run are unchanged."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from pathlib import Path
 import click
 
 from interpbench.cli import flags
-from interpbench.cli.voice import say, tell
+from interpbench.cli.messages import print_text, say
 from interpbench.errors import InputError
 
 
 @click.command()
 @click.argument("out", type=flags.PATH)
 @flags.root
-@flags.spoken
+@flags.common_options()
 def verify(out: Path, root: Path | None) -> None:
-    """Hash every file of a run again, and the images it was made from; name what does not fit its record.
+    """Hash the files and images of a run again, and list those that differ from its record.
 
-    OUT is the folder of any command. The exit code is 3 where something does not fit.
+    OUT is the output folder of any command. The exit code is 3 if a file differs or is missing.
     """
     from interpbench.pipeline.verifying import verify as verify_run
 
     found = verify_run(out, root)
     for misfit in found.misfits:
-        tell(str(misfit))
+        print_text(str(misfit))
     if found.misfits:
-        raise InputError(f"{out}: {len(found.misfits)} of its files or inputs do not fit their records.")
-    say(f"{out}: {found.files} files are as recorded")
+        raise InputError(f"{out}: {len(found.misfits)} files or inputs differ from the record.")
+    say(f"{out}: {found.files} files agree with the record")

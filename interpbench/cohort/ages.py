@@ -1,4 +1,4 @@
-"""Numbers in a table's cells, and ages in another unit than years.
+"""Numbers in the cells of a table, and detection of ages that are not in years.
 
 That is told by the JSON beside the table, or by numbers that no age in years can be.
 """
@@ -39,7 +39,7 @@ CODES = (777, 888, 999, 7777, 8888, 9999, 99999)  # that stand for a missing age
 
 
 def number_in(cell: str) -> float | None:
-    """The number that a cell holds, also with a decimal comma; None where it holds something else."""
+    """The number in a cell, also with a decimal comma; None for anything else."""
     text = cell.replace(",", ".") if cell.count(",") == 1 and "." not in cell else cell
     try:
         number = float(text if "_" not in text else "")  # Python reads 4_4 as 44
@@ -49,13 +49,13 @@ def number_in(cell: str) -> float | None:
 
 
 def two_readings(cells: Iterable[str]) -> frozenset[str]:
-    """The cells whose comma may be one of thousands or a decimal one, which no other cell of the column decides."""
+    """The cells whose comma may separate thousands or decimals, which no other cell of the column decides."""
     told = {cell for cell in cells if "," in cell and number_in(cell) is not None}
     return frozenset(told) if all(_THOUSANDS.fullmatch(cell) for cell in told) else frozenset()
 
 
 def refuse_other_units(table: Path, ages: Sequence[float]) -> tuple[str, ...]:
-    """Refuse a table whose ages are in months, weeks or days; return what is doubtful about their unit, in sentences.
+    """Refuse a table whose ages are in months, weeks or days; return warnings about their unit.
 
     Args:
         ages: its numbers, also those that no age can be.
@@ -71,7 +71,7 @@ def refuse_other_units(table: Path, ages: Sequence[float]) -> tuple[str, ...]:
         doubts: tuple[str, ...] = ()
     except (OSError, ValueError, RecursionError) as error:
         why = " ".join(str(getattr(error, "strerror", None) or error).split())[:80]
-        unit, doubts = None, (f"{sidecar.name} cannot be read, so nobody knows which unit it says ages have ({why})",)
+        unit, doubts = None, (f"{sidecar.name} cannot be read, so the unit of the ages is unknown ({why})",)
     if unit is not None:
         raise InputError(f"{table}: {unit.format(sidecar.name)}")
     told = [age for age in ages if age not in CODES and age > 0]
@@ -86,7 +86,7 @@ def refuse_other_units(table: Path, ages: Sequence[float]) -> tuple[str, ...]:
 
 
 def _unit_in(sidecar: Path) -> str | None:
-    """A sentence on the unit of `age` in a BIDS sidecar, where it is not years; None without a sidecar too."""
+    """A sentence on the unit of `age` in a BIDS sidecar if it is not years; None otherwise."""
     try:
         text = sidecar.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -105,11 +105,14 @@ def _unit_in(sidecar: Path) -> str | None:
                 return None  # "years, months / 12"; and "months, not years" are months
             if found:
                 unit = next(group for group in found.groups() if group)
-                return f"age is in {unit}, says {{}}, and years are needed: write the ages in years, or mend its Units."
+                return (
+                    f"age is in {unit} according to {{}}, and years are needed: write the ages in"
+                    " years, or correct its Units."
+                )
         for word, one in zip(words, plain, strict=True) if exact else ():
             if one not in _NO_UNIT:
                 shown = repr(word[:40]).replace("{", "{{").replace("}", "}}")
-                return f"{{}} says the unit of age is {shown}: write ages in years."
+                return f"{{}} gives the unit of age as {shown}: write ages in years."
     return None
 
 
@@ -124,13 +127,13 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """In lower case, with blanks for what else divides words, also in `age_in_months` and `AgeInMonths`."""
+    """The text in lower case with blanks between words, also for `age_in_months` and `AgeInMonths`."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
     return " ".join(re.sub(r"[_.\-\s]+|(?<=\w)\(s\)", " ", apart).split()).casefold().strip()
 
 
 def _of(values: Any, name: str) -> Any:
-    """What a mapping holds under a name, in upper or lower case, with signs between its words or without."""
+    """The value of a mapping under a name, ignoring case and the characters between words."""
     if not isinstance(values, dict):
         return None
     return next((value for key, value in values.items() if re.sub(r"[\W_]", "", str(key)).lower() == name), None)

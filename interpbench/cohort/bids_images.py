@@ -1,4 +1,4 @@
-"""The T1w images of a participant, by their BIDS names, and of the row's session and run."""
+"""The T1w images of a participant by BIDS names, selected by the session and run of the row."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ def t1w_images(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
-def wanted(cells: Mapping[str, str | None]) -> tuple[str, ...]:
-    """What a row says of session and run, such as `ses-1` and `run-1`; empty where it says nothing."""
+def wanted_session_and_run(cells: Mapping[str, str | None]) -> tuple[str, ...]:
+    """The session and run in a row, such as `ses-1` and `run-1`; empty if it has neither."""
     session, run = _first(cells, SESSION_COLUMNS), _first(cells, RUN_COLUMNS)
     told = (session and f"ses-{session.removeprefix('ses-')}", run and f"run-{_index(run.removeprefix('run-'))}")
     return tuple(word for word in told if word)
 
 
-def of_wanted(folder: Path, images: Iterable[Path], words: Iterable[str]) -> list[Path]:
-    """The images of what `wanted` told; a session says nothing where no image lies in the folder of one."""
+def matching_images(folder: Path, images: Iterable[Path], words: Iterable[str]) -> list[Path]:
+    """The images of the wanted session and run; the session is ignored if no image lies in a session folder."""
     places = {image: set(_places(folder, image)) for image in images}
     sessions = any(place.startswith("ses-") for found in places.values() for place in found)
     asked = {word for word in words if sessions or not word.startswith("ses-")}
     return [image for image, found in places.items() if asked <= found]
 
 
-def place_of(folder: Path, image: Path, words: Iterable[str]) -> str:
-    """Of which session and run an image is, as far as `words` name the like."""
+def session_and_run(folder: Path, image: Path, words: Iterable[str]) -> str:
+    """The session and run of an image, as far as `words` name them."""
     told = {place.partition("-")[0]: place for place in _places(folder, image)}
     return " ".join(told.get(word.partition("-")[0], "no session") for word in words)
 
 
 def _places(folder: Path, image: Path) -> tuple[str, ...]:
-    """Its session, which is a folder's name, where there is one; its run, which is the first where none is named."""
+    """The session of an image, from its folder, and its run, which is 1 if none is named."""
     session = [part for part in image.relative_to(folder).parts[:-1] if part.startswith("ses-")][:1]
     run = _RUN.search(image.name)
     return (*session, f"run-{_index(run.group(1)) if run else '1'}")
 
 
 def _index(run: str) -> str:
-    """A run is a number, with zeros before it or without."""
+    """The number of a run, without leading zeros."""
     return str(int(run)) if run.isascii() and run.isdigit() else run
 
 

@@ -1,4 +1,4 @@
-"""Every problem of a cohort's files, before anything is computed: headers first, voxels second.
+"""Checks all files of a cohort before anything is computed: headers first, then voxels.
 
 A problem keeps a subject out of a run. A warning does not; it will stand beside the subject's results.
 """
@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interpbench.cohort.persons import doubts_about_people, doubts_about_splits
+from interpbench.cohort.persons import doubts_about_identity, doubts_about_splits
 from interpbench.cohort.subjects import Cohort, Problem, Subject
 from interpbench.doubts import AGES, HEADER, kind_of
 from interpbench.errors import InputError
@@ -32,7 +32,7 @@ def check_cohort(
     typical: Typical | None = None,
     splits: Mapping[str, str] | None = None,
 ) -> list[Problem]:
-    """Find every problem: the table's bad rows, then what each file's header tells, then what its voxels tell.
+    """Every problem of a cohort: bad rows of the table, then those of headers, then those of voxels.
 
     Args:
         cohort: as read.
@@ -61,9 +61,11 @@ def check_cohort(
     return sorted((one for one in found if warnings or not one.warning), key=lambda problem: problem.line)
 
 
-def rows_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Problems as rows of a table: `level` (`problem` or `warning`), `participant_id`, `line`, `file`, `message`,
-    `kind` (of doubt, of a warning).
+def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Problems as rows of a table.
+
+    Their columns: `level` (`problem` or `warning`), `participant_id`, `line`, `file`, `message`, `kind` (of doubt, of
+    a warning).
     """
     return [
         {
@@ -96,7 +98,7 @@ def _header_problems(subject: Subject) -> list[Problem]:
 def _voxel_problems(
     subject: Subject, recipe: Recipe | None, typical: Typical | None, known: Collection[str]
 ) -> list[Problem]:
-    """But for what is known: what the image's header told."""
+    """The problems of voxels, without those already known from the header."""
     from interpbench.images.brain import brain_in
     from interpbench.images.typical import unlike
     from interpbench.images.volume import read_volume
@@ -120,8 +122,8 @@ def _voxel_problems(
 
 
 def _doubts_about_all(cohort: Cohort, splits: Mapping[str, str] | None) -> list[Problem]:
-    """What only a look at the whole table tells."""
-    people, apart = doubts_about_people(cohort.subjects), doubts_about_splits(cohort.subjects, splits)
+    """Warnings about the table as a whole."""
+    people, apart = doubts_about_identity(cohort.subjects), doubts_about_splits(cohort.subjects, splits)
     found = [
         _warning(subject, subject.image, words)
         for subject in cohort.subjects
@@ -132,14 +134,14 @@ def _doubts_about_all(cohort: Cohort, splits: Mapping[str, str] | None) -> list[
     if not ages:
         found.append(_about_ages(cohort, _no_ages(cohort)))
     if len(ages) > 1 and len(set(ages)) == 1:
-        words = f"all {len(ages)} ages are {ages[0]:g}: nothing can be learned of age"
+        words = f"all {len(ages)} ages are {ages[0]:g}: age cannot be learned"
         found.append(_about_ages(cohort, words))
     return found
 
 
 def _no_ages(cohort: Cohort) -> str:
     if any(name.lower() == "age" for name in cohort.columns):
-        return "nobody in the column 'age' who can be used has an age: training on age needs one"
+        return "no usable subject has a value in the column 'age': training on age needs one"
     alike = [name for name in cohort.columns if _AGE.search(name)]
     rename = f"; if {alike[0]!r} holds years, rename it to age" if alike else ""
     return f"no column 'age'; its columns are: {', '.join(cohort.columns)}: training on age needs one{rename}"

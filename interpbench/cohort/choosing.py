@@ -1,4 +1,4 @@
-"""A cohort opened for a run, and the subjects of it that were asked for."""
+"""Opens a cohort for a run, and chooses its subjects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger("interpbench")
 
 
 def open_cohort(path: str | Path, *, need_age: bool, images: Mapping[str, Any] | None = None) -> Cohort:
-    """Read a cohort and say who is left out, and why.
+    """Read a cohort, and log which subjects are excluded and why.
 
     Args:
         images: how its images are read, see `ImageRules`.
@@ -29,14 +29,14 @@ def open_cohort(path: str | Path, *, need_age: bool, images: Mapping[str, Any] |
     for doubt in cohort.doubts:
         log.warning("%s: %s", cohort.table, doubt)
     for problem in cohort.problems:
-        log.warning("left out: %s", problem)
+        log.warning("excluded: %s", problem)
     if not cohort.subjects:
         raise InputError(f"{cohort.table}: no subject can be used. `interpbench check` lists every problem.")
     return cohort
 
 
 def problem_rows(cohort: Cohort, leave_out: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """The cohort's bad rows as failures, but for subjects that are not asked for."""
+    """The bad rows of a cohort as failures, without subjects that were not chosen."""
     hidden = set(leave_out)
     return [
         failure(problem.subject or "unknown", problem.file, f"line {problem.line}: {problem.message}")
@@ -48,7 +48,7 @@ def problem_rows(cohort: Cohort, leave_out: Iterable[str] = ()) -> list[dict[str
 def choose(
     cohort: Cohort, splits: Mapping[str, str] | None, split: str | None, participants: Sequence[str] | None = None
 ) -> list[Subject]:
-    """The subjects asked for, in the order of their labels.
+    """The chosen subjects, ordered by label.
 
     Args:
         splits: `{id: split}`; None where there is no division, and everybody counts.
@@ -65,8 +65,8 @@ def choose(
         labels = [subject.id for subject in subjects]
         for label in sorted(wanted - set(labels)):
             bad = next((str(one) for one in cohort.problems if one.subject == f"sub-{label}"), "")
-            reason = f" It is left out: {bad}." if bad else did_you_mean(label, labels)
-            raise UsageError(f"{cohort.table}: there is no subject {label!r}.{reason}")
+            reason = f" It was excluded: {bad}." if bad else did_you_mean(label, labels)
+            raise UsageError(f"{cohort.table}: no subject {label!r}.{reason}")
         return [subject for subject in subjects if subject.id in wanted]
     if split is None or splits is None:
         return subjects
@@ -74,5 +74,5 @@ def choose(
         raise UsageError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.{did_you_mean(split, SPLITS)}")
     chosen = [subject for subject in subjects if splits[subject.id] == split]
     if not chosen:
-        raise InputError(f"{cohort.table}: nobody is in the {split} split of {len(subjects)} subjects.")
+        raise InputError(f"{cohort.table}: the {split} split of {len(subjects)} subjects is empty.")
     return chosen

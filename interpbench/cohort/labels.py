@@ -1,4 +1,4 @@
-"""A subject's label, and whose scan it is as far as labels tell."""
+"""Subject labels, and the person whose scan a label names."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _SCANS = 8  # of one person, at most: more labels with one stem are a study's, n
 
 
 def person_of(label: str) -> str:
-    """A name for the person whom a label means: labels that differ only in what tells scans apart have the same.
+    """The name of the person in a label; labels of several scans of one person give the same name.
 
     That is what follows a `+`, a session at the end (`01ses2`), upper or lower case, and zeros before a number.
     """
-    stem = _SESSION.sub("", label.split("+")[0].casefold())
+    stem = _SESSION.sub("", label.split("+", maxsplit=1)[0].casefold())
     return _ZEROS.sub("", stem) or label
 
 
 def rewritten(label: str) -> str:
-    """Half a sentence on how to write a label with signs in it, also where it names a session; empty of any other."""
+    """Advice on how to write a label with other characters, as the end of a sentence; empty for a valid label."""
     bare = re.sub(r"^(?:sub[-_ ])+", "", label, flags=re.IGNORECASE)
     if number := re.fullmatch(r"([0-9]+)[.,]0+", bare):
         return f"; write {number.group(1)}"
@@ -41,11 +41,11 @@ def rewritten(label: str) -> str:
     stem = "".join(parts[:last])
     if last < len(parts):
         return f"; several scans of one person are {stem}+1, {stem}+2, ..."
-    return f"; write it without other signs: {stem}" if stem != label else ""
+    return f"; remove the other characters: {stem}" if stem != label else ""
 
 
 def perhaps_one(labels: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
-    """Labels that may name scans of one person, without saying so by a sign: `01m12` and `01m24`, `01bl` and `01fu`.
+    """Labels that may name scans of one person although they have no `+`: `01m12` and `01m24`, `01bl` and `01fu`.
 
     Returns:
         `{stem: [(label, suffix), ...]}`, the suffix empty where there is none. Empty unless half of all labels, and

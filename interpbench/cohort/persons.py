@@ -1,8 +1,7 @@
-"""Who is the same person, as far as labels tell, and which images are the same, byte by byte."""
+"""Scans of one person, found by their labels, and identical images, found by their bytes."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from interpbench.cohort.labels import perhaps_one, person_of
@@ -14,16 +13,16 @@ _WHO = ("person", "person_id", "subject", "subject_id")  # columns that tell who
 
 
 def scans_of_one(subjects: Iterable[Subject]) -> list[list[Subject]]:
-    """The subjects of each person who has several scans, in the order of the table."""
+    """The subjects of each person with several scans, in the order of the table."""
     return _several({subject.id: person_of(subject.id) for subject in subjects}, subjects)
 
 
 def twins(subjects: Iterable[Subject]) -> list[list[Subject]]:
-    """The subjects whose images are the same file or hold the same bytes; files of different lengths are not read."""
+    """The subjects whose images are the same file or have the same bytes; files of different sizes are not read."""
     sizes: dict[int, list[Subject]] = {}
     for subject in subjects:
         try:
-            sizes.setdefault(os.stat(subject.image).st_size, []).append(subject)
+            sizes.setdefault(subject.image.stat().st_size, []).append(subject)
         except OSError:
             continue  # it will be told when it is to be read
     keys: dict[str, str] = {}
@@ -36,15 +35,15 @@ def twins(subjects: Iterable[Subject]) -> list[list[Subject]]:
     return _several(keys, [one for one in subjects if one.id in keys])
 
 
-def doubts_about_people(subjects: Sequence[Subject]) -> dict[str, list[Doubt]]:
-    """What is doubtful about who is who, by label: the same image under two labels, several scans of one person."""
+def doubts_about_identity(subjects: Sequence[Subject]) -> dict[str, list[Doubt]]:
+    """Warnings about identities, by label: the same image under two labels, several scans of one person."""
     found: dict[str, list[Doubt]] = {}
     for some in twins(subjects):
         for subject, others in _with_others(some):
-            found.setdefault(subject.id, []).append(Doubt(f"the image is that of {others}, byte by byte", TWICE))
+            found.setdefault(subject.id, []).append(Doubt(f"the image file is identical to that of {others}", TWICE))
     for some in scans_of_one(subjects):
         for subject, others in _with_others(some):
-            words = f"by its label a scan of the same person as {others}: splits keep them together"
+            words = f"the label suggests the same person as {others}: they are put into one split"
             found.setdefault(subject.id, []).append(Doubt(words, SEVERAL))
     for alike in _perhaps_one(subjects, [subject.id for subject in subjects]):
         for place, one in enumerate(alike):
@@ -65,7 +64,7 @@ def _apart_from_stem(label: str, suffix: str) -> str:
 
 
 def doubts_about_splits(subjects: Sequence[Subject], splits: Mapping[str, str] | None) -> dict[str, list[Doubt]]:
-    """Who lies in one split, while the same image or another scan of the person lies in another, by label.
+    """Warnings, by label, about the same image or scans of one person in different splits.
 
     Args:
         splits: `{id: split}`, of others than the subjects too; None where there is no division.
@@ -75,7 +74,10 @@ def doubts_about_splits(subjects: Sequence[Subject], splits: Mapping[str, str] |
         return found
     for some in twins(subjects):
         for subject, others in _apart(some, splits):
-            words = f"the image is that of {others}, in another split than this: {splits[subject.id]}"
+            words = (
+                f"the image is identical to that of {others}, which is in another split than"
+                f" this one ({splits[subject.id]})"
+            )
             found.setdefault(subject.id, []).append(Doubt(words, TWICE))
     known = {label: person_of(label) for label in (*splits, *(subject.id for subject in subjects))}
     scans: dict[str, list[str]] = {}
@@ -86,7 +88,7 @@ def doubts_about_splits(subjects: Sequence[Subject], splits: Mapping[str, str] |
         here = splits.get(subject.id)
         elsewhere = [one for one in scans.get(known[subject.id], ()) if one != subject.id and splits[one] != here]
         if here is not None and elsewhere:
-            words = f"in the {here} split, while by its label {named(elsewhere)} is the same person, in another"
+            words = f"in the {here} split, but {named(elsewhere)} in another split is the same person by its label"
             found.setdefault(subject.id, []).append(Doubt(words, PERSON))
     ours = {subject.id for subject in subjects}
     for alike in _perhaps_one(subjects, known):
@@ -95,7 +97,9 @@ def doubts_about_splits(subjects: Sequence[Subject], splits: Mapping[str, str] |
             apart = [other for other in alike if splits.get(other[0], here) != here]
             if one[0] in ours and here is not None and apart:
                 writes = f"{_apart_from_stem(*one)} and {_apart_from_stem(*apart[0])}"
-                words = f"in the {here} split; sub-{apart[0][0]} may be the same person, in another; write {writes}"
+                words = (
+                    f"in the {here} split; sub-{apart[0][0]} in another split may be the same person; write {writes}"
+                )
                 found.setdefault(one[0], []).append(Doubt(f"{words} so that they stay together", PERSON))
     return found
 

@@ -1,4 +1,4 @@
-"""Prepared volumes on disk: a folder that any run may read from and add to.
+"""A folder of prepared volumes on disk, shared by runs.
 
 What a file holds is found by its name, the SHA-256 of everything that the voxels depend on: the bytes of the image and
 of its mask, the recipe, and the versions that did the work. So another image or recipe has another file, and nothing
@@ -43,7 +43,7 @@ Kept = tuple[Tensor, Tensor, tuple[str, ...]]
 
 
 class PreparedCache:
-    """A folder of prepared volumes; made where it is missing.
+    """A folder of prepared volumes, created if missing.
 
     Raises:
         UsageError: there can be no such folder.
@@ -55,10 +55,12 @@ class PreparedCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{self.folder}: cannot be a folder for prepared volumes ({error.strerror}).") from error
+            raise UsageError(
+                f"{self.folder}: cannot be used as a folder for prepared volumes ({error.strerror})."
+            ) from error
 
     def voxels(self, subject: Subject, recipe: Recipe) -> Voxels:
-        """A subject's volume `(1, I, J, K)` float32 and brain `(I, J, K)` bool; nobody may change them.
+        """A subject's volume `(1, I, J, K)` float32 and brain `(I, J, K)` bool, both read-only.
 
         Raises:
             InputError: a file of the subject is refused.
@@ -90,16 +92,15 @@ class PreparedCache:
         if kept := list(doubts):
             voxels.append(json.dumps(as_record(kept)).encode())
         try:
-            with atomic_path(path) as temporary, open(temporary, "wb") as file:
-                for part in (MARK, hashlib.sha256(b"".join(voxels)).digest(), *voxels):
-                    file.write(part)
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
+                file.writelines((MARK, hashlib.sha256(b"".join(voxels)).digest(), *voxels))
         except (InterpbenchError, OSError) as error:
             self._writes = False
-            log.warning("prepared volumes are no longer kept: %s", error)
+            log.warning("prepared volumes are no longer stored: %s", error)
 
 
 def key_of(subject: Subject, recipe: Recipe) -> str:
-    """SHA-256 over all that a subject's prepared voxels depend on.
+    """SHA-256 over everything that a subject's prepared voxels depend on.
 
     Raises:
         InputError: a file cannot be read.
@@ -114,21 +115,21 @@ def key_of(subject: Subject, recipe: Recipe) -> str:
 
 
 def _mapped(path: Path, shape: tuple[int, int, int]) -> Kept | None:
-    """What the file holds, or None where it is missing or damaged."""
+    """The contents of the file; None if it is missing or damaged."""
     number = int(np.prod(shape))
     try:
         if path.stat().st_size < HEAD + 5 * number:
-            raise ValueError("it is shorter than it should be")
-        with open(path, "rb") as file:
+            raise ValueError("it is truncated")
+        with path.open("rb") as file:
             head = file.read(HEAD)
         content = np.memmap(path, dtype=np.uint8, mode="c", offset=HEAD)
         if head != MARK + hashlib.sha256(content.data).digest():
-            raise ValueError("its voxels are not those that were written")
+            raise ValueError("its voxels differ from those that were written")
         doubts = from_record(json.loads(content[5 * number :].tobytes() or b"{}"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        log.info("%s is made again: %s", path, error)
+        log.info("%s is prepared again: %s", path, error)
         return None
     volume = torch.from_numpy(content[: 4 * number].view("<f4"))
     brain = torch.from_numpy(content[4 * number : 5 * number]).view(torch.bool).view(shape)

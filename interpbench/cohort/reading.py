@@ -1,4 +1,4 @@
-"""Read subjects as samples, and keep going where a file is refused."""
+"""Reads subjects as samples; a refused file excludes one subject only."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read_samples(
             samples[index]
             good.append(subject)
         except InputError as error:
-            log.warning("left out: sub-%s: %s", subject.id, error)
+            log.warning("excluded: sub-%s: %s", subject.id, error)
             failures.append(failure(subject.id, subject.image, error))
     if not failures:
         return samples, failures
@@ -52,7 +52,7 @@ def read_samples(
 
 
 def doubts_about_samples(samples: Samples, typical: Typical | None) -> dict[str, list[str]]:
-    """What is doubtful about each subject's image, by label, and whether it is unlike the network's training images."""
+    """Warnings about each subject's image, by label, including whether it is unlike the training images."""
     if typical is None:
         return {subject.id: list(samples.doubts.get(subject.id, ())) for subject in samples.subjects}
     return {
@@ -62,7 +62,7 @@ def doubts_about_samples(samples: Samples, typical: Typical | None) -> dict[str,
 
 
 def first_volumes(subjects: Sequence[Subject], recipe: Recipe, device: torch.device, number: int = 2) -> Tensor:
-    """The first volumes that can be read, `(B, 1, I, J, K)`, `number` of them at most.
+    """The first volumes that can be read, `(B, 1, I, J, K)`, at most `number`.
 
     They are what a predictor is checked by before a long run begins; who cannot be read is told in the run itself.
     """

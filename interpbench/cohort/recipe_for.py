@@ -1,4 +1,4 @@
-"""The recipe that suits a cohort: voxel size, box and centre, from its images."""
+"""Chooses the recipe for a cohort: voxel size, shape and centre, from its images."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _one_grid(headers: Sequence[Header]) -> bool:
 
 
 def _common_brain(subjects: Sequence[Subject]) -> Tensor:
-    """Where at least half of up to 20 brains on one grid are `(I, J, K)`; every brain's place where they are apart."""
+    """The voxels `(I, J, K)` in at least half of up to 20 brains on one grid; of every brain if these are apart."""
     brains, refused = [], InputError("a recipe cannot be chosen for a cohort without subjects.")
     for subject in _spread(subjects, 20):
         try:

@@ -1,4 +1,4 @@
-"""Which subject belongs to which split, as it was decided before: `split.tsv`."""
+"""The recorded split of each subject: `split.tsv`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from interpbench.cohort.subjects import SPLITS, Cohort, Subject, number_in
 from interpbench.errors import InputError
 from interpbench.files.atomic import write_tsv
 from interpbench.files.table import read_table
+from interpbench.files.written.model import SPLIT_COLUMNS
 
 log = logging.getLogger("interpbench")
 
@@ -18,15 +19,15 @@ _SAME_AGE = 1e-3  # years
 
 
 def write_splits(folder: Path, subjects: Iterable[Subject], splits: Mapping[str, str]) -> None:
-    """Record who is in which split, in `split.tsv`."""
+    """Record the split of each subject in `split.tsv`."""
     rows = [
         {"participant_id": f"sub-{subject.id}", "age": subject.age, "split": splits[subject.id]} for subject in subjects
     ]
-    write_tsv(folder / SPLIT_TABLE, rows, ("participant_id", "age", "split"))
+    write_tsv(folder / SPLIT_TABLE, rows, tuple(SPLIT_COLUMNS))
 
 
 def recorded_splits(cohort: Cohort, *folders: Path) -> dict[str, str] | None:
-    """The split of each subject, as far as it was decided before.
+    """The recorded split of each subject, as far as there is one.
 
     The first folder with a `split.tsv` decides. It knows a subject by label and age, since two cohorts may share
     labels. Who is not in it was never trained on: the table's `split` column decides, else it is `test`.
@@ -46,17 +47,17 @@ def recorded_splits(cohort: Cohort, *folders: Path) -> dict[str, str] | None:
             split = subject.split or "test"
         splits[subject.id] = split
     if known and strangers:
-        log.info("%d of %d subjects are new to the predictor", strangers, len(splits))
+        log.info("%d of %d subjects are not in the predictor's split", strangers, len(splits))
     return splits
 
 
 def all_splits(cohort: Cohort, *folders: Path) -> dict[str, str]:
-    """`{id: split}` of everybody in the first `split.tsv`, and of the cohort's subjects as `recorded_splits` has it."""
+    """`{id: split}` of all subjects in the first `split.tsv`, and of the cohort's subjects as in `recorded_splits`."""
     return {**known_splits(*folders), **(recorded_splits(cohort, *folders) or {})}
 
 
 def known_splits(*folders: Path) -> dict[str, str]:
-    """`{id: split}` of the first folder with a `split.tsv`, whoever is in the cohort now."""
+    """`{id: split}` of the first folder with a `split.tsv`, whether or not the subjects are in the cohort."""
     return {label: split for label, (_, split) in _recorded(*folders).items()}
 
 
@@ -69,6 +70,6 @@ def _recorded(*folders: Path) -> dict[str, tuple[float | None, str]]:
     for row in rows:
         label, age, split = (row.cells.get(name) for name in ("participant_id", "age", "split"))
         if not label or split not in SPLITS or (age and number_in(age) is None):
-            raise InputError(f"{table}: line {row.line} is no row of participant_id, age and split.")
+            raise InputError(f"{table}: line {row.line} is not a row of participant_id, age and split.")
         found[label.removeprefix("sub-")] = (number_in(age) if age else None, split)
     return found

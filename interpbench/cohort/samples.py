@@ -1,4 +1,4 @@
-"""Subjects as samples on the network's grid, read when first asked for and kept while memory allows."""
+"""Subjects as samples on the network's grid, read when first used and kept while memory allows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CACHE_BYTES = 4 * 2**30
 
 
 def target_of(subject: Subject, predictor: Predictor) -> float:
-    """What a subject's prediction should be, in the predictor's unit; NaN where unknown.
+    """The target of a subject's prediction, in the predictor's unit; NaN if unknown.
 
     A classifier predicts a logit, and nobody knows the logit that should be.
     """
@@ -24,12 +24,12 @@ def target_of(subject: Subject, predictor: Predictor) -> float:
 
 
 def age_of(subject: Subject) -> float:
-    """In years; NaN where unknown."""
+    """The age of a subject in years; NaN if unknown."""
     return subject.number("age")
 
 
 class Samples(Sequence[Sample]):
-    """A sequence of samples, one a subject, in the subjects' order.
+    """A sequence of samples, one for each subject, in their order.
 
     A sample is read and prepared when it is first asked for. As many as fit into `cache_bytes` are kept; the others
     are read again each time, from `prepared` where that is given. Whoever takes a sample must not change its tensors.

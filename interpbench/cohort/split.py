@@ -1,4 +1,4 @@
-"""A cohort divided into train, validation and test."""
+"""Divides a cohort into training, validation and test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def split_cohort(
     column: str = "age",
     classes: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Divide subjects into train, validation and test, alike in age, or in what else is predicted.
+    """Divide subjects into training, validation and test, stratified by age or another target.
 
     Subjects in order of age are cut into bins; each bin is dealt out at random, and after each bin the counts so
     far are the fractions' to within one. The result does not depend on the order of `subjects`. Who has a `split`
@@ -38,7 +38,7 @@ def split_cohort(
         InputError: fractions that are negative or do not add up to 1.
     """
     if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise InputError(f"the split's fractions must be three that add up to 1, got {fractions}.")
+        raise InputError(f"the fractions of the split must be three numbers that add up to 1, got {fractions}.")
 
     def group(subject: Subject) -> str:
         return (subject.cell(column) or "") if classes else ""
@@ -71,6 +71,6 @@ def split_cohort(
 
 
 def _counts(number: int, fractions: tuple[float, float, float]) -> list[int]:
-    """How many of the first `number` go where; never fewer for a larger number."""
+    """The number of subjects of each split among the first `number`; it never decreases with `number`."""
     first, second = round(number * fractions[0]), round(number * (fractions[0] + fractions[1]))
     return [first, second - first, number - second]

@@ -1,4 +1,4 @@
-"""A cohort: a table of participants and their images, every bad row found at once.
+"""A cohort: a table of participants and their images; all bad rows are reported together.
 
 The table is `participants.tsv` in a folder, or any `.tsv` or `.csv`: `participant_id`, `age` (years), and optionally
 `image`, `mask`, `sex`, `split`, `truth`. Paths in it are relative to its folder. Without an `image` column, images
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from interpbench.cohort.ages import CODES, OLDEST, refuse_other_units, two_readings
 from interpbench.cohort.ages import number_in as number_in
-from interpbench.cohort.bids_images import of_wanted, place_of, t1w_images, wanted
+from interpbench.cohort.bids_images import matching_images, session_and_run, t1w_images, wanted_session_and_run
 from interpbench.cohort.labels import rewritten
 from interpbench.errors import InputError
 from interpbench.files.table import Row, read_table
@@ -46,11 +46,11 @@ class Subject:
     rules: ImageRules = USUAL  # by which its images are read
 
     def cell(self, column: str) -> str | None:
-        """A further column's text, or the sex; None where it is missing."""
+        """The text of another column, or the sex; None if missing."""
         return self.sex if column.lower() == "sex" else self.cells.get(column.lower())
 
     def number(self, column: str) -> float:
-        """A further column's number, or the age; NaN where there is none."""
+        """The number in another column, or the age; NaN if missing."""
         if column.lower() == "age":
             return math.nan if self.age is None else self.age
         found = number_in(self.cell(column) or "")
@@ -59,7 +59,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one row or one file; `str()` is one line."""
+    """A problem of one row or one file; `str()` gives one line."""
 
     subject: str
     line: int
@@ -75,7 +75,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Cohort:
-    """The usable subjects of a table in its order, the bad rows, and the ids dropped for want of an age."""
+    """The usable subjects of a table in its order, its bad rows, and the subjects excluded without an age."""
 
     root: Path
     table: Path
@@ -87,12 +87,12 @@ class Cohort:
     doubts: tuple[str, ...] = ()  # about the table as a whole, sentences
 
     def describe(self) -> str:
-        """One line: how many subjects, how many dropped and who, how many problems."""
+        """One line with the number of subjects, of excluded subjects and of problems."""
         text = f"{self.table}: {len(self.subjects)} subjects"
         if self.dropped:
             named = ", ".join(f"sub-{label}" for label in self.dropped[:10])
             more = f" and {len(self.dropped) - 10} more" if len(self.dropped) > 10 else ""
-            text += f"; {len(self.dropped)} dropped without an age: {named}{more}"
+            text += f"; {len(self.dropped)} excluded without an age: {named}{more}"
         if self.problems:
             text += f"; {len(self.problems)} problems, the first: {self.problems[0]}"
         return text
@@ -148,9 +148,9 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
 
 
 def _mend(needed: str, names: Sequence[str]) -> str:
-    """What to do where a column is missing, as far as the names of the others tell."""
+    """Advice for a missing column, from the names of the other columns."""
     if len(names) == 1 and needed in re.split(r"[ |:]+", names[0].lower()):
-        return "; columns must be divided by tabs, commas or semicolons"
+        return "; columns must be separated by tabs, commas or semicolons"
     alike = [name for name in names if re.sub(r"[\W_]", "", name.lower()) in _IDS]
     return f"; rename the column {alike[0]!r} to {needed}" if needed == "participant_id" and alike else ""
 
@@ -162,7 +162,7 @@ class _BadRow(Exception):
 
 
 def table_at(path: Path) -> Path:
-    """The table of a cohort, which is given as its folder or as the table.
+    """The path of the table of a cohort that is given as a folder or as a table.
 
     Raises:
         InputError: there is none.
@@ -171,11 +171,11 @@ def table_at(path: Path) -> Path:
         for name in ("participants.tsv", "participants.csv"):
             if (path / name).is_file():
                 return path / name
-        raise InputError(f"{path}: holds no participants.tsv; a cohort is a folder with that table, or a table.")
+        raise InputError(f"{path}: has no participants.tsv; a cohort is a folder with that table, or a table.")
     if not path.exists():
         raise InputError(f"{path}: no such folder or table.")
     if not path.is_file() or path.suffix.lower() not in (".tsv", ".csv", ".txt"):
-        raise InputError(f"{path}: is no table; a cohort is a folder with participants.tsv, or a .tsv or .csv file.")
+        raise InputError(f"{path}: is not a table; a cohort is a folder with participants.tsv, or a .tsv or .csv file.")
     return path
 
 
@@ -186,7 +186,8 @@ def _label(row: Row) -> str:
 def _repeated(label: str, line: int, lines: Sequence[int]) -> str:
     where = f"{lines[0]} already" if line != lines[0] else f"{lines[1]} too"
     return (
-        f"this participant stands in line {where}: give each scan a row of its own, with an image, and a label such as"
+        f"this participant is already in line {where}: give each scan a row of its own, with an"
+        " image, and a label such as"
         f" {label}+1, {label}+2"
     )
 
@@ -198,7 +199,7 @@ def _subject(root: Path, row: Row, label: str, rules: ImageRules, *, find_image:
         raise _BadRow("no participant_id")
     if not LABEL.fullmatch(label):
         raise _BadRow(
-            f"participant_id {label[:60]!r} must be letters, digits and + only (100 at most){rewritten(label)}"
+            f"participant_id {label[:60]!r} may contain letters, digits and + only (100 at most){rewritten(label)}"
         )
     age = _age(row.cells.get("age"))
     image = _find_image(root, row, label) if find_image else _file(root, row, "image")
@@ -228,7 +229,7 @@ def _age(cell: str | None) -> float | None:
     if age is None:
         raise _BadRow(f"age {cell[:60]!r} is not a number of years")
     if not 0 < age <= OLDEST:
-        code = "; leave the cell empty where an age is missing" if age < 0 or age in CODES else ""
+        code = "; leave the cell empty if the age is missing" if age < 0 or age in CODES else ""
         raise _BadRow(f"age must be above 0 and at most {OLDEST:g} years, got {cell}{code}")
     return age
 
@@ -244,22 +245,23 @@ def _file(root: Path, row: Row, column: str) -> Path | None:
 
 
 def _find_image(root: Path, row: Row, label: str) -> Path:
-    folder, words = root / f"sub-{label}", wanted(row.cells)
+    folder, words = root / f"sub-{label}", wanted_session_and_run(row.cells)
     below = t1w_images(folder)
     if not below:
         raise _BadRow("no image column, and no **/anat/*T1w.nii.gz in its folder", folder)
-    found = of_wanted(folder, below, words)
+    found = matching_images(folder, below, words)
     if not found:
-        there = list(dict.fromkeys(place_of(folder, path, words) for path in below))
+        there = list(dict.fromkeys(session_and_run(folder, path, words) for path in below))
         raise _BadRow(
-            f"the row says {' '.join(words)}, the image found is of {', '.join(there[:3])}; mend the row, or name the"
+            f"the row says {' '.join(words)}, but the image found is of {', '.join(there[:3])};"
+            " correct the row, or name the"
             " image in an image column",
             folder,
         )
     if len(found) > 1:
         names = ", ".join(str(path.relative_to(folder)) for path in found[:3])
         raise _BadRow(
-            f"{len(found)} T1w images ({names}); name one in an image column, or each in a row of its own, under labels"
+            f"{len(found)} T1w images ({names}); name one in an image column, or give each its own row, with labels"
             f" such as {label}+1, {label}+2",
             folder,
         )

@@ -33,9 +33,11 @@ def reach(benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]]) ->
     if not shown:
         return []
     return [
-        "Not told apart does not mean equal. A true difference of about this size between two methods would have been"
-        " found four times in five (for a pair of middling spread, at the strictest step of Holm's correction, by the"
-        f" normal approximation); a smaller one may well be there: {'; '.join(shown)}."
+        (
+            "Not told apart does not mean equal. A true difference of about this size between two methods would have"
+            " been found four times in five (for a pair of middling spread, at the strictest step of Holm's correction,"
+            f" by the normal approximation); a smaller one may well be there: {'; '.join(shown)}."
+        )
     ]
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 ALPHA = 0.05  # level of the tests, and of what intervals leave out
 RESAMPLES = 9999  # of the bootstrap
@@ -183,6 +184,37 @@ def ranks_within(values: np.ndarray, direction: Direction) -> np.ndarray:
         return np.empty(values.shape)
     level = np.round(values / (np.abs(values).max() or 1.0), DIGITS) * (-1 if direction == "higher" else 1)
     return np.stack([doubled_ranks(row) for row in level]) / 2
+
+
+def auc(score: ArrayLike, truth: ArrayLike) -> float:
+    """The area below the ROC curve: the chance that one of the truth scores higher than another, ties counting half.
+
+    `AUC = U / (n m)`, with U of Mann and Whitney (1947) for `n` of the truth and `m` others.
+
+    Args:
+        score: any shape, higher is more; an array or a tensor on the CPU. To look at voxels of the brain only, pass
+            `map[brain]` and `truth[brain]`.
+        truth: of the same shape, not 0 where the truth is.
+
+    Returns:
+        0 to 1, where 0.5 is chance; NaN where the truth is empty or everything.
+
+    Raises:
+        ValueError: the shapes differ, or a score is NaN.
+    """
+    from scipy.stats import mannwhitneyu
+
+    values, inside = np.asarray(score, np.float64), np.asarray(truth) != 0
+    if values.shape != inside.shape:
+        raise ValueError(f"score and truth must have one shape, got {values.shape} and {inside.shape}")
+    if np.isnan(values).any():
+        raise ValueError(f"score holds {int(np.isnan(values).sum())} values that are NaN, which have no rank")
+    hits, others = values[inside], values[~inside]
+    if not hits.size or not others.size:
+        return float("nan")
+    found = mannwhitneyu(hits, others, method="asymptotic")
+    area: float = float(found.statistic) / (hits.size * others.size)
+    return area
 
 
 def friedman(ranks: np.ndarray) -> dict[str, Any] | None:

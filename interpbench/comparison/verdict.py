@@ -66,7 +66,7 @@ def _copies(benchmark: Mapping[str, Any]) -> dict[str, str]:
         if one.get("blurred"):
             stem = one["name"].rpartition("+")[0]
             of = [stem] if stem in plain else [name for name, method in plain.items() if method == one.get("method")]
-            found.update({name: one["name"] for name in of[:1]})
+            found.update(dict.fromkeys(of[:1], one["name"]))
     return found
 
 
@@ -87,8 +87,10 @@ def _never_above_floors(
         return []
     whose = "its" if len(below) == 1 else "their"
     return [
-        f"{listed(below, 12)}: not shown to be better than all floors on any of the leading measures. This benchmark"
-        f" gives no reason to believe {whose} maps."
+        (
+            f"{listed(below, 12)}: not shown to be better than all floors on any of the leading measures. This"
+            f" benchmark gives no reason to believe {whose} maps."
+        )
     ]
 
 
@@ -125,9 +127,11 @@ def _tally(benchmark: Mapping[str, Any]) -> list[str]:
     if len(results) < 2 or not leaders:
         return []
     return [
-        f"Best or not told apart from the best, of {len(results)} measures with a direction (cost and sanity apart):"
-        f" {listed([f'{name} on {counts[name]}' for name in leaders[:5]])}. Many of these measure nearly the same, so"
-        " this is a summary and no vote."
+        (
+            f"Best or not told apart from the best, of {len(results)} measures with a direction (cost and sanity"
+            f" apart): {listed([f'{name} on {counts[name]}' for name in leaders[:5]])}."
+            " Many of these measure nearly the same, so this is a summary and no vote."
+        )
     ]
 
 
@@ -143,13 +147,17 @@ def _imputers(benchmark: Mapping[str, Any]) -> list[str]:
     always = [name for name in next(iter(best.values())) if all(name in some for some in best.values())]
     if always:
         return [
-            f"Whatever stands in for hidden voxels ({listed(list(best))}), best or not told apart from the best in"
-            f" deletion: {listed(always)}."
+            (
+                f"Whatever stands in for hidden voxels ({listed(list(best))}), best or not told apart from the best in"
+                f" deletion: {listed(always)}."
+            )
         ]
     firsts = listed([f"{some[0]} with {name}" for name, some in best.items()])
     return [
-        f"Who wins deletion depends on what stands in for hidden voxels: {firsts}. No method is among the best with all"
-        " of them."
+        (
+            f"Who wins deletion depends on what stands in for hidden voxels: {firsts}. No method is among the best with"
+            " all of them."
+        )
     ]
 
 

@@ -37,6 +37,7 @@ def number(value: float | None) -> str:
 
 
 def amount(value: float | None, unit: str) -> str:
+    """A number with its unit: `2.5 years`."""
     return f"{number(value)} {unit}".rstrip()
 
 
@@ -52,6 +53,7 @@ def estimate(figures: Mapping[str, Any], unit: str) -> str:
 
 
 def chance(p: float) -> str:
+    """A p value: `p = 0.02`; small ones as `p < 0.001`."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 

@@ -8,6 +8,8 @@ A plugin is a module named by an entry point in the group `interpbench`. Built-i
     # my_package/plugin.py
     from interpbench import Component, hookimpl
 
+    INTERPBENCH_API = "1.0"  # the version of this contract that the plugin was written for
+
     @hookimpl
     def interpbench_explainers():
         return [Component("intensity", "my_package.explainer:Intensity", "How bright a voxel is")]
@@ -20,6 +22,11 @@ from dataclasses import dataclass
 import pluggy
 
 ENTRY_POINT_GROUP = "interpbench"
+
+# The version of the contract with plugins, "major.minor". The minor number rises where something is added, the major
+# number where something is removed or changes its meaning. `docs/reference/plugin-api.md` has the rules.
+API_VERSION = "1.0"
+DECLARED_API = "INTERPBENCH_API"  # the name in a plugin's module of the version that it was written for
 
 hookspec = pluggy.HookspecMarker(ENTRY_POINT_GROUP)
 hookimpl = pluggy.HookimplMarker(ENTRY_POINT_GROUP)

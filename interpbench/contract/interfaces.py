@@ -1,4 +1,4 @@
-"""The three interfaces. A plugin implements one of them; everything else in the core serves them."""
+"""Three of the four interfaces; `metric` has the fourth. A plugin implements them, the rest of the core serves them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from interpbench.contract.outputs import class_scores, log_odds, one_number, outputs_of
+from interpbench.errors import UsageError, did_you_mean
 from interpbench.files.named_files import files_in, hashes_of
 from interpbench.files.source_code import source_sha256
 from interpbench.options import options_json
@@ -54,6 +56,36 @@ class Predictor(ABC):
     target_column: str = "age"  # of the participants' table: what it predicts
     classes: tuple[str, ...] = ()  # of a classifier, in the order of its outputs; words of `target_column`
     target_class: str | None = None  # whose logit `predict` gives
+
+    @staticmethod
+    def from_module(
+        network: nn.Module,
+        *,
+        recipe: Recipe,
+        unit: str = "years",
+        column: int | None = None,
+        classes: Sequence[str] = (),
+        target_class: str | None = None,
+        target_column: str = "age",
+    ) -> Predictor:
+        """A predictor from a trained network in memory, with no folder on disk.
+
+        The network is copied; the copy is frozen and in eval mode.
+
+        Args:
+            network: takes `(B, 1, I, J, K)` float32, I, J, K being `recipe.shape`. A regressor gives the prediction
+                itself, `(B,)` or `(B, 1)`; a classifier gives scores `(B, C)`.
+            recipe: how an image becomes the network's input.
+            unit: of a regressor's prediction; a classifier's is the logit.
+            column: the output that is the prediction, where a regressor gives several, counted from 0.
+            classes: of a classifier, in the order of its scores.
+            target_class: the class whose logit is predicted; by default the last one.
+            target_column: the column of a participants' table that is predicted.
+
+        Raises:
+            UsageError: no such class, or a column and classes together.
+        """
+        return ModulePredictor(network, recipe, unit, column, tuple(classes), target_class, target_column)
 
     @abstractmethod
     def predict(self, volumes: Tensor) -> Tensor:
@@ -100,6 +132,46 @@ class Predictor(ABC):
         }
 
 
+class ModulePredictor(Predictor):
+    """A network in memory as a predictor; `Predictor.from_module` makes one."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        unit: str,
+        column: int | None,
+        classes: tuple[str, ...],
+        target_class: str | None,
+        target_column: str,
+    ) -> None:
+        if classes and column is not None:
+            raise UsageError("a classifier's network gives a score for each class: leave out the column.")
+        if not classes and target_class is not None:
+            raise UsageError(f"there is no class {target_class!r}: name the network's classes, in their order.")
+        if classes and target_class not in (None, *classes):
+            hint = did_you_mean(str(target_class), classes)
+            raise UsageError(f"there is no class {target_class!r}.{hint} The classes are: {', '.join(classes)}.")
+        self._module = copy.deepcopy(network).eval().requires_grad_(False)
+        self.recipe, self.unit, self.column = recipe, "logit" if classes else unit, column
+        self.classes, self.target_column = classes, target_column
+        self.target_class = (target_class or classes[-1]) if classes else None
+
+    @property
+    def module(self) -> nn.Module:
+        return self._module
+
+    def predict(self, volumes: Tensor) -> Tensor:
+        who = type(self._module).__name__
+        found = outputs_of(self._module(volumes), who)
+        if self.target_class is not None:
+            return log_odds(class_scores(found, self.classes, who), self.classes.index(self.target_class))
+        return one_number(found, who) if self.column is None else found.column(self.column)
+
+    def _described(self) -> dict[str, Any]:
+        return {**super()._described(), "column": self.column}
+
+
 class Explainer(ABC):
     """A predictor and volumes in, importance maps out.
 
@@ -138,11 +210,11 @@ class Explainer(ABC):
         """
         return {}
 
-    def told(self) -> tuple[str, ...]:
+    def map_warnings(self) -> tuple[str, ...]:
         """Sentences about the maps that `explain` made last, for their sidecars' `warnings`."""
         return ()
 
-    def measured(self) -> Mapping[str, float]:
+    def map_figures(self) -> Mapping[str, float]:
         """Figures of the maps that `explain` made last, for their sidecars, such as the error that an option costs."""
         return {}
 

@@ -102,7 +102,7 @@ class Case:
         from interpbench.errors import NotApplicable
 
         if self.again is None:
-            raise NotApplicable(f"the maps of {self.method!r} are given, they cannot be made again")
+            raise NotApplicable(f"the maps of {self.method!r} were given and cannot be made again")
         return self.again(predictor=predictor, volume=volume, seed=seed)
 
     def generator(self, purpose: str) -> torch.Generator:

@@ -27,7 +27,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """A temporary path to write to, in the same folder and of the same suffix; it becomes `path` at the end.
+    """Yield a temporary path in the same folder and with the same suffix; it is renamed to `path` at the end.
 
     The folder is made where it is missing. After an exception `path` is as it was, and nothing is left beside it.
 
@@ -42,7 +42,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         make_folder(path.parent)
         yield temporary
         _flush(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
         _flush(path.parent)
     except BaseException as error:
         if isinstance(error, OSError) and error.errno in _FULL:
@@ -56,7 +56,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, where it is missing.
+    """Make a folder if it is missing.
 
     Raises:
         UsageError: it cannot be made.
@@ -68,7 +68,7 @@ def make_folder(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it, where it is there."""
+    """Remove a file, or a folder with its contents, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -76,16 +76,16 @@ def remove(path: Path) -> None:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what killed processes were writing in a folder; runs of their own below it are left alone."""
+    """Remove the temporary files of killed processes in a folder; other runs below it are not touched."""
     for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not os.path.exists(os.path.join(place, name, "manifest.json"))]
+        folders[:] = [name for name in folders if not os.path.exists(Path(place, name, "manifest.json"))]
         for name in files:
             if TEMPORARY.fullmatch(name):
                 Path(place, name).unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:
-    """Have the file or folder really on the disk."""
+    """Flush a file or folder to the disk."""
     if path.is_dir() and os.name == "nt":  # Windows cannot open a folder
         return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -96,19 +96,19 @@ def _flush(path: Path) -> None:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text atomically."""
     with atomic_path(path) as temporary:
         # a byte in a file's name that is no UTF-8 becomes \\udcXX, which JSON reads back as it was
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write JSON, whole or not at all; NaN and infinity become null, paths and numpy numbers what they mean."""
+    """Write JSON atomically; NaN and infinity become null, paths become text, numpy numbers become numbers."""
     write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path | str, *, nan: bool = False) -> Any:
-    """Read JSON, as strictly as `write_json` writes it.
+    """Read JSON, as strict as `write_json`.
 
     Args:
         nan: take NaN, infinity and numbers that no float holds as well.
@@ -118,8 +118,8 @@ def read_json(path: Path | str, *, nan: bool = False) -> Any:
             values nested deeper than any record's.
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise InputError(f"{path}: is no regular file.")
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise InputError(f"{path}: is not a regular file.")
         text = Path(path).read_text(encoding="utf-8")
         value = json.loads(
             text,
@@ -142,7 +142,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice[:60]!r} stands in it twice")
+        raise ValueError(f"{twice[:60]!r} occurs twice")
     return found
 
 
@@ -164,7 +164,7 @@ def _refuse(text: str) -> float:
 
 
 def _check(value: Any, deeper: int) -> None:
-    """Refuse what is nested too deep, and half a character: but for those that stand for a byte in a file's name."""
+    """Refuse JSON that is nested too deep, and half characters other than those for a byte of a file name."""
     if deeper < 0:
         raise ValueError(f"nested more than {DEEPEST} deep")
     if isinstance(value, str):
@@ -181,7 +181,7 @@ def _check(value: Any, deeper: int) -> None:
 
 
 def plain(value: Any) -> Any:
-    """The value in JSON's own types."""
+    """The value converted to JSON types."""
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, str | bool | int) or value is None:
@@ -198,7 +198,7 @@ def plain(value: Any) -> Any:
 
 
 def write_tsv(path: Path | str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
-    """Write a table, whole or not at all; its columns are those asked for, then those of the rows as they come.
+    """Write a table atomically, with the given columns first and then those that the rows add.
 
     None and NaN become `n/a`. Text that a spreadsheet would run as a formula gets an apostrophe before it.
     """
@@ -221,14 +221,14 @@ def _cell(value: Any) -> str:
 
 
 def is_file(path: Path | str) -> bool:
-    """Whether there is a regular file; a path that no file can have is none."""
+    """Whether the path is a regular file; False for a path that no file can have."""
     try:
-        return stat.S_ISREG(os.stat(path).st_mode)
+        return stat.S_ISREG(Path(path).stat().st_mode)
     except (OSError, ValueError):
         return False
 
 
 def sha256_of(path: Path | str) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

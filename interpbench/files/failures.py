@@ -1,4 +1,4 @@
-"""Who failed in a run: rows of `failures.tsv`, and how a run ends that has some."""
+"""The subjects that failed in a run: rows of `failures.tsv`, and the error that ends such a run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def failure(subject: str, file: Any, message: object) -> dict[str, Any]:
 
 
 def finish(failures: Sequence[Mapping[str, Any]], listed: Path, done: int) -> None:
-    """End a run.
+    """End a run with an error if subjects failed.
 
     Raises:
-        SubjectsFailed: somebody failed; the message counts them and names the list.
+        SubjectsFailed: subjects failed; the message counts them and names the list.
     """
     if failures:
         first = failures[0]
         raise SubjectsFailed(
-            f"{len(failures)} of {len(failures) + done} subjects failed, listed in {listed}."
-            f" The first: {first['participant_id']}: {first['message']}"
+            f"{len(failures)} of {len(failures) + done} subjects failed; {listed} lists them."
+            f" The first is {first['participant_id']}: {first['message']}"
         )

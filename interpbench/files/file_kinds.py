@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes, where it is not the weights that were asked for; and what to do then."""
+"""Recognises a file that is not a weights file by its first bytes, and advises what to do."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 
 HEAD = 1024  # bytes that are looked at
 _SAVE = "save the network's state dict: torch.save(network.state_dict(), path)"
-_UNPACK = "unpack it, and give the file inside"
+_UNPACK = "decompress it, and give the file inside"
 
 _BEGINNINGS = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes", f"convert the network to torch, then {_SAVE}"),
-    (b"\x93NUMPY", "an array of numpy (.npy)", _SAVE),
-    (b"version https://git-lfs.github.com", "a pointer of Git LFS, not the file itself", "run `git lfs pull`"),
-    (b"/annex/objects/", "a pointer of git-annex, not the file itself", "run `git annex get`"),
-    (b"GGUF", "a GGUF file of a language model", _SAVE),
-    (b"\x1f\x8b", "packed by gzip", _UNPACK),
-    (b"BZh", "packed by bzip2", _UNPACK),
-    (b"\xfd7zXZ\x00", "packed by xz", _UNPACK),
-    (b"(\xb5/\xfd", "packed by zstd", _UNPACK),
+    (b"\x93NUMPY", "a NumPy array (.npy)", _SAVE),
+    (b"version https://git-lfs.github.com", "a Git LFS pointer, not the file itself", "run `git lfs pull`"),
+    (b"/annex/objects/", "a git-annex pointer, not the file itself", "run `git annex get`"),
+    (b"GGUF", "a language model in GGUF format", _SAVE),
+    (b"\x1f\x8b", "compressed with gzip", _UNPACK),
+    (b"BZh", "compressed with bzip2", _UNPACK),
+    (b"\xfd7zXZ\x00", "compressed with xz", _UNPACK),
+    (b"(\xb5/\xfd", "compressed with zstd", _UNPACK),
     (b"7z\xbc\xaf'\x1c", "a 7-zip archive", _UNPACK),
     (b"Rar!", "a RAR archive", _UNPACK),
-    (b"MATLAB ", "a file of MATLAB", _SAVE),
+    (b"MATLAB ", "a MATLAB file", _SAVE),
     (b"%PDF", "a PDF", _SAVE),
     (b"\x89PNG", "a picture", _SAVE),
     (b"\xff\xd8\xff", "a picture", _SAVE),
@@ -46,8 +46,8 @@ def is_safetensors(head: bytes) -> bool:
     return len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**32
 
 
-def kind_of(path: Path) -> tuple[str, str]:
-    """What a file is, as far as it can be recognised, and what to do with it; both empty where it cannot."""
+def file_kind(path: Path) -> tuple[str, str]:
+    """What a file is, and advice on what to do with it; both empty if the file is not recognised."""
     with path.open("rb") as file:
         head = file.read(HEAD)
     if not head:
@@ -66,7 +66,7 @@ def kind_of(path: Path) -> tuple[str, str]:
     if head[4:8] == b"TFL3":
         return "it is a TensorFlow Lite model", _SAVE
     if is_safetensors(head):
-        return "it looks like safetensors", "name it .safetensors"
+        return "it looks like a safetensors file", "rename it to .safetensors"
     if _onnx(head):
         return "it is an ONNX model", f"in torch, {_SAVE}"
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05") and not is_old_torch(head):
@@ -75,21 +75,21 @@ def kind_of(path: Path) -> tuple[str, str]:
 
 
 def _archive(path: Path) -> tuple[str, str]:
-    """What a zip archive holds, by the names in it; both empty where torch.save may have written it."""
+    """The kind of a zip archive by the names in it, and advice; both empty if torch.save may have written it."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except Exception:  # of a damaged archive, zipfile raises whatever comes of it
-        return "its archive is damaged or cut off", "download or copy it again"
+        return "its archive is damaged or truncated", "download or copy it again"
     tops = {name.partition("/")[2] for name in names}
     if any("archive_format" in name or "exported_program" in name for name in names):
-        return "it is a program of torch.export (.pt2)", f"of the network that it was made from, {_SAVE}"
+        return "it is a torch.export program (.pt2)", f"from the original network, {_SAVE}"
     if "constants.pkl" in tops and any(name.startswith("code/") for name in tops):
-        return "it is a TorchScript archive", f"of the network that it was made from, {_SAVE}"
+        return "it is a TorchScript archive", f"from the original network, {_SAVE}"
     if "data.pkl" in tops:
         return "", ""
     if names and all(name.endswith(".npy") for name in names):
-        return "it is an archive of numpy (.npz)", _SAVE
+        return "it is a NumPy archive (.npz)", _SAVE
     if "model.weights.h5" in names or "keras_metadata.pb" in names:
         return "it is a Keras model", f"convert the network to torch, then {_SAVE}"
     return "it is a zip archive that torch.save did not write", _UNPACK
@@ -114,7 +114,7 @@ def _onnx(head: bytes) -> bool:
 def _text(head: bytes) -> tuple[str, str]:
     words = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if words.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--", b"<error")):
-        return "it is a page of the web (HTML or XML), perhaps of a failed download", "download it again"
+        return "it is a web page (HTML or XML), perhaps from a failed download", "download it again"
     if words and not any(byte < 9 or 13 < byte < 32 for byte in head):
-        return "it is text", "give the weights file"
+        return "it is a text file", "give the weights file"
     return "", ""

@@ -1,7 +1,8 @@
-"""Locks between processes; each ends with its process, so that nothing is ever left to unlock."""
+"""Locks between processes; each ends with its process, so that none is ever left behind."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import weakref
@@ -17,38 +18,25 @@ if sys.platform != "win32":
 def alone(path: Path) -> Iterator[None]:
     """Wait until no other process is inside with this path, and keep others out: what several would make is made once.
 
-    The lock is on a file of that path, which is there while somebody is inside, and after one who was killed there: the
-    lock itself ends with its process. On a file system without locks nobody waits.
+    The lock is on a file of that path, which is there while somebody is inside, and after a process that was killed
+    there: the lock itself ends with its process. On a file system without locks nobody waits.
     """
+    from filelock import FileLock  # not above: it takes longer to import than a command to start
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        while not _locked(handle, path):
-            os.close(handle)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = FileLock(path, mode=0o600)
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError, NotImplementedError):  # no locks here
+            held.enter_context(lock)
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
-    finally:
-        os.close(handle)
+            if lock.is_locked:  # whoever waits for the file that is gone takes the next one
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
-def _locked(handle: int, path: Path) -> bool:
-    """Wait for the lock; whether the file still has that path, which who was inside before takes away."""
-    if sys.platform == "win32":
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:  # no locks here
-        return True
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-class Hold:
+class FolderLock:
     """This process works in a folder, with others or alone, for as long as the object lives.
 
     On a file system without locks nobody can tell who else is there.
@@ -58,7 +46,7 @@ class Hold:
         self._handle = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
     @classmethod
-    def on(cls, folder: Path) -> Hold:
+    def on(cls, folder: Path) -> FolderLock:
         """The process's one hold on the folder."""
         key = os.path.realpath(folder)
         hold = _holds.get(key)
@@ -92,4 +80,4 @@ class Hold:
             os.close(handle)
 
 
-_holds: weakref.WeakValueDictionary[str, Hold] = weakref.WeakValueDictionary()
+_holds: weakref.WeakValueDictionary[str, FolderLock] = weakref.WeakValueDictionary()

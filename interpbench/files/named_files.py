@@ -1,4 +1,4 @@
-"""The files and folders that the options of a component name, and what is in them."""
+"""The files and folders that the options of a component name, and their hashes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from interpbench.options import option_fields
 
 
 def files_in(component: Any) -> dict[str, Path]:
-    """The files and folders that a component's options name, by option; words of a fixed choice name none."""
+    """The files and folders that a component's options name, by option; options with choices name none."""
     if not dataclasses.is_dataclass(component):
         return {}
     return {
@@ -27,7 +27,7 @@ def files_in(component: Any) -> dict[str, Path]:
 
 
 def hashes_of(files: Mapping[str, Path]) -> dict[str, str]:
-    """SHA-256 of each: of a file its bytes', of a folder that of all files below it, with their names.
+    """SHA-256 of each file, and of each folder over the names and bytes of all files below it.
 
     Raises:
         InputError: one cannot be read.

@@ -1,7 +1,7 @@
-"""Records that a run left, read again: JSON objects whose values are of the kinds that they must be.
+"""Reading the JSON records of runs, with a check of the types of their values.
 
-Anything may have happened to such a file: an editor, another program, another version. Whoever reads one says which
-kinds of values it needs, and everything else is refused here, in one line that names the file and the place in it.
+A record may have been changed by an editor, another program or another version. Its reader states which types of
+values it needs; anything else is refused in one line that names the file and the place in it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _LONGEST = 4096, 255  # bytes of a path, and of a name in it, that Linux takes
 
 @dataclass(frozen=True)
 class Maybe:
-    """A value that may be missing or null, else of this kind."""
+    """A value of this kind that may be missing or null."""
 
     kind: Any
 
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list of values of one kind, of a certain length where one is given."""
+    """A list of values of one kind, with an optional length."""
 
     kind: Any
     length: int | None = None
@@ -45,12 +45,12 @@ class MapOf:
 
 _CALLED: Mapping[Any, str] = {
     str: "text",
-    dict: "set of named values",
-    NUMBER: "number",
-    int: "whole number",
+    dict: "an object with named values",
+    NUMBER: "a finite number",
+    int: "an integer",
     bool: "true or false",
-    Path: "path",
-    list: "list",
+    Path: "a path",
+    list: "a list",
 }
 
 
@@ -58,18 +58,18 @@ def read_record(path: Path, kinds: Mapping[str, Any], what: str) -> dict[str, An
     """Read a record.
 
     Args:
-        kinds: of each value that is used: `str`, `int`, `bool`, `NUMBER`, `Path` (text that can be one), `list`,
-            `dict`, a mapping of such kinds, `ListOf`, `MapOf`, or `Maybe` of one. Others may be anything.
-        what: how the message calls such a record.
+        kinds: the kind of each value that is used: `str`, `int`, `bool`, `NUMBER`, `Path` (text that can be a path),
+            `list`, `dict`, a mapping of such kinds, `ListOf`, `MapOf`, or `Maybe` of one. Other values are ignored.
+        what: the name of such a record in a message.
 
     Raises:
-        InputError: no such file, no JSON, or a value that is missing or of another kind.
+        InputError: the file is missing or is not JSON, or a value is missing or of another kind.
     """
-    record = read_json(path, nan=True)  # numbers that are none are told of below, by name
+    record = read_json(path, nan=True)  # non-finite numbers are reported below, by name
     needed = [key for key, kind in kinds.items() if not isinstance(kind, Maybe)]
     lacking = [key for key in needed if key not in record] if isinstance(record, dict) else needed or ["its values"]
     if lacking:
-        raise InputError(f"{path}: is no {what}, {', '.join(lacking)} missing.")
+        raise InputError(f"{path}: is not a {what}, it lacks {', '.join(lacking)}.")
     fault = fault_in(record, kinds) or _no_number(record, "")
     if fault:
         raise InputError(f"{path}: {fault}.")
@@ -77,7 +77,7 @@ def read_record(path: Path, kinds: Mapping[str, Any], what: str) -> dict[str, An
 
 
 def fault_in(value: Any, kind: Any, where: str = "") -> str:
-    """The first place where a value is not of its kind, as the end of a sentence; empty where there is none."""
+    """The first value of another kind than required, as the end of a sentence; empty if there is none."""
     if isinstance(kind, Maybe):
         return "" if value is None else fault_in(value, kind.kind, where)
     inner: list[tuple[Any, Any, str]] = []
@@ -97,7 +97,7 @@ def fault_in(value: Any, kind: Any, where: str = "") -> str:
     else:
         right = _is(value, kind)
     if not right:
-        return f"{where or 'it'} is {str(value)[:60]!r}, which is no {_CALLED[kind]}"
+        return f"{where or 'it'} is {str(value)[:60]!r}, but must be {_CALLED[kind]}"
     return next((fault for one in inner if (fault := fault_in(*one))), "")
 
 
@@ -121,9 +121,9 @@ def _is_finite(value: float) -> bool:
 
 
 def _no_number(value: Any, where: str) -> str:
-    """Where a number is, whatever it is for, that no float can hold."""
+    """The first number that is not finite, as the end of a sentence; empty if there is none."""
     if isinstance(value, int | float) and not _is_finite(value):
-        return f"{where} is {str(value)[:60]}, which is no number"
+        return f"{where} is {str(value)[:60]}, but must be a finite number"
     inner: Any = ()
     if isinstance(value, dict):
         inner = ((one, f"{where}.{key}".lstrip(".")) for key, one in value.items())
@@ -133,7 +133,7 @@ def _no_number(value: Any, where: str) -> str:
 
 
 def is_path(text: str) -> bool:
-    """Whether a file can have this path here."""
+    """Whether a file can have this path on this system."""
     try:
         content = os.fsencode(text)
     except UnicodeEncodeError:

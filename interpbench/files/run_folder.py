@@ -1,4 +1,4 @@
-"""The run folder: a manifest that says whose it is, done markers, the list of failures.
+"""The output folder of a run: a manifest that identifies the run, markers of finished files, a list of failures.
 
 A run folder holds `manifest.json` (what was asked), one folder a subject with its products, beside each product
 a sidecar `.json` that is written last and carries the product's SHA-256, and `failures.tsv` where subjects failed.
@@ -30,10 +30,11 @@ from interpbench.files.atomic import (
     write_text,
     write_tsv,
 )
-from interpbench.files.locks import Hold, alone
+from interpbench.files.locks import FolderLock, alone
 from interpbench.files.records import Maybe, fault_in, is_path
 from interpbench.files.software import software
 from interpbench.files.table import read_table
+from interpbench.files.written.every_run import FAILURE_COLUMNS, INPUT_COLUMNS
 
 log = logging.getLogger("interpbench")
 
@@ -53,13 +54,13 @@ class RunFolder:
     path: Path
     manifest: Mapping[str, Any]
     resumed: bool = False
-    hold: Hold | None = None
+    hold: FolderLock | None = None
 
     @classmethod
     def open(
         cls, out: Path | str, kind: str, manifest: Mapping[str, Any], *, anew: Sequence[str] | None = None
     ) -> Self:
-        """Take the folder for this run, or go on in it where the same run began.
+        """Start this run in the folder, or continue the same run in it.
 
         Where nobody else is at work in it, what a killed process was writing is removed.
 
@@ -84,7 +85,7 @@ class RunFolder:
         asked.setdefault("process", process)
         refuse_foreign(out)
         make_folder(out)
-        hold = Hold.on(out)
+        hold = FolderLock.on(out)
         alone = hold.alone()
         try:
             if alone is False:
@@ -96,7 +97,7 @@ class RunFolder:
                 return cls(out, asked, hold=hold)
             found = read_json(place)
             if fault := fault_in(found, _ASKED):
-                raise ConflictError(f"{place} is no run's manifest: {fault}. Give another output folder.")
+                raise ConflictError(f"{place} is not the manifest of a run: {fault}. Give another output folder.")
             difference = _first_difference(_identity(found), _identity(asked))
             if alone:
                 remove_temporaries(out)
@@ -107,10 +108,10 @@ class RunFolder:
                 return cls(out, found, resumed=True, hold=hold)
             who = f"{out} holds another run ({found.get('kind')}, started {found.get('started')}): {difference}."
             if alone is False:
-                raise ConflictError(f"{who} It is at work{_by(found)}. Give another output folder, or wait.")
+                raise ConflictError(f"{who} That run is still active{_by(found)}. Give another output folder, or wait.")
             if anew is None or any(found.get(name) != asked.get(name) for name in NEVER_ANEW):
-                raise ConflictError(f"{who} Give another output folder, or remove that one.")
-            log.warning("%s What it made is made anew.", who)
+                raise ConflictError(f"{who} Give another output folder, or delete this one.")
+            log.warning("%s Its results are computed again.", who)
             for name in anew:
                 remove(out / name)
             write_json(place, asked)
@@ -120,11 +121,11 @@ class RunFolder:
 
     @property
     def identity(self) -> str:
-        """SHA-256 of what makes this run itself."""
+        """SHA-256 of the run's identity."""
         return hashlib.sha256(json.dumps(_identity(self.manifest), sort_keys=True).encode()).hexdigest()
 
     def product(self, subject: str, name: str) -> Path:
-        """Where a subject's file belongs: `OUT/sub-X/sub-X_<name>`.
+        """The path of a subject's file: `OUT/sub-X/sub-X_<name>`.
 
         Raises:
             UsageError: the id or the name would lead out of the folder.
@@ -132,7 +133,7 @@ class RunFolder:
         folder, file = f"sub-{subject}", f"sub-{subject}_{name}"
         for part in (folder, file):
             if Path(part).name != part or "\\" in part or "\0" in part:
-                raise UsageError(f"{part!r} is no name for a file below {self.path}.")
+                raise UsageError(f"{part!r} is not a valid file name below {self.path}.")
         return self.path / folder / file
 
     def mark_done(self, product: Path, record: Mapping[str, Any]) -> None:
@@ -141,7 +142,7 @@ class RunFolder:
         write_json(sidecar_of(product), {**record, **stamp})
 
     def done(self, product: Path) -> bool:
-        """Whether this run finished the product and its bytes are still those."""
+        """Whether this run finished the product and its bytes are unchanged."""
         sidecar = sidecar_of(product)
         if not (sidecar.is_file() and product.is_file()):
             return False
@@ -162,10 +163,10 @@ class RunFolder:
         here = self.path.absolute()
         named = [{**row, "file": _from(here, Path(row["file"]))} for row in rows]
         with alone(self.path / ".inputs.lock"):
-            write_tsv(self.path / INPUTS, named, ("what", "file", "sha256"))
+            write_tsv(self.path / INPUTS, named, tuple(INPUT_COLUMNS))
 
     def inputs(self) -> list[tuple[Path, str]]:
-        """The files that `inputs.tsv` lists, each with its SHA-256; none where there is no such list."""
+        """The files that `inputs.tsv` lists, each with its SHA-256; empty without such a list."""
         place = self.path / INPUTS
         rows = [row.cells for row in read_table(place)[1]] if place.is_file() else []
         return [(Path(os.path.normpath(self.path / str(row["file"]))), str(row["sha256"])) for row in rows]
@@ -184,17 +185,17 @@ class RunFolder:
             if not rows:
                 place.unlink(missing_ok=True)
                 return None
-            write_tsv(place, rows, ("participant_id", "file", "message"))
+            write_tsv(place, rows, tuple(FAILURE_COLUMNS))
         return place
 
     def failures(self) -> list[dict[str, str | None]]:
-        """The rows of `failures.tsv`; none where there is no such list."""
+        """The rows of `failures.tsv`; empty without such a list."""
         place = self.path / FAILURES
         blank = {"participant_id": "unknown", "file": None, "message": None}
         return [{**blank, **row.cells} for row in read_table(place)[1]] if place.is_file() else []
 
     def end(self, names: Iterable[str], no_longer: Iterable[str] = ()) -> None:
-        """Write what marks a run as whole, once all of its files are there.
+        """Mark a run as complete, once all its files are there.
 
         Args:
             names: of files in its folder; those that are there get their SHA-256 into `SHA256SUMS`, which
@@ -210,7 +211,7 @@ class RunFolder:
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    """What a `SHA256SUMS` says: SHA-256 by file name.
+    """The SHA-256 of each file in a `SHA256SUMS`, by file name.
 
     Raises:
         InputError: it cannot be read.
@@ -222,24 +223,24 @@ def read_sums(path: Path) -> dict[str, str]:
     pairs = [line.split("  ", 1) for line in lines if "  " in line]
     wrong = next((name for _, name in pairs if not is_path(name)), None)
     if wrong is not None:
-        raise InputError(f"{path}: {wrong[:60]!r} is no name of a file.")
+        raise InputError(f"{path}: {wrong[:60]!r} is not a valid file name.")
     return {name: sha256 for sha256, name in pairs}
 
 
 def refuse_foreign(out: Path) -> None:
-    """Refuse a file, or a folder that holds something and no run.
+    """Refuse an output that is a file, or a folder with other contents than a run.
 
     Raises:
         ConflictError: naming it.
     """
     if out.exists() and not out.is_dir():
         raise ConflictError(f"{out} is a file; the output must be a folder.")
-    if out.is_dir() and not (out / MANIFEST).exists() and any(not name.startswith(".") for name in os.listdir(out)):
-        raise ConflictError(f"{out} is not empty and holds no run of interpbench. Give another output folder.")
+    if out.is_dir() and not (out / MANIFEST).exists() and any(not file.name.startswith(".") for file in out.iterdir()):
+        raise ConflictError(f"{out} is not empty and does not hold an interpbench run. Give another output folder.")
 
 
 def _from(folder: Path, file: Path) -> str:
-    """How a file is named in a folder's list: from there, where it lies beside the folder or in it."""
+    """The name of a file in a folder's list: relative to the folder if the file is in or beside it."""
     return os.path.relpath(file, folder) if file.is_relative_to(folder.parent) else str(file)
 
 
@@ -252,11 +253,11 @@ def _other_rows(place: Path, about: Collection[str]) -> list[Mapping[str, Any]]:
 
 def _by(manifest: Mapping[str, Any]) -> str:
     process = manifest.get("process")
-    return f", begun by process {process.get('pid')} on {process.get('host')}" if isinstance(process, dict) else ""
+    return f", started by process {process.get('pid')} on {process.get('host')}" if isinstance(process, dict) else ""
 
 
 def sidecar_of(product: Path) -> Path:
-    """The JSON file that stands beside a product."""
+    """The path of the JSON file beside a product."""
     name = product.name.removesuffix(".gz")
     return product.with_name(name.removesuffix(Path(name).suffix) + ".json")
 
@@ -266,11 +267,11 @@ def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _first_difference(there: Any, here: Any, where: str = "") -> str:
-    """A sentence about the first place where two JSON values differ; empty where they do not."""
+    """A sentence about the first place where two JSON values differ; empty if they are equal."""
     if isinstance(there, dict) and isinstance(here, dict):
         for name in dict.fromkeys([*here, *there]):
             found = _first_difference(there.get(name), here.get(name), f"{where}.{name}".lstrip("."))
             if found:
                 return found
         return ""
-    return "" if there == here else f"{where} is {json.dumps(there)} there and {json.dumps(here)} here"
+    return "" if there == here else f"{where} is {json.dumps(there)} in that run and {json.dumps(here)} in this one"

@@ -1,4 +1,4 @@
-"""What a run's identity says of the software that computes."""
+"""The software versions in a run's identity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PACKAGES = ("torch", "captum", "monai", "nibabel", "numpy", "scipy")  # that com
 
 
 def software() -> dict[str, Any]:
-    """What a run's identity says of the software: the versions of interpbench and of the packages that compute."""
+    """The versions of interpbench and of the packages that compute, for a run's identity."""
     return {"interpbench": __version__, "versions": versions()}
 
 

@@ -32,7 +32,7 @@ def source_files(things: Iterable[Any]) -> tuple[Path, ...]:
 
 
 def source_sha256(things: Iterable[Any]) -> str | None:
-    """SHA-256 over the bytes of their source files, wherever these lie; None where there are none."""
+    """SHA-256 over the bytes of their source files, independent of where they lie; None without source files."""
     hashes = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in source_files(things))
     return hashlib.sha256("".join(hashes).encode()).hexdigest() if hashes else None
 
@@ -50,8 +50,8 @@ def _own_files(thing: Any) -> Iterator[Path]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _imported(file: Path, modified: int) -> tuple[Path, ...]:
-    """The files of the modules that a source file imports, as far as they count; read again once it is modified."""
+def _imported(file: Path, _modified: int) -> tuple[Path, ...]:
+    """The files of the modules that a source file imports, as far as they count; cached until the file changes."""
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -71,7 +71,7 @@ def _imported(file: Path, modified: int) -> tuple[Path, ...]:
 
 
 def _files_of(base: Path, parts: list[str]) -> Iterator[Path]:
-    """The files of a module below a folder, those of the packages above it too; the last part may be no module."""
+    """The files of a module below a folder and of its parent packages; the last part need not be a module."""
     for number in range(1, len(parts) + 1):
         place = base.joinpath(*parts[:number])
         for file in (place.with_suffix(".py"), place / "__init__.py"):
@@ -80,7 +80,7 @@ def _files_of(base: Path, parts: list[str]) -> Iterator[Path]:
 
 
 def _counts(file: Path, by: Path, root: Path) -> bool:
-    """Whether an imported file is of the same package, or of nobody else's."""
+    """Whether an imported file belongs to the same package, or to no installed package."""
     top, own = (one.relative_to(root).parts[0].removesuffix(".py") for one in (file, by))
     if top in _BY_VERSION:
         return False

@@ -1,4 +1,4 @@
-"""A delimited text table as people really save it: BOM, CRLF, tab, semicolon or comma, quotes.
+"""Delimited text tables in all usual forms: with BOM, CRLF, quotes, tabs, semicolons or commas.
 
 Only what concerns any table is here; what the columns mean is in `cohort.py`.
 """
@@ -27,7 +27,7 @@ class Row:
 
 
 def read_table(path: Path) -> tuple[tuple[str, ...], list[Row]]:
-    """Read the columns' names as they stand in the file, and the rows.
+    """Read the names of the columns, as written in the file, and the rows.
 
     Cells are stripped; a blank, `n/a` and the like are None. In `Row.cells`, names are in lower case.
 
@@ -44,9 +44,9 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     reader = csv.reader([f"{line}\n" for line in lines], delimiter=delimiter, strict=True)
     line = 1
     try:
-        for cells in reader:
+        for found in reader:
             here, line = line, reader.line_num + 1  # a quoted cell may span lines: a row is where it begins
-            cells = [" ".join(cell.strip().split("\n")) for cell in cells]  # a quoted line break is a blank
+            cells = [" ".join(cell.strip().split("\n")) for cell in found]  # a quoted line break is a blank
             if not any(cells):
                 continue
             if not names:
@@ -55,7 +55,9 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[Row]]:
                 # In a table with commas a blank cell too many is a decimal comma's, and the cells before it slipped.
                 rows.append(_row(here, names, cells, width if delimiter == "," else len(cells)))
     except csv.Error as error:
-        raise InputError(f"{path}: line {line} cannot be read as a table ({error}); a quote left open?") from error
+        raise InputError(
+            f"{path}: line {line} cannot be read as a table ({error}); perhaps a quote is not closed."
+        ) from error
     if not rows:
         raise InputError(f"{path}: the table has no rows.")
     return names, rows
@@ -84,7 +86,7 @@ def _names(path: Path, cells: list[str]) -> tuple[str, ...]:
     lower = [cell.lower() for cell in cells]
     twice = next((cell for cell in cells if cell and lower.count(cell.lower()) > 1), None)
     if twice:
-        raise InputError(f"{path}: two columns are named {twice!r}.")
+        raise InputError(f"{path}: two columns have the name {twice!r}.")
     return tuple(cells)
 
 

@@ -1,1 +1,1 @@
-"""Another's code, found, run and checked."""
+"""Code of plugins: found, run and checked."""

@@ -1,4 +1,4 @@
-"""Maps of a few subjects: each under its own seed, and nothing but the map is left behind."""
+"""Makes the maps of some subjects, each with its own seed and without side effects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BATCH_SIZE = "batch_size"  # the option of a method that sends many volumes at o
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """One subject's map `(I, J, K)`, the named maps that the method keeps beside it, and what is to be told of it."""
+    """One subject's map `(I, J, K)`, the further maps that the method returns, warnings and figures."""
 
     map: Tensor
     extras: dict[str, Tensor] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Explained:
 
 
 def subject_seed(seed: int, subject: str, method: str) -> int:
-    """A seed of 31 bits that one subject has under one method, whoever else is in the run."""
+    """The 31-bit seed of a subject for a method; it does not depend on the other subjects."""
     digest = hashlib.sha256(f"{seed}:{subject}:{method}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
@@ -49,7 +49,7 @@ def subject_seed(seed: int, subject: str, method: str) -> int:
 def maps_of(
     explainer: Explainer, predictor: Predictor, volumes: Tensor, subjects: Sequence[str], method: str, seed: int
 ) -> list[Tensor | InterpbenchError]:
-    """The maps alone of `explained`, which see."""
+    """The maps of `explained`, without extras and notes."""
     found = explained(explainer, predictor, volumes, subjects, method, seed)
     return [one.map if isinstance(one, Explained) else one for one in found]
 
@@ -64,7 +64,7 @@ def explained(
     *,
     put_back: Restore | None = None,
 ) -> list[Explained | InterpbenchError]:
-    """Explain some subjects; one that fails does not take the others with it.
+    """Explain some subjects; one that fails does not affect the others.
 
     An explainer with an option `seed` gets each subject alone, with the subject's own seed.
 
@@ -84,9 +84,11 @@ def explained(
         except ResourceError as error:
             if together == 1:
                 return [error]
-            log.warning("%s: memory ran out with %d subjects at once; going on with half of them", method, together)
+            log.warning("%s: out of memory with %d subjects at once; trying again with half of them", method, together)
             halves = slice(None, together // 2), slice(together // 2, None)
-            note = Doubt(f"memory ran out with {together} subjects at once", MEMORY)
+            note = Doubt(
+                f"out of memory with {together} subjects at once; they were explained in smaller groups", MEMORY
+            )
             return [
                 dataclasses.replace(one, notes=(note, *one.notes)) if isinstance(one, Explained) else one
                 for some in halves
@@ -105,7 +107,7 @@ def explained(
 
 
 def described(explainer: Explainer, predictor: Predictor, volumes: Tensor, method: str) -> dict[str, Any]:
-    """What a method decided by itself, as `Explainer.describe` tells; nothing where it cannot: its maps tell why.
+    """The choices that a method made by itself, from `Explainer.describe`; empty if it fails.
 
     Raises:
         PluginError: it is no mapping, or holds what JSON has no place for.
@@ -115,12 +117,12 @@ def described(explainer: Explainer, predictor: Predictor, volumes: Tensor, metho
             with asking(f"method {method!r}", volumes):
                 found = explainer.describe(predictor, volumes)
         except Exception as error:  # another's code
-            log.warning("method %r cannot describe what it does: %s", method, one_line(error))
+            log.warning("method %r failed to describe itself: %s", method, one_line(error))
             return {}
     try:
         told = json.loads(json.dumps(dict(found), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise PluginError(f"method {method!r} must describe itself by JSON values, got {found!r}.") from error
+        raise PluginError(f"method {method!r} must describe itself with JSON values, got {found!r}.") from error
     return dict(told)
 
 
@@ -145,10 +147,10 @@ def _at_once(
         except ResourceError as error:
             size = getattr(explainer, BATCH_SIZE, 1) if not explainer.learned else 1
             if not isinstance(size, int) or size <= 1:
-                raise ResourceError(f"{error} Its {BATCH_SIZE} was 1 already." if notes else str(error)) from error
+                raise ResourceError(f"{error} Its {BATCH_SIZE} was already 1." if notes else str(error)) from error
             explainer = dataclasses.replace(explainer, **{BATCH_SIZE: size // 2})  # type: ignore[type-var]
-            notes = (Doubt(f"memory ran out with {BATCH_SIZE}={size}: the map was made with {size // 2}", MEMORY),)
-            log.warning("%s: memory ran out with %s=%d; going on with %d", method, BATCH_SIZE, size, size // 2)
+            notes = (Doubt(f"out of memory with {BATCH_SIZE}={size}; the map was made with {size // 2}", MEMORY),)
+            log.warning("%s: out of memory with %s=%d; trying again with %d", method, BATCH_SIZE, size, size // 2)
 
 
 def _maps(
@@ -160,11 +162,11 @@ def _maps(
         torch.manual_seed(own)
         with asking(f"method {method!r}", volumes):
             maps, extras = explainer.explain_with_extras(predictor, volumes)
-            notes = tuple(map(str, explainer.told()))
-            measured = {str(name): float(value) for name, value in explainer.measured().items()}
+            notes = tuple(map(str, explainer.map_warnings()))
+            measured = {str(name): float(value) for name, value in explainer.map_figures().items()}
     if changed:
         raise PluginError(
-            f"method {method!r} left the network or its input changed: both are put back, its map is refused."
+            f"method {method!r} changed the network or its input: both are restored, and its map is refused."
         )
     maps, extras = checked_maps(maps, volumes, method), checked_extras(extras, volumes, method)
     named = [{name: values[index] for name, values in extras.items()} for index in range(len(maps))]
@@ -173,7 +175,7 @@ def _maps(
 
 @contextlib.contextmanager
 def _as_found(predictor: Predictor, volumes: Tensor, put_back: Restore | None) -> Iterator[list[bool]]:
-    """Yields a list that is empty afterwards where a map can be believed: nothing it may depend on was left changed."""
+    """Yields a list that stays empty if the method left network, input and random state unchanged."""
     if put_back is None:
         with untouched(predictor.module, volumes) as changed:
             yield changed

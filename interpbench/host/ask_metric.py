@@ -1,4 +1,4 @@
-"""One metric on one map: what it may touch is put back, and what it returns is what it declared."""
+"""Runs a metric on a map without side effects, and checks its values against its declaration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from interpbench.host.untouched import remembered, untouched
 
 
 def declared(metrics: Sequence[tuple[str, Metric]]) -> list[tuple[str, Measure]]:
-    """All measures of some metrics, each with its metric's name, in that order.
+    """All measures of some metrics, each with the name of its metric, in order.
 
     Args:
         metrics: by name.
@@ -33,13 +33,13 @@ def declared(metrics: Sequence[tuple[str, Metric]]) -> list[tuple[str, Measure]]
         for measure in measures:
             if measure.name in owners:
                 both = f"{owners[measure.name]!r} and {name!r}"
-                raise PluginError(f"Metrics {both} both declare a measure {measure.name!r}: use one of them.")
+                raise PluginError(f"Metrics {both} both declare the measure {measure.name!r}: use only one of them.")
         found += [(name, measure) for measure in measures]
     return found
 
 
 def measured(name: str, metric: Metric, case: Case) -> tuple[dict[str, float | list[float]], str]:
-    """What a metric says of one map.
+    """The values of a metric for one map.
 
     The global random generators are seeded by the case, and put back after; so are the predictor and the tensors.
 
@@ -66,7 +66,7 @@ def measured(name: str, metric: Metric, case: Case) -> tuple[dict[str, float | l
 
 
 def _lent(name: str, metric: Metric, case: Case) -> object:
-    """What the metric returns, and everything is put back."""
+    """What the metric returns; all state is restored afterwards."""
     # Of a large network a copy takes longer than most measures: one serves all methods and metrics of a subject.
     module = case.predictor.module
     put_back = case.once(f"network {id(module)} as it was", lambda: remembered(module))
@@ -87,11 +87,11 @@ def _measure(metric: Metric, case: Case) -> object:
 
 
 def _measures(name: str, metric: Metric) -> tuple[Measure, ...]:
-    with asking(f"metric {name!r}", what="cannot say what it measures"):
+    with asking(f"metric {name!r}", what="failed to declare its measures"):
         measures = metric.measures
         faults = faults_of(measures)
     if faults:
-        raise PluginError(f"metric {name!r} declares what is not allowed: {'; '.join(faults)}.")
+        raise PluginError(f"metric {name!r} makes an invalid declaration: {'; '.join(faults)}.")
     return tuple(measures)
 
 

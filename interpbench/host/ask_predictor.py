@@ -1,4 +1,4 @@
-"""A predictor is asked for one number, and what it answers is checked."""
+"""Asks a predictor for one prediction, and checks the answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def predict_one(predictor: Predictor, volume: torch.Tensor) -> float:
         found = predictor.predict(volume).double().reshape(-1)
         value = float(found[0]) if len(found) == 1 else math.nan
     if len(found) != 1:
-        raise PluginError(f"the predictor gives {len(found)} numbers for one volume, and must give one.")
+        raise PluginError(f"the predictor returned {len(found)} numbers for one volume, but must return one.")
     if not math.isfinite(value):
-        raise PluginError(f"the predictor answers {value}, which is no number of {predictor.unit}.")
+        raise PluginError(f"the predictor returned {value}, but must return a finite number (in {predictor.unit}).")
     return value

@@ -1,4 +1,4 @@
-"""What a plugin hands over, or fails with, is checked here, once, whoever wrote it."""
+"""Checks of everything that plugins return."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def checked_maps(maps: object, volumes: Tensor, method: str) -> Tensor:
 
 
 def checked_extras(extras: object, volumes: Tensor, method: str) -> dict[str, Tensor]:
-    """Refuse maps beside the map, of `explain_with_extras`, that a map would be refused for.
+    """Refuse extra maps of `explain_with_extras` that break the contract of `Explainer`.
 
     Returns:
         The named maps `(B, I, J, K)`, free of any gradient.
@@ -58,7 +58,7 @@ def _checked(maps: object, volumes: Tensor, who: str) -> Tensor:
     if maps.dtype != torch.float32:
         raise PluginError(f"{who} float32, got {str(maps.dtype).removeprefix('torch.')}.")
     if maps.device != volumes.device:
-        raise PluginError(f"{who} maps on {volumes.device}, where the volumes are, got {maps.device}.")
+        raise PluginError(f"{who} maps on the device of the volumes, {volumes.device}, got {maps.device}.")
     bad = int((~torch.isfinite(maps)).sum())
     if bad:
         raise PluginError(f"{who} finite values, {bad} of {maps.numel()} are NaN or infinite.")
@@ -66,9 +66,9 @@ def _checked(maps: object, volumes: Tensor, who: str) -> Tensor:
 
 
 def doubts_about(map: Tensor) -> list[Doubt]:
-    """Sentences about one map `(I, J, K)` that says nothing."""
+    """Warnings about a map `(I, J, K)` without information."""
     lowest, highest = float(map.min()), float(map.max())
-    words = f"the map is {highest:g} everywhere: it says nothing about this subject"
+    words = f"the map is {highest:g} everywhere: it has no information about this subject"
     return [Doubt(words, FLAT)] if lowest == highest else []
 
 

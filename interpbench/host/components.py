@@ -1,4 +1,4 @@
-"""From a name and options that a user typed to a component."""
+"""Makes a component from a name and options that a user gave."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _refuse_code_of_files(component: type, values: Mapping[str, Any]) -> None:
     for field in option_fields(component):
         if field.metadata.get("runs") and _from_file(values.get(field.name)):
             raise UsageError(
-                f"{field.name} of {component.__name__} names code to run, which a configuration file cannot do:"
+                f"{field.name} of {component.__name__} names code to run, which is not allowed in a configuration file:"
                 f" give it on the command line, as -o {field.name}=..."
             )
 
@@ -79,5 +79,7 @@ def _preset(component: type, name: str, preset: str | None) -> dict[str, Any]:
     presets: Mapping[str, Mapping[str, Any]] = getattr(component, "presets", {})
     if preset not in presets:
         known = ", ".join(presets) or "none"
-        raise UsageError(f"{name!r} has no preset {preset!r}.{did_you_mean(preset, presets)} Its presets: {known}.")
+        raise UsageError(
+            f"{name!r} has no preset {preset!r}.{did_you_mean(preset, presets)} Available presets: {known}."
+        )
     return dict(presets[preset])

@@ -1,4 +1,4 @@
-"""Where another's code is asked: whatever it raises leaves as one error of the family, and none as its own cause.
+"""Calls of other people's code: whatever it raises becomes one `InterpbenchError`.
 
 What belongs to the family already goes on as it is, as long as its message and its exit code can be used. Ctrl-C goes
 on too. All else is an error of whoever was asked: also an exit, an end of a generator, and what derives from
@@ -28,8 +28,8 @@ _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class asking(AbstractContextManager[None]):  # used as a function is
-    """Ask another's code inside this block; what it raises becomes an error of the family.
+class asking(AbstractContextManager[None]):  # noqa: N801  used as a function is
+    """Call other people's code inside this block; whatever it raises becomes an `InterpbenchError`.
 
     Args:
         who: the component, as a message names it: `method 'occlusion'`.
@@ -54,7 +54,7 @@ class asking(AbstractContextManager[None]):  # used as a function is
 
 
 def trouble(error: BaseException, who: str, volumes: Tensor | None = None, *, what: str = "failed") -> InterpbenchError:
-    """What went wrong inside another's code, as an error of the family; the very same one where it can be used.
+    """The `InterpbenchError` for an error raised by other people's code; the same error if it already is one.
 
     Args:
         who: the component that was asked.
@@ -72,12 +72,12 @@ def trouble(error: BaseException, who: str, volumes: Tensor | None = None, *, wh
             given = f" on {number} {'volume' if number == 1 else 'volumes'} of {shape} at once"
         return ResourceError(f"{who} ran out of memory{given}.")
     if number in _FULL:
-        return ResourceError(f"{who} could not write, the disk or the quota is full: {one_line(error)}.")
+        return ResourceError(f"{who} could not write because the disk or the quota is full: {one_line(error)}.")
     return PluginError(f"{who} {what}: {one_line(error)}.")
 
 
 def _usable(error: InterpbenchError) -> bool:
-    """Whether an error of the family can be told and carried on: a plugin may have made a class of its own."""
+    """Whether an `InterpbenchError` can be printed and raised again: a plugin may define its own class."""
     try:
         text = str(error)
         text.encode()
@@ -88,7 +88,7 @@ def _usable(error: InterpbenchError) -> bool:
 
 
 def no_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; torch tells so of the CPU by a plain RuntimeError."""
+    """Whether an error reports that memory ran out; torch reports this for the CPU as a plain RuntimeError."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
         return True
     text = message_of(error).lower()

@@ -1,4 +1,4 @@
-"""What an explainer's `fit` returned is checked, before it is kept on disk."""
+"""Checks what an explainer's `fit` returned, before it is stored on disk."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from interpbench.host.foreign import asking
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What a fit hands over to be kept."""
+    """The state and the record of a fit, to be stored."""
 
     state: Mapping[str, Tensor]
     record: Mapping[str, Any]
 
 
 def learned_by(fitted: object, method: str) -> Learned:
-    """What an explainer learned, as its `fit` returned it.
+    """The state and record of a fitted explainer.
 
     Raises:
         PluginError: it is no explainer, what it learned is no named finite tensors, or its record no JSON.
@@ -33,13 +33,13 @@ def learned_by(fitted: object, method: str) -> Learned:
     if not isinstance(fitted, Explainer):
         raise PluginError(f"{who} must return a fitted explainer from `fit`, got {type(fitted).__name__}.")
     state: dict[str, Tensor] = {}
-    with asking(who, what="cannot say what it learned"):
+    with asking(who, what="failed to return what it learned"):
         found = dict(fitted.state())
         record = dict(plain(fitted.record))
     for name, tensor in found.items():
         if not isinstance(tensor, Tensor):
-            raise PluginError(f"{who} must learn tensors, {name!r} is {type(tensor).__name__}.")
+            raise PluginError(f"{who} must return tensors as its state, but {name!r} is {type(tensor).__name__}.")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise PluginError(f"{who} learned values that are no numbers, in {name}.")
+            raise PluginError(f"{who} learned non-finite values, in {name}.")
         state[str(name)] = tensor.detach().cpu().contiguous().clone()
     return Learned(state, record)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import pluggy
 
 from interpbench.contract import hookspecs
-from interpbench.contract.hookspecs import ENTRY_POINT_GROUP, Component
+from interpbench.contract.hookspecs import DECLARED_API, ENTRY_POINT_GROUP, Component
 from interpbench.errors import InterpbenchError, PluginError, UsageError, did_you_mean
 from interpbench.errors import one_line as one_line
 
@@ -34,11 +34,12 @@ _INTERFACES: dict[Kind, str] = {
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # names become part of file names
 _TARGET = re.compile(r"[\w.]+:\w+")
+_API = re.compile(r"(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point of the group, and what became of it."""
+    """One entry point of the group, and whether it could be loaded."""
 
     name: str
     distribution: str
@@ -65,13 +66,13 @@ class Installed:
 
 @dataclass(frozen=True)
 class Registry:
-    """Everything that is installed, working or not."""
+    """All installed plugins and components, working or broken."""
 
     plugins: tuple[Plugin, ...]
     installed: tuple[Installed, ...]
 
     def components(self, kind: Kind) -> tuple[Installed, ...]:
-        """What working plugins offer of one kind, by name."""
+        """The components of one kind that working plugins offer, by name."""
         return tuple(sorted((one for one in self.installed if one.kind == kind), key=lambda one: one.name))
 
     def clashes(self, one: Installed) -> bool:
@@ -91,7 +92,7 @@ class Registry:
             raise UsageError(self._unknown(kind, name, [one.name for one in components]))
         if len(found) > 1:
             owners = " and ".join(str(one.plugin) for one in found)
-            raise PluginError(f"Two components are called {kind} {name!r}: by {owners}. Uninstall one of them.")
+            raise PluginError(f"Two components have the name {kind} {name!r}: by {owners}. Uninstall one of them.")
         return found[0]
 
     def load(self, kind: Kind, name: str) -> type[Any]:
@@ -107,7 +108,7 @@ class Registry:
         broken = ", ".join(str(plugin) for plugin in self.plugins if plugin.status == "BROKEN")
         note = f" BROKEN: {broken}; see `interpbench methods`." if broken else ""
         names = ", ".join(dict.fromkeys(known)) or "none"
-        return f"There is no {kind} {name!r}.{did_you_mean(name, known)} Installed: {names}.{note}"
+        return f"No {kind} {name!r} is installed.{did_you_mean(name, known)} Installed: {names}.{note}"
 
 
 def discover(points: Iterable[EntryPoint] | None = None) -> Registry:
@@ -146,10 +147,11 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
 
 
 def _offers(point: EntryPoint) -> list[tuple[Kind, Component]]:
-    """Import one plugin, check its hooks, and ask what it offers."""
+    """Import one plugin, check its hooks, and list the components it offers."""
     manager = pluggy.PluginManager(ENTRY_POINT_GROUP)
     manager.add_hookspecs(hookspecs)
     module = point.load()
+    _refuse_other_api(getattr(module, DECLARED_API, hookspecs.API_VERSION))
     manager.register(module, name=point.name)
     if not manager.get_hookcallers(module):
         raise PluginError(f"{point.value} has no function marked with @hookimpl.")
@@ -161,11 +163,25 @@ def _offers(point: EntryPoint) -> list[tuple[Kind, Component]]:
     return offers
 
 
+def _refuse_other_api(declared: Any) -> None:
+    """Refuse a plugin that was written for another major version of the contract, or for a later minor one."""
+    form = _API.fullmatch(declared) if isinstance(declared, str) else None
+    if form is None:
+        raise PluginError(f"{DECLARED_API} must be 'major.minor', such as '1.0', got {declared!r}.")
+    ours = hookspecs.API_VERSION
+    major, minor = (int(number) for number in ours.split("."))
+    needs = f"It was written for version {declared} of the plugin API, and this interpbench has {ours}"
+    if int(form[1]) != major:
+        raise PluginError(f"{needs}. Install a release of the plugin for version {major}, or another interpbench.")
+    if int(form[2]) > minor:
+        raise PluginError(f"{needs}. Install a later interpbench.")
+
+
 def _checked(component: Any, kind: Kind) -> Component:
     if not isinstance(component, Component):
         raise PluginError(f"interpbench_{kind}s must return a list of Component, got {component!r}.")
     if not _NAME.fullmatch(str(component.name)):
-        raise PluginError(f"The name of a component is letters, digits, _ and -, got {component.name!r}.")
+        raise PluginError(f"The name of a component must consist of letters, digits, _ and -, got {component.name!r}.")
     if not _TARGET.fullmatch(str(component.target)):
         raise PluginError(f"The target of {kind} {component.name!r} must be 'module:Class', got {component.target!r}.")
     return component
@@ -183,7 +199,7 @@ def _load_class(one: Installed) -> type[Any]:
     place, _, interface_name = _INTERFACES[one.kind].partition(":")
     interface = getattr(import_module(place), interface_name)
     if not (isinstance(cls, type) and issubclass(cls, interface)):
-        raise PluginError(f"{label} is refused: {one.component.target} is no subclass of {interface.__name__}.")
+        raise PluginError(f"{label} is refused: {one.component.target} is not a subclass of {interface.__name__}.")
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise PluginError(f"{label} is refused: {one.component.target} does not implement {missing}.")

@@ -1,4 +1,4 @@
-"""Data names nothing that runs, unless the user has allowed it by name.
+"""A record runs no code that the user has not allowed by name.
 
 An option declared with `runs=True` names code. Typed by the user, it is the user's word. From a record (`model.json`,
 `fitted.json`, the manifest of maps) it counts only where the user wrote that very record, allowed it by
@@ -25,12 +25,12 @@ Names = str | Collection[str]  # what a caller allows: one name, or several
 
 
 def names_of(allowed: Names) -> tuple[str, ...]:
-    """The names that a caller allows, also where one is given alone."""
+    """The names that a caller allows, as a tuple."""
     return (allowed,) if isinstance(allowed, str) else tuple(allowed)
 
 
 def code_named(component: type, options: Mapping[str, Any]) -> dict[str, str]:
-    """What options name that runs, by option; not what the component itself names, as its default.
+    """The code that options name, by option, except the component's own defaults.
 
     Args:
         options: typed, as `typed_options` gives them.
@@ -43,12 +43,12 @@ def code_named(component: type, options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def code_named_by(component: Any) -> dict[str, str]:
-    """As `code_named`, of a component that is made already."""
+    """`code_named` for an existing component."""
     return code_named(type(component), typed_options(type(component), options_json(component)))
 
 
 def checked_options(component: type, options: Mapping[str, Any], place: Path, allowed: Names = ()) -> dict[str, Any]:
-    """The options that a record gives a component, typed, where all code that they name is allowed.
+    """The typed options that a record gives a component, if all code that they name is allowed.
 
     To be asked before the component is made: nothing that a record names has been imported by then.
 
@@ -68,7 +68,7 @@ def checked_options(component: type, options: Mapping[str, Any], place: Path, al
     if left:
         doubt = ""
         try:
-            trusted = trust_store.kept(digest_of(place, options))
+            trusted = trust_store.kept(record_digest(place, options))
         except InterpbenchError as error:
             trusted, doubt = {}, f" ({str(error).rstrip('.')})"
         if any(trusted.get(option) != name for option, name in left.items()):
@@ -76,8 +76,8 @@ def checked_options(component: type, options: Mapping[str, Any], place: Path, al
     return typed
 
 
-def digest_of(place: Path, options: Mapping[str, Any]) -> str:
-    """SHA-256 of a record's bytes, which must be those that the options were read from.
+def record_digest(place: Path, options: Mapping[str, Any]) -> str:
+    """SHA-256 of a record's bytes; the record must not have changed since its options were read.
 
     Raises:
         InputError: they are not, or cannot be read.
@@ -90,41 +90,42 @@ def digest_of(place: Path, options: Mapping[str, Any]) -> str:
     except (ValueError, RecursionError, KeyError, TypeError):
         same = False
     if not same:
-        raise InputError(f"{place}: was changed while it was read.")
+        raise InputError(f"{place}: changed while it was read.")
     return hashlib.sha256(content).hexdigest()
 
 
 def remember(place: Path, component: Any) -> None:
-    """Trust a record that was just written for a component of the user's; a warning where that cannot be kept."""
+    """Trust a record that was just written for the user's own component; warn if this cannot be stored."""
     named = code_named_by(component)
     if not named:
         return
     try:
-        trust_store.keep(digest_of(place, options_json(component)), named, place)
+        trust_store.keep(record_digest(place, options_json(component)), named, place)
     except InterpbenchError as error:
         log.warning(
-            "%s: your trust in it could not be kept (%s). When it can be: `interpbench trust %s`; until then give %s",
+            "%s: your permission could not be stored (%s). Run `interpbench trust %s` later; until then give %s",
             place,
             str(error).rstrip("."),
-            shown(place.parent),
+            shell_word(place.parent),
             flags_for(named.values()),
         )
 
 
-def shown(word: Any) -> str:
-    """A word of a command line to copy: quoted for the shell, nothing unprintable as it is."""
+def shell_word(word: Any) -> str:
+    """A word of a command line to copy, quoted for the shell, with unprintable characters escaped."""
     text = str(word)
     return shlex.quote(text) if text.isprintable() else ascii(text)
 
 
 def flags_for(names: Collection[str]) -> str:
-    """The flags that allow these names."""
-    return " ".join(f"--trust-factory {shown(name)}" for name in names)
+    """The command-line options that allow these names."""
+    return " ".join(f"--trust-factory {shell_word(name)}" for name in names)
 
 
 def _refusal(place: Path, names: Collection[str], doubt: str) -> str:
     asked = " and ".join(f"`{name}`" if name.isprintable() else ascii(name) for name in names)
     return (
-        f"{place} asks to import {asked}, which you have not allowed{doubt}: `interpbench trust {shown(place.parent)}`"
-        f" shows it, or give {flags_for(names)}"
+        f"{place} would import {asked}, which you have not allowed{doubt}: run `interpbench trust"
+        f" {shell_word(place.parent)}`"
+        f" to inspect it, or give {flags_for(names)}"
     )

@@ -1,4 +1,4 @@
-"""Leave a network, its input and the random state as they were found, also after an exception."""
+"""Restores a network, its input and the random state, also after an exception."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STRUCTURE = ("_parameters", "_modules", "_forward_hooks", "_forward_pre_hooks",
 
 @contextmanager
 def untouched(module: nn.Module, *volumes: Tensor) -> Iterator[list[bool]]:
-    """Whatever happens inside, afterwards all is as it was before.
+    """Restore network, volumes and random state at the end of the block.
 
     Put back are: every attribute of every submodule (training flags, hooks, replaced layers and methods),
     values, `requires_grad`, `grad` and hooks of parameters, buffers and volumes, whether gradients are
@@ -37,12 +37,13 @@ def untouched(module: nn.Module, *volumes: Tensor) -> Iterator[list[bool]]:
     try:
         yield changed
     finally:
-        if any([restore() for restore in reversed(steps)]):
+        undone = [restore() for restore in reversed(steps)]  # all of them, whatever the first one says
+        if any(undone):
             changed.append(True)
 
 
 def remembered(module: nn.Module, *volumes: Tensor) -> Restore:
-    """A function that puts network and volumes back to how they are now, as often as it is called.
+    """A function that restores network and volumes to their present state whenever it is called.
 
     It returns whether a volume, a weight, a layer or a hook was another than now.
 
@@ -56,7 +57,8 @@ def remembered(module: nn.Module, *volumes: Tensor) -> Restore:
     ]
 
     def restore() -> bool:
-        return any([step() for step in reversed(steps)])
+        undone = [step() for step in reversed(steps)]
+        return any(undone)
 
     return restore
 
@@ -80,7 +82,7 @@ def _attributes(part: nn.Module) -> Restore:
 
 
 def _same(now: Any, before: Any) -> bool:
-    """Whether two dictionaries hold the same things under the same names."""
+    """Whether two dictionaries hold the same objects under the same names."""
     if not isinstance(now, dict) or not isinstance(before, dict):
         return now is before
     return now.keys() == before.keys() and all(now[name] is value for name, value in before.items())

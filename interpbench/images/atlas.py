@@ -1,4 +1,4 @@
-"""Files in the template's space, brought to the network's grid: an atlas of regions, a map of a population.
+"""Files in template space, resampled to the network's grid: an atlas of regions, a population map.
 
 They fit every image where the recipe lays one box for all of them, which its `centre` says.
 """
@@ -51,8 +51,8 @@ def read_atlas(path: Path | str, recipe: Recipe) -> Tensor:
     wrong = (values != np.rint(values)) | (values < 0) | (values >= _MOST)
     if wrong.any():
         raise InputError(
-            f"{path}: is no atlas: its labels must be whole numbers from 0 to {_MOST - 1}, "
-            f"{int(wrong.sum())} voxels hold others, such as {values[wrong][0]:g}."
+            f"{path}: is not an atlas: its labels must be integers from 0 to {_MOST - 1}, "
+            f"{int(wrong.sum())} voxels have other values, such as {values[wrong][0]:g}."
         )
     affine[:3, 3] += _NUDGE
     between = np.linalg.inv(atlas.affine) @ affine  # index on the grid -> index in the atlas
@@ -66,12 +66,14 @@ def read_atlas(path: Path | str, recipe: Recipe) -> Tensor:
         cval=0,
     )
     if not labels.any():
-        raise InputError(f"{path}: no region of this atlas lies in the network's box; is it in the template's space?")
+        raise InputError(
+            f"{path}: no region of this atlas lies in the network's field of view; check that it is in template space."
+        )
     return torch.from_numpy(labels)
 
 
 def read_population_map(path: Path | str, recipe: Recipe) -> Tensor:
-    """A map of a population, as `aggregate` writes it for predictors of this recipe.
+    """A population map that `aggregate` wrote for predictors with this recipe.
 
     Returns:
         `(I, J, K)` float32.
@@ -84,8 +86,8 @@ def read_population_map(path: Path | str, recipe: Recipe) -> Tensor:
     if tuple(map.data.shape[1:]) != recipe.shape or not np.allclose(map.affine, affine, atol=_SAME_PLACE):
         found, wanted = ("x".join(str(edge) for edge in edges) for edges in (map.data.shape[1:], recipe.shape))
         raise InputError(
-            f"{path}: lies on another grid ({found} voxels) than the network's ({wanted} voxels of "
-            f"{recipe.voxel_size:g} mm): give a map that `aggregate` made for this predictor."
+            f"{path}: has another grid ({found} voxels) than the network ({wanted} voxels of "
+            f"{recipe.voxel_size:g} mm); give a map that `aggregate` made for this predictor."
         )
     return map.data[0]
 
@@ -93,7 +95,7 @@ def read_population_map(path: Path | str, recipe: Recipe) -> Tensor:
 def _template_grid(path: Path | str, recipe: Recipe) -> NDArray[np.float64]:
     if recipe.centre is None:
         raise InputError(
-            f"{path}: fits no image of this predictor: its grid is laid around each brain, so the images share no "
-            "space. Register them to a template, and train with a `centre`."
+            f"{path}: cannot be used with this predictor: its grid is centred on each brain, so the images share"
+            " no space. Register the images to a template, and train with a `centre`."
         )
     return box_affine(recipe.shape, recipe.voxel_size, recipe.orientation, recipe.centre)

@@ -1,4 +1,4 @@
-"""Maps cut to the brain: 0 where the network's grid, or the image's own, holds none of it."""
+"""Maps restricted to the brain: 0 outside it on the network's grid and on the image's grid."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MUCH = 0.10  # of a map's mass outside the brain, above which there is a doubt
 
 
 @dataclass(frozen=True, eq=False)
-class Cut:
-    """A subject's brain on both grids; it takes a byte a voxel of the network's, and a bit a voxel of the image's."""
+class BrainCut:
+    """A subject's brain on both grids: a byte per voxel of the network's and a bit per voxel of the image's."""
 
     brain: Tensor  # (I, J, K) bool, on the network's grid
     shape: tuple[int, ...]  # of the image's grid
@@ -40,7 +40,7 @@ class Cut:
 
     @property
     def whole(self) -> bool:
-        """Whether maps are left as they are."""
+        """Whether maps are kept unchanged outside the brain."""
         return self.packed is None
 
     def on_network_grid(self, map: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class Cut:
         return map if self.packed is None else torch.where(self.brain, map, 0.0)
 
     def way_back(self, map: Tensor, prepared: Prepared) -> NDArray[np.float32]:
-        """A map `(I, J, K)` of the network's grid on the image's, 0 outside the brain on either.
+        """A map `(I, J, K)` of the network's grid resampled to the image's grid, 0 outside the brain.
 
         Args:
             prepared: of the image; its voxels are not needed.
@@ -60,21 +60,21 @@ class Cut:
         return np.where(inside, back, np.float32(0))  # interpolation spreads a little beyond
 
     def share_outside(self, map: Tensor) -> float:
-        """The share of `|map|` outside the brain, of a map `(I, J, K)` as the method made it; NaN where all is 0."""
+        """The share of `|map|` outside the brain, for a map `(I, J, K)` of a method; NaN for a map of zeros."""
         size = map.abs().double()
         return float(size[~self.brain].sum() / size.sum())
 
     def nothing_left(self, map: Tensor) -> str:
-        """Where a map `(I, J, K)` that says nothing is zero; empty where it says something."""
+        """Where a map `(I, J, K)` without information is zero; empty if the map has information."""
         if not bool(map.any()):
             return "everywhere"
         if not bool(self.on_network_grid(map).any()):
-            return "everywhere in the brain, and what lies outside is cut away (--whole keeps it)"
+            return "everywhere in the brain, and values outside are removed (--whole keeps them)"
         return ""
 
     def doubt(self, share: float) -> Doubt | None:
-        """A sentence about a map of which this share lies outside the brain, where it is much."""
+        """A warning about the share of a map that lies outside the brain; None if the share is small."""
         if share <= MUCH:
             return None
-        what = "lies outside the brain" if self.whole else "lay outside the brain and was cut away (--whole keeps it)"
+        what = "lies outside the brain" if self.whole else "lay outside the brain and was removed (--whole keeps it)"
         return Doubt(f"{share:.0%} of the map's mass (sum of magnitudes) {what}", OUTSIDE)

@@ -1,4 +1,4 @@
-"""What of an image without a mask is not background, and whether that is a brain or a whole head.
+"""The foreground of an image without a mask, and whether it is a brain or a whole head.
 
 The background is one value where all eight corners have it, and next to nothing near it lies outside the brain. Where
 it is nearly one value, as after interpolation of a higher order, or with the noise of air, what differs from it by a
@@ -74,7 +74,7 @@ def foreground(values: Image) -> tuple[Inside, bool | None]:
 
 
 def is_head(values: Image, inside: Inside, zooms: NDArray[np.float64]) -> str | None:
-    """Why a foreground is a head, with skull and scalp, and no brain; None where nothing says so.
+    """The reason why a foreground is a head with skull and scalp; None if it looks like a brain.
 
     A head is larger than a brain. And where the foreground has a brain's size, a dark layer lies some 10 mm below its
     surface: the skull, where a brain has its cortex.
@@ -84,7 +84,7 @@ def is_head(values: Image, inside: Inside, zooms: NDArray[np.float64]) -> str | 
     """
     litres = float(np.count_nonzero(inside)) * float(np.prod(zooms)) / 1e6
     if litres > LARGEST:
-        return f"what is not background measures {litres:.1f} litres, more than a brain"
+        return f"the foreground has a volume of {litres:.1f} litres, more than a brain"
     if litres < SMALLEST:
         return None
     from scipy.ndimage import binary_fill_holes, distance_transform_edt
@@ -100,19 +100,22 @@ def is_head(values: Image, inside: Inside, zooms: NDArray[np.float64]) -> str | 
     background = float(np.median(outside))
     bright, dark = float(np.median(middle)) - background, float(np.median(layer)) - background
     if bright > 0 and dark < SKULL * bright:
-        return f"some 10 mm below its surface lies a dark layer ({dark / bright:.0%} of the middle), as a skull is"
+        return (
+            f"about 10 mm below its surface is a dark layer ({dark / bright:.0%} of the intensity"
+            " in the middle), as of a skull"
+        )
     return None
 
 
 def _range(values: Image, background: float) -> float:
-    """How far voxels lie from the background, but for a few in a thousand."""
+    """The intensity range of voxels relative to the background, without a few in a thousand."""
     some = values.ravel()[:: max(1, values.size // 200_000)]
     low, high = np.quantile(some, (0.001, 0.999))
     return float(max(high - background, background - low))
 
 
 def _beyond(values: Image, background: float, border: NDArray[np.float32]) -> Inside | None:
-    """The large pieces of what lies far from the background; None where there is no such background."""
+    """The large connected pieces whose intensity is far from the background; None without such a background."""
     from scipy.ndimage import binary_fill_holes, label
 
     reach = _range(values, background)

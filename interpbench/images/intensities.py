@@ -23,7 +23,10 @@ def odd_intensities(values: NDArray[np.float32], inside: NDArray[np.bool_]) -> l
     low, middle, bright, high = (float(one) for one in np.quantile(some, (0.005, 0.5, 0.95, 0.995)))
     if high - low < SPIKE * (highest - lowest):
         odd = highest if highest - middle > middle - lowest else lowest
-        words = f"a few voxels of the brain, up to {odd:.3g}, drown all others, which lie from {low:.3g} to {high:.3g}"
+        words = (
+            f"a few voxels of the brain have extreme intensities, up to {odd:.3g}; all others"
+            f" lie from {low:.3g} to {high:.3g}"
+        )
         return [Doubt(words, INTENSITIES)]
     doubts = []
     border = np.concatenate(faces_of(values))[~np.concatenate(faces_of(inside))]
@@ -32,7 +35,7 @@ def odd_intensities(values: NDArray[np.float32], inside: NDArray[np.bool_]) -> l
         doubts.append(Doubt(words, INTENSITIES))
     slices = np.s_[:, :, :: 1 + len(brain) // 50_000]  # enough of them
     if len(brain) >= ENOUGH and (alike := _neighbours_alike(values[slices], inside[slices])) < ALIKE:
-        words = f"neighbouring voxels of the brain have nothing in common (correlation {alike:.2f}), as in noise"
+        words = f"neighbouring voxels of the brain are nearly uncorrelated (correlation {alike:.2f}), as in noise"
         doubts.append(Doubt(words, INTENSITIES))
     return doubts
 

@@ -30,7 +30,7 @@ Values = NDArray[np.float32]
 Inside = NDArray[np.bool_]
 
 
-def inside_of(values: Values, litres_a_voxel: float) -> tuple[Inside, list[Doubt]]:
+def inside_mask(values: Values, litres_a_voxel: float) -> tuple[Inside, list[Doubt]]:
     """The voxels inside a mask `(I, J, K)`, and what is doubtful about it.
 
     Args:
@@ -53,24 +53,35 @@ def _by_values(values: Values) -> tuple[Inside, list[Doubt]]:
         doubts = (
             []
             if lowest >= 0 and highest <= 1
-            else [_doubt(f"holds {lowest:.4g} to {highest:.4g}, not quite fractions of 0 to 1: inside is 0.5 and more")]
+            else [
+                _doubt(
+                    f"holds {lowest:.4g} to {highest:.4g}, not exactly fractions of 0 to 1: voxels"
+                    " of at least 0.5 are inside"
+                )
+            ]
         )
         return values >= 0.5, doubts
-    negative = ", below zero too" if lowest < 0 else ""
+    negative = ", some below zero" if lowest < 0 else ""
     if not fractional and (labels := _labels(values, between)):
-        words = f"holds {labels} labels, {lowest:g} to {highest:g}{negative}: inside is every voxel that is not 0"
+        words = f"holds {labels} labels, {lowest:g} to {highest:g}{negative}: every nonzero voxel is inside"
         return values != 0, [_doubt(words)]
     if highest <= 0:
-        return values != 0, [_doubt(f"holds {lowest:g} to {highest:g}, nothing above zero: inside is what is not 0")]
-    words = f"holds {lowest:g} to {highest:g}{negative}, neither two values nor fractions of 1: inside is half of the"
-    return values >= highest / 2, [_doubt(f"{words} highest, {highest / 2:g}, and more")]
+        return values != 0, [
+            _doubt(f"holds {lowest:g} to {highest:g}, nothing above zero: every nonzero voxel is inside")
+        ]
+    words = (
+        f"holds {lowest:g} to {highest:g}{negative}, neither two values nor fractions of 1: voxels of at least half the"
+    )
+    return values >= highest / 2, [_doubt(f"{words} maximum, {highest / 2:g}, are inside")]
 
 
 def _of_two(values: Values, lowest: float, highest: float) -> tuple[Inside, list[Doubt]]:
     if lowest == highest or 0 in (lowest, highest):
-        words = f"holds {lowest:g} and 0: inside is what is not 0"
+        words = f"holds {lowest:g} and 0: every nonzero voxel is inside"
         return values != 0, [_doubt(words)] if lowest < 0 and highest == 0 else []
-    return values == highest, [_doubt(f"holds {lowest:g} and {highest:g} alone, and no 0: inside is {highest:g}")]
+    return values == highest, [
+        _doubt(f"holds {lowest:g} and {highest:g} only, and not 0: voxels of {highest:g} are inside")
+    ]
 
 
 def _labels(values: Values, between: Inside) -> int:
@@ -86,13 +97,13 @@ def _by_place(inside: Inside, litres_a_voxel: float) -> list[Doubt]:
     corners = int(inside[:: inside.shape[0] - 1 or 1, :: inside.shape[1] - 1 or 1, :: inside.shape[2] - 1 or 1].sum())
     faces = float(np.mean(np.concatenate(faces_of(inside))))
     if share > MOST:
-        return [_doubt(f"holds {share:.0%} of the image: nothing is background")]
+        return [_doubt(f"covers {share:.0%} of the image: there is no background")]
     if corners >= CORNERS or faces > BORDER:
-        return [_doubt(f"holds {faces:.0%} of the image's border: it may be inverted, and hold the background")]
+        return [_doubt(f"covers {faces:.0%} of the image's border: it may be inverted, and cover the background")]
     if litres > LARGEST:
-        return [_doubt(f"holds {litres:.1f} litres, more than a brain: it may be of the whole head")]
+        return [_doubt(f"has a volume of {litres:.1f} litres, more than a brain: it may cover the whole head")]
     if share < LEAST:
-        return [_doubt(f"holds {share:.1%} of the image, next to nothing")]
+        return [_doubt(f"covers only {share:.1%} of the image")]
     return []
 
 

@@ -83,5 +83,5 @@ def _hollow(voxels: Tensor) -> Tensor:
 def _float_map(map: Tensor | ArrayLike, shape: tuple[int, ...], place: str) -> Tensor:
     values = torch.as_tensor(map if isinstance(map, Tensor) else np.ascontiguousarray(map)).detach().cpu().float()
     if tuple(values.shape) != shape:
-        raise ValueError(f"a map of shape {tuple(values.shape)} does not lie on {place}, shape {shape}")
+        raise ValueError(f"a map of shape {tuple(values.shape)} does not fit {place}, shape {shape}")
     return values

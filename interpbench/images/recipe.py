@@ -60,21 +60,25 @@ class Recipe:
     whole box, background as it falls (the paper's words); `none` leaves intensities alone.
     """
 
-    shape: tuple[int, int, int] = field(metadata={"help": "edges of the network's grid, in voxels"})
-    voxel_size: float = field(metadata={"help": "edge of a voxel of the network's grid, in mm", "above": 0.0})
-    orientation: str = option("RAS", "where the grid's indices grow to: R or L, A or P, S or I, in any order")
+    shape: tuple[int, int, int] = field(metadata={"help": "shape of the network's grid, in voxels"})
+    voxel_size: float = field(metadata={"help": "voxel size of the network's grid, in mm", "above": 0.0})
+    orientation: str = option("RAS", "axis codes of the grid: R or L, A or P, S or I, in any order")
     centre: tuple[float, float, float] | None = option(
-        None, "the box's centre in world mm, the same for all images; none: the middle of each image's own brain"
+        None, "centre of the grid in world coordinates (mm), the same for all images; none for the centre of each brain"
     )
-    normalise: str = option("brain", "zero mean and unit variance over what", choices=("brain", "volume", "none"))
-    apply_mask: bool = option(True, "make what lies outside the brain mask background")
+    normalise: str = option(
+        "brain",
+        "voxels over which intensities are normalised to zero mean and unit variance",
+        choices=("brain", "volume", "none"),
+    )
+    apply_mask: bool = option(True, "whether voxels outside the brain mask are set to the background value")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(self.shape))
         object.__setattr__(self, "centre", None if self.centre is None else tuple(self.centre))
         check_options(self)
         if len(self.shape) != 3 or min(self.shape) < 1:
-            raise UsageError(f"shape of Recipe must be three edges of at least 1 voxel, got {self.shape}.")
+            raise UsageError(f"shape of Recipe must be three integers of at least 1, got {self.shape}.")
         if math.prod(self.shape) > MAX_VOXELS:
             raise UsageError(f"shape of Recipe must have at most {MAX_VOXELS} voxels, got {self.shape}.")
         if not math.isfinite(self.voxel_size):
@@ -82,7 +86,7 @@ class Recipe:
         if not is_orientation(self.orientation):
             raise UsageError(f"orientation of Recipe must name three axes, such as RAS, got {self.orientation!r}.")
         if self.centre is not None and (len(self.centre) != 3 or not all(map(math.isfinite, self.centre))):
-            raise UsageError(f"centre of Recipe must be three places in mm, got {self.centre}.")
+            raise UsageError(f"centre of Recipe must be three coordinates in mm, got {self.centre}.")
 
     def prepare(
         self, image: ImageOnFile | Path | str, mask: Path | str | None = None, rules: ImageRules = USUAL
@@ -113,10 +117,10 @@ class Recipe:
         if mask is None:
             brain = fill_holes(brain)
         if not brain.any():
-            raise InputError(f"{source.path}: no voxel of the brain lies in the network's box.")
+            raise InputError(f"{source.path}: no voxel of the brain lies in the network's field of view.")
         if (there := int(brain.sum())) < LEAST_BRAIN * brain.numel():
             raise InputError(
-                f"{source.path}: almost no brain: {there} of the {brain.numel()} voxels of the network's box."
+                f"{source.path}: almost no brain in the network's field of view: {there} of the {brain.numel()} voxels."
             )
         kept = others[0] if others else brain
         volume = self._normalised(values, brain, kept, source.path)
@@ -160,7 +164,7 @@ class Recipe:
         affine = snapped(affine, source.affine)
         cut = share_outside(inside, source.affine, affine, self.shape)
         if cut > MOST_CUT:
-            doubts.append(Doubt(f"{cut:.0%} of what counts as brain lies outside the network's box", CUT))
+            doubts.append(Doubt(f"{cut:.0%} of the brain lies outside the network's field of view", CUT))
         return affine, doubts
 
     def _normalised(self, values: Tensor, brain: Tensor, kept: Tensor, path: Path | None) -> Tensor:
@@ -171,7 +175,7 @@ class Recipe:
         sample = (values[brain] if self.normalise == "brain" else values).double()
         mean, spread = float(sample.mean()), float(sample.std(correction=0))
         if not spread > 1e-6 * max(abs(mean), 1e-30):
-            raise InputError(f"{path}: every voxel of the brain has one value ({mean:g}); there is nothing to see.")
+            raise InputError(f"{path}: every voxel of the brain has the same value ({mean:g}).")
         scaled = (values - mean) / spread
         return torch.where(kept, scaled, 0.0) if self.normalise == "brain" else scaled
 

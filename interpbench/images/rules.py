@@ -36,10 +36,10 @@ class ImageRules:
         for name in given:
             if name not in cls.__dataclass_fields__:
                 hint = did_you_mean(name, cls.__dataclass_fields__)
-                raise UsageError(f"there is no rule {name!r} for images.{hint}")
+                raise UsageError(f"unknown image option {name!r}.{hint}")
         rules = cls(**given)
         if not isinstance(rules.max_voxels, int) or rules.max_voxels < 1:
-            raise UsageError(f"max_voxels must be a whole number of at least 1, got {rules.max_voxels!r}.")
+            raise UsageError(f"max_voxels must be an integer of at least 1, got {rules.max_voxels!r}.")
         return rules
 
     def to_json(self) -> dict[str, Any]:

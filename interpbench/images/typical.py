@@ -33,7 +33,7 @@ TINY = 1e-12
 FAR = 3.0  # times the median distance; of 504 held-out images of two cohorts, 3 lay farther
 CLEARLY = 0.05  # of the logarithm of two distances
 SPREADS = 3.5  # robust standard deviations of the logarithm, beyond what training images do; more of few images
-WAYS = (("LR", "mirrored, left for right"), ("AP", "back to front"), ("SI", "upside down"))
+WAYS = (("LR", "mirrored left to right"), ("AP", "back to front"), ("SI", "upside down"))
 
 Cells = NDArray[np.float64]  # (N, cells)
 
@@ -135,7 +135,7 @@ class Typical:
             if not sound or len(orientation) != 3:
                 raise ValueError
         except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as error:
-            raise InputError(f"{source}: {KEY} is no record of training images: train again.") from error
+            raise InputError(f"{source}: {KEY} is not a valid record of training images: train again.") from error
         cells, flips = (one, two, three), (first, second, third)
         return cls(cells, table[0], table[1:], distance, limit, flips, (least, most), orientation)
 
@@ -151,14 +151,14 @@ class Typical:
             return Doubt("the image seems inverted: bright where the training images are dark", UNLIKE)
         better = over[best] > 0
         if better and distance / math.exp(gains[best]) <= self.limit:
-            return Doubt(f"the image fits the training images better {self._way(best)} than as it lies", UNLIKE)
+            return Doubt(f"the image fits the training images better {self._way(best)} than in its orientation", UNLIKE)
         if unlike or better:
             times = distance / max(self.distance, TINY)
-            words = f"the image is unlike the training images: it lies {times:.1f} times as far from them as they do"
+            words = f"the image is unlike the training images: its distance is {times:.1f} times their own"
             return Doubt(words, UNLIKE)
         least, most = self.volumes
         if not 0.6 * least <= size <= 1.6 * most:
-            words = f"the brain takes {size} voxels of the grid, those of the training images {least} to {most}"
+            words = f"the brain has {size} voxels on the grid; brains of the training images have {least} to {most}"
             return Doubt(words, UNLIKE)
         return None
 

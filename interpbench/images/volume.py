@@ -1,4 +1,4 @@
-"""A volume: voxels, where they lie in the world, and what its file's header said; NIfTI in and out.
+"""A volume: voxels, affine and file header; read from and written to NIfTI.
 
 Affines are 4x4, voxel index to world millimetres, RAS+ (x to the right, y to the front, z up).
 """
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from interpbench.doubts import HEADER, NOT_FINITE, Doubt
 from interpbench.files.atomic import atomic_path
-from interpbench.images.nifti import load_header, load_voxels, refuse
+from interpbench.images.nifti import load_header, load_voxels, refuse_image
 from interpbench.images.rules import MAX_VOXELS
 
 _REPEATED = 0.05  # share of neighbours along I that have the same value, above which repetition is looked for
@@ -48,7 +48,7 @@ class Volume:
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """What a file says of itself before its voxels are read: shape `(I, J, K)`, affine, voxel edges in mm."""
+    """The header of an image file: shape `(I, J, K)`, affine, voxel sizes in mm."""
 
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
@@ -57,7 +57,7 @@ class Header:
 
 
 def read_header(path: Path | str, *, max_voxels: int = MAX_VOXELS) -> Header:
-    """Read what a file says of itself, in a millisecond.
+    """Read the header of an image file, without its voxels.
 
     Raises:
         InputError: the file is refused, as far as its header tells.
@@ -96,14 +96,14 @@ def read_volume(
         bad = ~np.isfinite(values)
         count = int(bad.sum())
         first = tuple(int(edge) for edge in np.unravel_index(int(bad.argmax()), bad.shape))
-        found = f"{count} voxels are not finite numbers, the first at index {first}"
+        found = f"{count} voxels are not finite, the first at index {first}"
         if not nan_to_zero:
-            refuse(path, found if nan_to_zero is None else f"{found}; --nan-to-zero takes them as 0")
+            refuse_image(path, found if nan_to_zero is None else f"{found}; --nan-to-zero replaces them by 0")
         values[bad] = 0.0
         lowest, highest = values.min(), values.max()
-        doubts = (*doubts, Doubt(f"{found}; taken as 0", NOT_FINITE))
+        doubts = (*doubts, Doubt(f"{found}; replaced by 0", NOT_FINITE))
     if not constant_ok and lowest == highest:
-        refuse(path, f"every voxel is {values.flat[0]:g}: the image is constant")
+        refuse_image(path, f"every voxel is {values.flat[0]:g}: the image is constant")
     return Volume(torch.from_numpy(values)[None], affine, header, path, doubts)
 
 
@@ -114,7 +114,7 @@ def _of_header(*sentences: list[str]) -> tuple[Doubt, ...]:
 def write_map(
     path: Path | str, data: Tensor | ArrayLike, *, like: Volume | None = None, affine: ArrayLike | None = None
 ) -> None:
-    """Write a map as float32 NIfTI, whole or not at all; the same map gives the same bytes.
+    """Write a map as float32 NIfTI, atomically; the same map gives the same bytes.
 
     Args:
         path: ends in `.nii` or `.nii.gz`.
@@ -129,9 +129,11 @@ def write_map(
     values = np.asarray(data.detach().cpu() if isinstance(data, Tensor) else data, dtype=np.float32)
     if values.ndim != 3 or (affine is None and (like is None or values.shape != tuple(like.data.shape[1:]))):
         grid = None if like is None else tuple(like.data.shape[1:])
-        raise ValueError(f"a map of shape {values.shape} has no place: give its affine, or `like` (shape {grid})")
+        raise ValueError(
+            f"a map of shape {values.shape} does not fit: give its affine, or `like` of this shape (got {grid})"
+        )
     if not path.name.endswith((".nii", ".nii.gz")):
-        raise ValueError(f"a map's file is named .nii or .nii.gz, got {path.name}")
+        raise ValueError(f"the file name of a map must end in .nii or .nii.gz, got {path.name}")
     content = _image(values, like, affine).to_bytes()
     if path.name.endswith(".gz"):
         content = _compressed(content, values)
@@ -140,7 +142,7 @@ def write_map(
 
 
 def _compressed(content: bytes, values: NDArray[np.float32]) -> bytes:
-    """The gzip stream of a map's file; it bears no time.
+    """The gzip stream of a map's file, without a time stamp.
 
     Most maps have another number in every voxel of the brain, and zeros around it. Then looking for what repeats itself
     finds nothing but runs of zeros, and to look for runs alone takes a third of the time for a file no larger. Maps of
@@ -172,17 +174,17 @@ def _image(values: NDArray[np.float32], like: Volume | None, affine: ArrayLike |
 
 
 def _affine_of(path: Path, header: nib.Nifti1Header) -> tuple[NDArray[np.float64], list[str]]:
-    """The header's affine, refused where it is no use, and what is doubtful about it."""
+    """The header's affine and warnings about it; an unusable affine is refused."""
     try:
         with np.errstate(all="ignore"):  # what is no number is refused below
             affine = np.asarray(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
-        refuse(path, f"has no usable affine ({error})", error)
+        refuse_image(path, f"has no usable affine ({error})", error)
     if not np.isfinite(affine).all():
-        refuse(path, "its affine holds values that are not finite numbers")
+        refuse_image(path, "its affine has non-finite values")
     edges = np.linalg.norm(affine[:3, :3], axis=0)
     if edges.min() < 1e-6 or abs(np.linalg.det(affine[:3, :3] / edges)) < 1e-4:
-        refuse(path, "its affine is singular: an axis has no length, or two point the same way")
+        refuse_image(path, "its affine is singular: an axis has no length, or two point the same way")
     return affine, _doubts(header)
 
 
@@ -195,7 +197,9 @@ def _doubts(header: nib.Nifti1Header) -> list[str]:
     except (HeaderDataError, ValueError, np.linalg.LinAlgError):
         warnings.append("the qform is unusable; sform was used")
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
-        warnings.append("the header does not say where the image lies (sform and qform codes are 0); it was guessed")
+        warnings.append(
+            "the header does not define the image's position (sform and qform codes are 0); a default was used"
+        )
     if sform is not None and qform is not None:
         shape = np.array(header.get_data_shape()[:3]) - 1
         corners = np.array(list(np.ndindex(2, 2, 2))) * shape

@@ -1,1 +1,1 @@
-"""Importance maps on disk, and the images that they belong to."""
+"""Importance maps on disk, and the images that they explain."""

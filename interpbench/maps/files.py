@@ -1,4 +1,4 @@
-"""One subject's map as files: on the image's grid, as the method made it, and the sidecar that says where from."""
+"""The files of one subject's map: on the image's grid, as the method made it, and a sidecar with its origin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from interpbench.files.atomic import sha256_of
 from interpbench.files.run_folder import RunFolder, sidecar_of
 from interpbench.host.ask_explainer import Explained
 from interpbench.host.checking import MAP, doubts_about
-from interpbench.images.cut import Cut
+from interpbench.images.cut import BrainCut
 from interpbench.images.prepared import Prepared
 from interpbench.images.volume import write_map
 from interpbench.maps.network_map import place_beside
@@ -30,19 +30,19 @@ log = logging.getLogger("interpbench")
 
 
 @dataclass(frozen=True, eq=False)
-class Origin:
-    """What a map is told from, and what it needs to come back onto its image's grid: little more than a brain."""
+class MapOrigin:
+    """The origin of a map: its subject and prediction, and the data to resample it to the image's grid."""
 
     subject: Subject
     way_back: Prepared  # without its voxels
-    cut: Cut
+    cut: BrainCut
     read: Mapping[str, Any]  # as `read_of_subject` says it
     held: str | None = None  # a sentence, where the network's last layer holds the prediction at its floor or ceiling
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A subject without a map, and why: its image could not be read, or the method or the predictor failed."""
+class FailedSubject:
+    """A subject without a map, and the reason: unreadable image, failed method or failed predictor."""
 
     subject: Subject
     error: InterpbenchError
@@ -51,8 +51,8 @@ class Failed:
     for_all: bool = False  # whether the method says what holds for the network or its options, whoever is explained
 
 
-class ToldOnce:
-    """Warns of subjects without a map; of several that fail alike, the first is named and the others are counted.
+class FailureWarnings:
+    """Warns about subjects without a map; of several with the same error, only the first is named.
 
     Whose map was made, and then refused, is always named: that is about the subject.
     """
@@ -61,13 +61,13 @@ class ToldOnce:
         self._alike: dict[str, list[str]] = {}  # labels by what went wrong
         self._each: set[str] = set()  # labels of those who are told whatever others are
 
-    def extend(self, several: Iterable[Failed]) -> None:
-        """Warn of each."""
+    def extend(self, several: Iterable[FailedSubject]) -> None:
+        """Warn about each subject."""
         for failed in several:
             self.append(failed)
 
-    def append(self, failed: Failed) -> None:
-        """Warn of a subject, if nobody before failed with these words, or if it is about this subject."""
+    def append(self, failed: FailedSubject) -> None:
+        """Warn about a subject, unless another subject failed with the same message."""
         labels = self._alike.setdefault(str(failed.error), [])
         labels.append(failed.subject.id)
         if failed.by_map:
@@ -76,16 +76,16 @@ class ToldOnce:
             log.warning("no map: sub-%s: %s", failed.subject.id, failed.error)
 
     def count(self) -> None:
-        """Say at the end how many more failed like each that was named."""
+        """Log how many further subjects failed with the same message."""
         for first, *more in self._alike.values():
             if more and first not in self._each:
                 subjects = "subject" if len(more) == 1 else "subjects"
-                log.warning("no map: sub-%s ... and %d more %s alike", first, len(more), subjects)
+                log.warning("no map: sub-%s ... and %d more %s with the same error", first, len(more), subjects)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapFiles:
-    """Where the maps of a run are written, and what is the same beside each of them."""
+    """Writes the maps of a run, with the entries that all sidecars share."""
 
     run: RunFolder
     method: str
@@ -94,25 +94,25 @@ class MapFiles:
     details: Mapping[str, Any]  # what the method decided by itself
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
-        """Where a subject's map belongs, or one of its extras."""
-        return self.run.product(subject.id, f"desc-{label_of(self.method)}_{name}.nii.gz")
+        """The path of a subject's map, or of an extra map."""
+        return self.run.product(subject.id, f"desc-{method_label(self.method)}_{name}.nii.gz")
 
     def network_product(self, subject: Subject) -> Path:
-        """Where a subject's map as the method made it belongs, on the network's grid."""
-        return place_beside(self.product(subject), label_of(self.method))
+        """The path of a subject's map on the network's grid, as the method made it."""
+        return place_beside(self.product(subject), method_label(self.method))
 
-    def says_nothing(self, origin: Origin, where: str) -> Failed:
-        """A map of zeros would be taken for an answer.
+    def says_nothing(self, origin: MapOrigin, where: str) -> FailedSubject:
+        """Why a map has no information; empty if it has.
 
         Args:
             where: it is zero.
         """
         held = f" ({origin.held})" if origin.held else ""
-        why = f"method {self.method!r}: the map is zero {where}: it says nothing about this subject{held}."
-        return Failed(origin.subject, PluginError(why), unread=False, by_map=True)
+        why = f"method {self.method!r}: the map is zero {where}: it has no information about this subject{held}."
+        return FailedSubject(origin.subject, PluginError(why), unread=False, by_map=True)
 
-    def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> Failed | None:
-        """Write what was found, on the image's grid. Extras first: a map that is marked as done has all of them.
+    def write(self, origin: MapOrigin, record: Mapping[str, Any], found: Explained) -> FailedSubject | None:
+        """Write a map on the image's grid, after its extras: a map that is marked as done has all of them.
 
         Returns:
             Why nothing is written, where nothing of the map lies in the image's own brain.
@@ -150,7 +150,7 @@ class MapFiles:
     def _keep_on_network_grid(
         self, subject: Subject, prepared: Prepared, map: Tensor, back: NDArray[np.float32], record: Mapping[str, Any]
     ) -> dict[str, str] | None:
-        """Keep the map as the method made it, on the network's grid, unless the one written gives it back bit by bit.
+        """Store the map on the network's grid as well, unless the written one gives it back bit by bit.
 
         Returns:
             What the map's sidecar says of it: its file's name and SHA-256; None where there is none.
@@ -172,6 +172,6 @@ class MapFiles:
         self.run.mark_done(product, record)
 
 
-def label_of(method: str) -> str:
-    """The method in a file's name: a BIDS label holds letters and digits only."""
+def method_label(method: str) -> str:
+    """The method's name as a BIDS label, with letters and digits only."""
     return method.replace("-", "").replace("_", "")

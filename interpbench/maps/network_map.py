@@ -1,4 +1,4 @@
-"""A map of `explain` on the network's grid, as the method made it."""
+"""The map of `explain` on the network's grid, as the method made it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAME_PLACE = 1e-3  # mm
 
 
 def place_beside(path: Path, label: str) -> Path:
-    """Where the map that a method made belongs: `OUT/network/sub-X/sub-X_space-network_desc-METHOD_map.nii.gz`.
+    """The path of the map on the network's grid: `OUT/network/sub-X/sub-X_space-network_desc-METHOD_map.nii.gz`.
 
     Args:
         path: of the map on its image's grid, `OUT/sub-X/...`.
@@ -32,7 +32,7 @@ def place_beside(path: Path, label: str) -> Path:
 
 
 def on_network_grid(path: Path, record: Mapping[str, Any], prepared: Prepared) -> Tensor | None:
-    """The map `(I, J, K)` that a method made: the file that is kept, or the map itself where it gives that back.
+    """The map `(I, J, K)` as the method made it: from its own file, or from the image's grid if exact.
 
     Args:
         path: of the map on its image's grid, whose bytes were checked.
@@ -52,14 +52,14 @@ def on_network_grid(path: Path, record: Mapping[str, Any], prepared: Prepared) -
         return prepared.to_network_grid(read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0])
     name, sha256 = (kept.get("file"), kept.get("sha256")) if isinstance(kept, Mapping) else (None, None)
     if not isinstance(name, str) or Path(name).name != name:
-        raise InputError(f"{sidecar_of(path)}: network_map is {str(kept)[:60]!r}, which names no file.")
+        raise InputError(f"{sidecar_of(path)}: network_map is {str(kept)[:60]!r}, which is not a file name.")
     place = path.parents[1] / FOLDER / path.parent.name / name
     if not place.is_file():
         return None
     if sha256_of(place) != sha256:
-        raise InputError(f"{place}: changed since the map was made; explain again.")
+        raise InputError(f"{place}: changed after the map was made; run explain again.")
     found = read_volume(place, constant_ok=True, max_voxels=sys.maxsize)
     same_shape = tuple(found.data.shape[1:]) == tuple(prepared.brain.shape)
     if not same_shape or not np.allclose(found.affine, prepared.affine, atol=_SAME_PLACE):
-        raise InputError(f"{place}: lies on another grid than the network's; explain again.")
+        raise InputError(f"{place}: has another grid than the network; run explain again.")
     return found.data[0]

@@ -1,4 +1,4 @@
-"""Where the images of maps are: as their sidecars have them, or below another folder, found by their bytes."""
+"""Finds the images of maps: at the paths in their sidecars, or below another folder by their bytes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ log = logging.getLogger("interpbench")
 MOST_HASHED = 10_000  # files whose name tells nothing, in one search
 
 
-class Gone(InputError):
-    """An image or mask that is not to be found; `file` is where it should be, `why` what is the matter."""
+class MissingImage(InputError):
+    """An image or mask that was not found; `file` is its expected path, `why` the reason."""
 
-    def __init__(self, file: PurePath | str, why: str = "is gone") -> None:
+    def __init__(self, file: PurePath | str, why: str = "is missing") -> None:
         super().__init__(f"{file}: {why}")
         self.file, self.why = Path(file), why
 
 
 def recorded_path(file: Path, table_folder: Path | None) -> str:
-    """How a sidecar names an image or mask: relative to the table's folder, or absolute where it lies elsewhere."""
+    """The path of an image or mask in a sidecar: relative to the table's folder, or absolute if it lies elsewhere."""
     if table_folder is not None:
         try:
             return file.absolute().relative_to(table_folder.absolute()).as_posix()
@@ -38,14 +38,14 @@ def recorded_path(file: Path, table_folder: Path | None) -> str:
 
 
 def table_folder_of(manifest: Mapping[str, Any]) -> Path | None:
-    """The folder of the table that the cohort of a run of `explain` was read from, where its manifest says it."""
+    """The folder of the table that a run of `explain` read, from its manifest."""
     command = manifest.get("command")
     table = command.get("cohort") if isinstance(command, Mapping) else None
-    return Path(table).parent if isinstance(table, str) and os.path.isabs(table) else None
+    return Path(table).parent if isinstance(table, str) and Path(table).is_absolute() else None
 
 
-class Moved:
-    """All files below a folder, found by path, name or bytes; each is hashed once at most. Threads may share it.
+class MovedImages:
+    """The files below a folder, found by path, name or bytes; each is hashed at most once. Threads may share it.
 
     Args:
         root: the folder.
@@ -57,14 +57,14 @@ class Moved:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         if not self.root.is_dir():
-            raise UsageError(f"root {root} is no folder: give the one that the images moved to.")
+            raise UsageError(f"root {root} is not a folder: give the folder that the images were moved to.")
         self._lock = threading.Lock()
         self._hashes: dict[Path, str | None] = {}
         self._known: dict[tuple[str, str], Path] = {}  # by suffix and hash
         self._left = MOST_HASHED
 
     def find(self, recorded: PurePath, sha256: str, relative: PurePath | None) -> Path:
-        """The file of these bytes: at the same relative path, else of the same name, else any of the same suffix.
+        """The file with these bytes: at the same relative path, else of the same name, else of the same suffix.
 
         Raises:
             Gone: there is none.
@@ -81,31 +81,33 @@ class Moved:
             others = [file for file in (*there, *named) if self._hashes.get(file)]
             bound = "" if self._left > 0 else f", of which {MOST_HASHED} were hashed"
         if others:
-            why = "its bytes are not those that the map was made from, nor are those of any other file below"
-            raise Gone(others[0], f"{why} {self.root}{bound}.")
-        raise Gone(recorded, f"no file below {self.root} has its bytes (SHA-256 {sha256[:12]}...){bound}.")
+            why = "its content differs from the image that the map was made from, and so does every other file below"
+            raise MissingImage(others[0], f"{why} {self.root}{bound}.")
+        raise MissingImage(recorded, f"no file below {self.root} has its content (SHA-256 {sha256[:12]}...){bound}.")
 
     def _of(self, files: Iterable[Path], sha256: str) -> Path | None:
         return next((file for file in files if self._hash_of(file) == sha256), None)
 
     def _of_any(self, recorded: PurePath, sha256: str) -> Path | None:
-        """A file of whatever name, but of the same suffix: one hashed before, else of as many as are still allowed."""
+        """A file of any name with the same suffix: one hashed before, else one that may still be hashed."""
         kind = _kind(recorded)
         found = self._known.get((kind, sha256))
         if found is None and self._left > 0 and self._unhashed.get(kind):
-            log.info("%s: none of that name below %s has its bytes; looking into the others", recorded, self.root)
+            log.info(
+                "%s: no file with this name below %s has the same content; hashing the other files", recorded, self.root
+            )
         while found is None and self._left > 0 and self._unhashed.get(kind):
             file = self._unhashed[kind].pop()
             if file not in self._hashes:
                 self._left -= 1
                 found = file if self._hash_of(file) == sha256 else None
                 if self._left == 0:
-                    log.warning("%s: %d files were hashed, no more are looked into", self.root, MOST_HASHED)
+                    log.warning("%s: %d files were hashed; the search stops here", self.root, MOST_HASHED)
         return found
 
     @functools.cached_property
     def _by_name(self) -> dict[str, list[Path]]:
-        """Every file below the root, but for those in hidden folders."""
+        """Every file below the root, except in hidden folders."""
         found: dict[str, list[Path]] = {}
         for place, folders, names in os.walk(self.root):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -123,7 +125,7 @@ class Moved:
         return found
 
     def _hash_of(self, file: Path) -> str | None:
-        """SHA-256 of a file; None where it cannot be read, and another may do."""
+        """SHA-256 of a file; None if it cannot be read."""
         if file not in self._hashes:
             self._hashes[file] = None
             if os.path.isfile(file):
@@ -133,19 +135,19 @@ class Moved:
         return self._hashes[file]
 
 
-class Images:
-    """Where the images and masks are that a folder of maps was made from.
+class SourceImages:
+    """Finds the images and masks that a folder of maps was made from.
 
     Args:
         manifest: of that run.
         moved: where to look instead of where they were.
     """
 
-    def __init__(self, manifest: Mapping[str, Any], moved: Moved | None = None) -> None:
+    def __init__(self, manifest: Mapping[str, Any], moved: MovedImages | None = None) -> None:
         self.folder, self.moved = table_folder_of(manifest), moved
 
     def find(self, recorded: str, sha256: str) -> Path:
-        """The image or mask that a sidecar names; where another folder was looked in, its bytes are those on record.
+        """The path of the image or mask that a sidecar names; in another folder, its bytes must match the record.
 
         Args:
             recorded: relative to the table's folder, or absolute.
@@ -157,11 +159,11 @@ class Images:
             return self.moved.find(Path(recorded), sha256, self._relative(Path(recorded)))
         path = self.recorded(recorded)
         if not (path.is_absolute() and os.path.isfile(path)):
-            raise Gone(path, "is gone since the map was made; if the images moved, --root DIR says where to.")
+            raise MissingImage(path, "is missing since the map was made; if the images were moved, give --root DIR.")
         return path
 
     def recorded(self, recorded: str) -> Path:
-        """Where an image or mask was when its map was made."""
+        """The path of an image or mask when its map was made."""
         return Path(recorded) if self.folder is None else self.folder / recorded
 
     def _relative(self, path: Path) -> Path | None:
@@ -176,6 +178,6 @@ def _kind(file: PurePath) -> str:
 
 
 def _alike(file: PurePath, recorded: PurePath) -> int:
-    """How many of the last parts of two paths are the same."""
+    """The number of trailing parts that two paths share."""
     pairs = zip(reversed(file.parts), reversed(recorded.parts), strict=False)
     return next((count for count, (one, other) in enumerate(pairs) if one != other), len(recorded.parts))

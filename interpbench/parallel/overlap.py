@@ -1,4 +1,4 @@
-"""Reading ahead and writing behind: what comes next is read, and what came before is written, in threads.
+"""Threads that read the next items ahead and write finished ones behind.
 
 Whoever asks stays in its own thread, and nothing but reading and writing leaves it: a method or predictor is called by
 one thread only, whose random state nobody else draws from. At most `number` items are under way in each direction, so
@@ -24,15 +24,15 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Do(Protocol):
-    """Has something done, soon."""
+class Submit(Protocol):
+    """Submits a call to a thread."""
 
     def __call__(self, function: Callable[..., object], *arguments: Any) -> None: ...
 
 
 @contextmanager
 def ahead(function: Callable[[Item], Result], items: Iterable[Item], number: int) -> Iterator[Iterator[Result]]:
-    """The results of a function, in the order of the items, some of them made in advance.
+    """Yield the results of a function in the order of the items, some of them computed in advance.
 
     What the function raises is raised where its result would have come. At the end, however it comes, no thread is
     left, and what was not begun never is.
@@ -53,7 +53,7 @@ def ahead(function: Callable[[Item], Result], items: Iterable[Item], number: int
 
 
 def _no_end(function: Callable[[Item], Result], item: Item) -> Result:
-    """What the function returns; its StopIteration would be taken for the end of the items."""
+    """The result of the function; a StopIteration becomes an error, because it would end the items."""
     try:
         return function(item)
     except StopIteration as error:
@@ -73,8 +73,8 @@ def _in_order(
 
 
 @contextmanager
-def behind(number: int) -> Iterator[Do]:
-    """A function that has things done in threads, while the caller goes on.
+def behind(number: int) -> Iterator[Submit]:
+    """Yield a function that submits calls to threads, while the caller continues.
 
     What one of them raises is raised by the next call, or at the end, and what was not begun never is. Where the
     caller fails on its own, what it asked for before is still done. No thread is left at the end.
@@ -108,7 +108,7 @@ def behind(number: int) -> Iterator[Do]:
 
 @contextmanager
 def _pool(number: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """Threads, each with its share of torch's."""
+    """A pool of threads that share torch's threads."""
     torchs = torch.get_num_threads()
     share = max(torchs // (number + 1), 1)
     try:
@@ -123,7 +123,7 @@ def _at_once(function: Callable[..., object], *arguments: Any) -> None:
 
 
 def let_go(error: BaseException | None) -> None:
-    """Forget where an error, and all that led to it, was raised: in a list, that would keep what was at hand there.
+    """Clear the traceback of an error and its causes, so that a list of errors keeps no large objects alive.
 
     Errors may lead to each other in a circle; each is visited once.
     """

@@ -1,4 +1,4 @@
-"""One job's share of the subjects, where several jobs work on one cohort."""
+"""The share of the subjects for one of several jobs on one cohort."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 
 def shard_of(word: str | None, environment: Mapping[str, str] | None = None) -> tuple[int, int]:
-    """Which share is meant: K, from 0 on, and N.
+    """The share of a job as K, counted from 0, and N.
 
     Args:
         word: `K/N`; `auto` for what SLURM says of an array's task (SLURM_ARRAY_TASK_ID, _MIN, _STEP, _COUNT), or else
@@ -30,12 +30,12 @@ def shard_of(word: str | None, environment: Mapping[str, str] | None = None) -> 
         return _from_environment(os.environ if environment is None else environment)
     found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", word.strip())
     if not found:
-        raise UsageError(f"a shard is K/N, such as 0/4 for the first of four, or {AUTO}; got {word!r}.")
+        raise UsageError(f"a shard must be K/N, such as 0/4 for the first of four, or {AUTO}; got {word!r}.")
     return _checked(int(found[1]), int(found[2]), word)
 
 
 def share_of(items: Sequence[Item], shard: tuple[int, int]) -> list[Item]:
-    """Every N-th of the items, from the K-th on."""
+    """Every N-th of the items, starting at the K-th."""
     first, step = shard
     return list(items[first::step])
 
@@ -44,7 +44,7 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[int, int]:
     def number(name: str, default: int) -> int:
         text = environment.get(name, "").strip()
         if text and not re.fullmatch(r"\d{1,9}", text):
-            raise UsageError(f"shard {AUTO}: {name} is no whole number, got {text!r}.")
+            raise UsageError(f"shard {AUTO}: {name} must be an integer, got {text!r}.")
         return int(text) if text else default
 
     if environment.get("SLURM_ARRAY_TASK_ID"):
@@ -54,16 +54,19 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[int, int]:
             number_of_tasks = (number("SLURM_ARRAY_TASK_MAX", first) - first) // step + 1
         offset = number("SLURM_ARRAY_TASK_ID", 0) - first
         if offset % step:
-            raise UsageError(f"shard {AUTO}: the array's tasks must be evenly numbered, such as --array=0-6.")
+            raise UsageError(
+                f"shard {AUTO}: the tasks of the array must be numbered consecutively, such as --array=0-6."
+            )
         return _checked(offset // step, number_of_tasks, "of SLURM's array")
     if environment.get("RANK") and environment.get("WORLD_SIZE"):
         return _checked(number("RANK", 0), number("WORLD_SIZE", 1), "of RANK and WORLD_SIZE")
     raise UsageError(
-        f"shard {AUTO}: neither SLURM_ARRAY_TASK_ID nor RANK and WORLD_SIZE are set. Say which, such as --shard 0/4."
+        f"shard {AUTO}: neither SLURM_ARRAY_TASK_ID nor RANK and WORLD_SIZE are set. Give the shard,"
+        " such as --shard 0/4."
     )
 
 
 def _checked(index: int, number: int, what: str) -> tuple[int, int]:
     if not 0 <= index < number:
-        raise UsageError(f"shard {what}: K runs from 0 to N - 1, got {index} of {number}.")
+        raise UsageError(f"shard {what}: K must be from 0 to N - 1, got {index} of {number}.")
     return index, number

@@ -47,12 +47,12 @@ Item = TypeVar("Item")
 def hindrance(device: torch.device) -> str:
     """Why no processes can be forked here and now; empty where they can."""
     if device.type != "cpu" or torch.cuda.is_initialized():
-        return "a GPU's memory and threads do not survive a fork"
+        return "the memory and threads of a GPU cannot be forked"
     if sys.platform != "linux":
         return "only Linux forks a process safely"
     _end_monitor()
     others = threading.active_count() - 1
-    return f"{others} other Python threads are running, which a fork would not have" if others else ""
+    return f"{others} other Python threads are running, which cannot be forked" if others else ""
 
 
 def side_by_side(
@@ -107,8 +107,8 @@ def side_by_side(
             pipe.close()
     if killed:
         log.warning(
-            "%d of %d processes were killed, for want of memory perhaps; what they left is done by one alone. "
-            "Fewer processes take less memory.",
+            "%d of %d processes were killed, perhaps because memory ran out; one process finishes their work. "
+            "Use fewer processes to need less memory.",
             killed,
             number,
         )
@@ -187,7 +187,7 @@ def _live(begin: Callable[[], None], caller: int) -> NoReturn:
             begin()
         status = 0
     except BaseException as error:  # the caller will meet it too
-        log.debug("a process ends early: %s", one_line(error), exc_info=True)
+        log.debug("a process ended early: %s", one_line(error), exc_info=True)
     finally:
         os._exit(status)
 

@@ -1,4 +1,4 @@
-"""The average anatomy that every phantom subject starts from, and where age and the distractors act on it.
+"""The average anatomy of the phantom, and where age and the distractors act.
 
 Everything comes from the ICBM 2009a template that nilearn ships (1 mm, no download), cropped to the box of
 140 x 176 x 140 mm and averaged down to the voxel size asked for. A region is kept as a signed distance in mm, so

@@ -1,4 +1,4 @@
-"""A phantom cohort on disk: ordinary NIfTI images and `participants.tsv`, and the truth beside them."""
+"""Writes a phantom cohort: NIfTI images, `participants.tsv` and the ground truth."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ TRUTH_SHARE = 0.1  # of the largest difference: below it, a voxel is only grazed
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Where age acts, on the phantom's grid."""
+    """The ground truth: where age acts, on the phantom's grid."""
 
     difference: Array  # |oldest - youngest| of the noiseless mean subject, in template intensity
     region: NDArray[np.bool_]  # difference above TRUTH_SHARE of its maximum, inside the brain
 
 
 def render_truth(anatomy: Anatomy) -> Truth:
-    """The truth, rendered: what differs between the mean subject at the youngest and at the oldest age."""
+    """The ground truth: the difference between the mean subject at the youngest and at the oldest age."""
     difference = np.abs(render_mean(anatomy, AGES[1]) - render_mean(anatomy, AGES[0]))
     return Truth(difference, (difference > TRUTH_SHARE * difference.max()) & anatomy.brain)
 
 
 def render_cohort_member(anatomy: Anatomy, number: int, subjects: int, seed: int) -> tuple[float, Array]:
-    """Age in years and image of one subject; it depends on nothing but these arguments.
+    """Age in years and image of one subject; they depend only on these arguments.
 
     Ages fill the range evenly: each subject's is drawn from its own stratum.
     """
@@ -64,7 +64,7 @@ def write_phantom(out: str | Path, *, subjects: int = 240, voxel_size: float = 4
     """
     if subjects < 1 or not 1.0 <= voxel_size <= 10.0:
         raise UsageError(
-            f"A phantom needs 1 subject or more and voxels of 1 to 10 mm, got {subjects} and {voxel_size:g} mm."
+            f"A phantom needs at least 1 subject and voxels of 1 to 10 mm, got {subjects} and {voxel_size:g} mm."
         )
     out = Path(out)
     record: dict[str, Any] = {"subjects": subjects, "voxel_size_mm": voxel_size, "seed": seed, **_settings()}

@@ -31,7 +31,7 @@ NOISE = 0.03  # SD, in template intensity; white matter is near 0.87
 
 @dataclass(frozen=True)
 class Traits:
-    """What differs between subjects, before deformation and noise; distances in mm."""
+    """The individual differences of a subject, before deformation and noise; distances in mm."""
 
     ventricles: float  # widening beyond the template's
     hippocampi: float  # shrinking
@@ -40,18 +40,18 @@ class Traits:
 
 
 def mean_traits(age: float) -> Traits:
-    """The average person of an age, in years."""
+    """The traits of the mean subject of an age, in years."""
     years = age - AGES[0]
     return Traits(VENTRICLE_MM_PER_YEAR * years, HIPPOCAMPUS_MM_PER_YEAR * years, 0.0, 0.0)
 
 
 def render_mean(anatomy: Anatomy, age: float) -> Array:
-    """The noiseless, undeformed average person of `age` years, `(I, J, K)`."""
+    """The mean subject of `age` years without noise and deformation, `(I, J, K)`."""
     return _compose(anatomy, mean_traits(age))
 
 
 def render_subject(anatomy: Anatomy, age: float, random: np.random.Generator) -> Array:
-    """One person of `age` years, `(I, J, K)` float32, exactly 0 outside the brain."""
+    """One subject of `age` years, `(I, J, K)` float32, exactly 0 outside the brain."""
     mean = mean_traits(age)
     spread = np.array([INDIVIDUAL_MM, INDIVIDUAL_MM, SUPPRESSOR_MM, CEREBELLUM_CONTRAST])
     values = [getattr(mean, field.name) for field in fields(Traits)] + spread * random.standard_normal(4)

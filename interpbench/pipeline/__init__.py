@@ -7,10 +7,25 @@ from interpbench.pipeline.aggregating import aggregate
 from interpbench.pipeline.benchmarking import benchmark
 from interpbench.pipeline.demo import demo
 from interpbench.pipeline.explaining import explain
+from interpbench.pipeline.explaining_volume import explain_volume
 from interpbench.pipeline.fitting import fit
 from interpbench.pipeline.prediction import predict
 from interpbench.pipeline.searching import search
 from interpbench.pipeline.training import train
 from interpbench.pipeline.verifying import verify
+from interpbench.pipeline.volume_map import VolumeMap
 
-__all__ = ["adopt", "aggregate", "benchmark", "demo", "explain", "fit", "predict", "search", "train", "verify"]
+__all__ = [
+    "VolumeMap",
+    "adopt",
+    "aggregate",
+    "benchmark",
+    "demo",
+    "explain",
+    "explain_volume",
+    "fit",
+    "predict",
+    "search",
+    "train",
+    "verify",
+]

@@ -27,8 +27,8 @@ from interpbench.predictor.made_up import made_up_volumes
 from interpbench.predictor.model import RECORD, WEIGHTS, save_predictor
 from interpbench.predictor.network import NetworkPredictor
 from interpbench.predictor.readout import check_readout
-from interpbench.predictor.steadiness import Trial
-from interpbench.predictor.trial import KINDS, LARGE, refuse, try_builds, try_network
+from interpbench.predictor.steadiness import NetworkTrial
+from interpbench.predictor.trial import KINDS, LARGE, refuse_findings, try_builds, try_network
 from interpbench.predictor.weight_names import strip_prefix
 from interpbench.predictor.weights import load_weights, read_weights
 from interpbench.run.identity import distribution_of
@@ -256,8 +256,10 @@ def _tried(
         volumes = made_up_volumes(predictor.recipe, 2 if math.prod(predictor.recipe.shape) >= LARGE else 4)
     found = try_network(predictor, volumes, "made-up volumes")
     if all(one.kind != "chance" for one in found.findings):
-        found = Trial((*try_builds(predictor, again(), volumes[[0, -2]]), *found.findings), found.figures)
-    told = refuse(found.findings, factory, accept, " Where it is meant, `--accept {kind}` adopts it with this warning.")
+        found = NetworkTrial((*try_builds(predictor, again(), volumes[[0, -2]]), *found.findings), found.figures)
+    told = refuse_findings(
+        found.findings, factory, accept, " Where it is meant, `--accept {kind}` adopts it with this warning."
+    )
     for sentence in told:
         log.warning("%s", sentence)
     figures = {"volumes": "made up", "n": len(volumes), **found.figures, "found": [one.kind for one in found.findings]}

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from interpbench.cohort.choosing import log
+from interpbench.comparison.statistics import auc, interval
 from interpbench.errors import ConflictError
 from interpbench.files.atomic import read_json, write_json, write_text
 from interpbench.files.run_folder import sidecar_of
 from interpbench.images.volume import read_volume
-from interpbench.metrics.localisation import auc
 from interpbench.phantom import write_phantom
 from interpbench.pipeline.aggregating import aggregate
 from interpbench.pipeline.benchmarking import benchmark
@@ -24,7 +24,6 @@ from interpbench.pipeline.demo_records import check_records
 from interpbench.pipeline.explaining import explain
 from interpbench.pipeline.fitting import fit, read_fitted
 from interpbench.pipeline.training import train
-from interpbench.predictor.error import interval
 from interpbench.predictor.model import load_predictor
 from interpbench.run.places import check_places
 
@@ -57,7 +56,6 @@ class DemoSettings:
             "v_min": 0.0,
             "v_max": 1.0,
             "r": 0.5,
-            "pretrain_epochs": 1,
             "epochs": 2,
             "batch_size": 4,
             "learning_rate": 3e-3,
@@ -223,8 +221,10 @@ def commands_of(settings: DemoSettings, seed: int) -> list[str]:
         f"interpbench fit phantom {using} --out fitted {same} {method}",
         f"interpbench explain phantom {using} --fitted fitted --out maps {same}",
         "interpbench aggregate maps --out population",
-        f"interpbench benchmark phantom --predictor model --methods unoise,{','.join(settings.rivals)}"
-        f" --measures {','.join(settings.measures)} --fitted fitted --maps maps --out benchmark {same} {compared}",
+        (
+            f"interpbench benchmark phantom --predictor model --methods unoise,{','.join(settings.rivals)}"
+            f" --measures {','.join(settings.measures)} --fitted fitted --maps maps --out benchmark {same} {compared}"
+        ),
     ]
 
 

@@ -15,7 +15,7 @@ from interpbench.pipeline.fitting import read_fitted
 from interpbench.predictor.model import load_predictor
 from interpbench.report.curves import Chart, Curve
 from interpbench.report.page import Figure, write_page
-from interpbench.report.pictures import six_slices
+from interpbench.report.pictures import six_slices, write_picture
 from interpbench.report.view import View
 from interpbench.version import __version__
 
@@ -24,13 +24,17 @@ VERDICT = 4  # sentences of the benchmark that the demo's page repeats
 SLICES_MM = (-24, -16, -8, 4, 16, 28)  # through hippocampi and ventricles
 PACKAGES = ("torch", "monai", "nibabel", "nilearn", "numpy", "scipy")
 ABOUT = (
-    "A 3D ResNet-18 was trained to tell the age of synthetic brains. U-noise then learned how much noise each voxel"
-    " tolerates before the prediction suffers; voxels that tolerate little are important. The map below is the mean"
-    " over the test subjects, its top 10 % of brain voxels, smoothed by a Gaussian of one voxel, as in Bintsi et al."
-    " 2021, Fig. 2.",
-    "In these brains age acts in two places only, around the ventricles and the hippocampi, and what it changes there"
-    " is known: the truth is the difference between the mean subject at 44 and at 73 years. Lesions, wider Sylvian"
-    " fissures, tissue contrast and deformations vary between subjects and have nothing to do with age.",
+    (
+        "A 3D ResNet-18 was trained to tell the age of synthetic brains. U-noise then learned how much noise each voxel"
+        " tolerates before the prediction suffers; voxels that tolerate little are important. The map below is the mean"
+        " over the test subjects, its top 10 % of brain voxels, smoothed by a Gaussian of one voxel, as in Bintsi et"
+        " al. 2021, Fig. 2."
+    ),
+    (
+        "In these brains age acts in two places only, around the ventricles and the hippocampi, and what it changes"
+        " there is known: the truth is the difference between the mean subject at 44 and at 73 years. Lesions, wider"
+        " Sylvian fissures, tissue contrast and deformations vary between subjects and have nothing to do with age."
+    ),
 )
 
 
@@ -47,11 +51,10 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
     picture = folder / PICTURE
     painted = paint_above(top.data[0], read_volume(folder / "population_brain.nii.gz").data[0] > 0)
     slices = [round(float((z - top.affine[2, 3]) / top.affine[2, 2])) for z in SLICES_MM]
-    six_slices(
+    drawn = six_slices(
         top.data[0].numpy(),
         background,
         top.affine,
-        picture,
         title="Importance by U-noise: mean over subjects, top 10 % of the brain, smoothed",
         unit="1 - B (no unit)",
         n=summary["n"],
@@ -62,6 +65,7 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
         threshold=painted,
         positions=slices,
     )
+    write_picture(drawn, picture)
     compared = record["benchmark"]
     write_page(
         path,

@@ -21,7 +21,7 @@ _TEST = {
 }
 _AFTER = ("n", "noisy_mae", "recalibrated_mae", "mask_mean", "mask_sd", "share_below_0.01", "share_above_0.99")
 _FIT = {
-    "noise_floor": {name: NUMBER for name in ("n", "clean_mae", "mae_at_0", "mae_at_1")},
+    "noise_floor": dict.fromkeys(("n", "clean_mae", "mae_at_0", "mae_at_1"), NUMBER),
     "diagnostics": {**dict.fromkeys(_AFTER, NUMBER), "map_correlation": Maybe(NUMBER)},
     "curves": MapOf(ListOf({"epoch": NUMBER, "validation_loss": NUMBER})),
     "warnings": ListOf(str),

@@ -14,7 +14,7 @@ from interpbench.files.records import read_record
 from interpbench.files.run_folder import MANIFEST
 from interpbench.host import trust_store
 from interpbench.host.registry import Kind, discover
-from interpbench.host.trust import code_named, digest_of
+from interpbench.host.trust import code_named, record_digest
 from interpbench.options import typed_options
 
 # Each record with options: its kind of component, the key with the component's name, the weights beside it.
@@ -62,7 +62,7 @@ def request_of(folder: str | Path) -> Request:
         code = code_named(component, typed_options(component, record["options"]))
     except UsageError as error:
         raise InputError(f"{place}: {error}") from error
-    digest = digest_of(place, record["options"])
+    digest = record_digest(place, record["options"])
     return Request(
         place=place,
         component=f"{kind} {record[key]}",

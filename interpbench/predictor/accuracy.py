@@ -12,11 +12,12 @@ that stay honest at 0 and 1:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from interpbench.comparison.statistics import auc
 
 Z = 1.959963984540054  # the normal distribution's 97.5 % quantile: intervals of 95 %
 
@@ -64,16 +65,16 @@ def describe_classes(figures: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{name} {number}" for name, number in figures["counts"].items())
     text = f"{'; '.join(told)}; n = {figures['n']} ({counts})"
     if figures["majority_class"] is not None:
-        text += f"; always saying {figures['majority_class']!r}: " + _spread("accuracy", figures, "majority")
+        text += f"; always predicting {figures['majority_class']!r}: " + _spread("accuracy", figures, "majority")
     return text
 
 
 def wilson(hits: int, number: int) -> list[float]:
     """95 % interval of a share, by Wilson's score."""
-    share, spread = hits / number, Z * Z / number
-    middle = (share + spread / 2) / (1 + spread)
-    reach = Z * math.sqrt(share * (1 - share) / number + spread / number / 4) / (1 + spread)
-    return [max(0.0, middle - reach), min(1.0, middle + reach)]
+    from scipy.stats import binomtest
+
+    low, high = binomtest(hits, number).proportion_ci(method="wilson")
+    return [float(low), float(high)]
 
 
 def mean_of_shares(shares: Sequence[tuple[int, int]]) -> list[float]:
@@ -82,14 +83,6 @@ def mean_of_shares(shares: Sequence[tuple[int, int]]) -> list[float]:
     low, high = np.array([wilson(hits, number) for hits, number in shares]).T
     reaches = [float(np.sqrt(np.square(values - one).sum())) / len(values) for one in (low, high)]
     return [max(0.0, float(values.mean()) - reaches[0]), min(1.0, float(values.mean()) + reaches[1])]
-
-
-def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
-    """The chance that one of `positive` exceeds one of `negative`; ties count half."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata([*positive, *negative])[: len(positive)]
-    return float(ranks.sum() / len(positive) - (len(positive) + 1) / 2) / len(negative)
 
 
 def auc_interval(value: float, positive: int, negative: int) -> list[float]:
@@ -120,7 +113,7 @@ def _auc_of(known: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> dict[
         groups[row["true_class"] != target].append(row["logit"])
     if len(classes) != 2 or not all(groups):
         return {"auc": None, "auc_interval": None}
-    value = auc(*groups)
+    value = auc([*groups[0], *groups[1]], [1] * len(groups[0]) + [0] * len(groups[1]))
     return {"auc": value, "auc_interval": auc_interval(value, len(groups[0]), len(groups[1]))}
 
 

@@ -39,7 +39,7 @@ def _failing(module: nn.Module, volume: Tensor) -> tuple[str, nn.Module, tuple[i
     def enter(part: nn.Module, given: tuple[Any, ...]) -> None:
         inside.append((part, tuple(given[0].shape) if given and isinstance(given[0], Tensor) else ()))
 
-    def leave(part: nn.Module, given: object, made: object) -> None:
+    def leave(_part: nn.Module, _given: object, _made: object) -> None:
         if inside:
             inside.pop()
 
@@ -61,17 +61,17 @@ def _why(name: str, part: nn.Module, given: tuple[int, ...], volume: str) -> str
     layer = f"its layer {name!r}"
     wants = getattr(part, "in_features", None)
     if isinstance(wants, int) and given and given[-1] != wants:
-        takes = f"{layer} takes {wants} numbers and gets {given[-1]} from a volume of {volume}"
-        return f"{takes}: give the --shape that it was trained with"
+        takes = f"{layer} expects {wants} numbers and gets {given[-1]} from a volume of {volume}"
+        return f"{takes}: give the --shape that the network was trained with"
     flat = next((found[1] for kind in type(part).__mro__ if (found := _FLAT.search(kind.__name__))), None)
     if flat and len(given) == 5:
-        return f"{layer} is for {_WORDS[flat]} ({type(part).__name__}), and it gets a volume"
+        return f"{layer} is for {_WORDS[flat]} ({type(part).__name__}), but it gets a volume"
     wants = next((getattr(part, one) for one in _CHANNELS if isinstance(getattr(part, one, None), int)), None)
     if wants is not None and len(given) > 1 and given[1] != wants:
-        return f"{layer} takes {wants} {'channel' if wants == 1 else 'channels'} and gets {given[1]}"
+        return f"{layer} expects {wants} {'channel' if wants == 1 else 'channels'} and gets {given[1]}"
     edges = getattr(part, "normalized_shape", None)
     if isinstance(edges, tuple) and given[-len(edges) :] != edges:
         shapes = ["x".join(map(str, one)) for one in (edges, given[-len(edges) :])]
-        takes = f"{layer} takes {shapes[0]} numbers and gets {shapes[1]} from a volume of {volume}"
-        return f"{takes}: give the --shape that it was trained with"
+        takes = f"{layer} expects {shapes[0]} numbers and gets {shapes[1]} from a volume of {volume}"
+        return f"{takes}: give the --shape that the network was trained with"
     return ""

@@ -48,10 +48,10 @@ def forward_only(predictor: Predictor, example: Tensor) -> Forward:
             graph = for_forward_passes(read_network(predictor, example).fused)
             agrees = _agree(plain, graph, example)
         except (UnreadableNetwork, RuntimeError) as error:
-            log.debug("forward passes stay as they are: %s", error)
+            log.debug("forward passes are not accelerated: %s", error)
             return plain
         if not agrees:
-            log.debug("forward passes stay as they are: the graph answers otherwise")
+            log.debug("forward passes are not accelerated: the graph gives other predictions")
             return plain
 
     @torch.no_grad()

@@ -7,8 +7,12 @@ there, it reads beyond the volume. A network that has such a convolution stays i
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def layout_for(device: torch.device) -> torch.memory_format:
@@ -16,7 +20,7 @@ def layout_for(device: torch.device) -> torch.memory_format:
     return torch.channels_last_3d if device.type == "cpu" else torch.contiguous_format
 
 
-def settle(module: nn.Module, device: torch.device) -> nn.Module:
+def settle(module: M, device: torch.device) -> M:
     """Move a module to a device, its 3D convolutions in the layout that is fast there; values stay as they are."""
     module.to(device)
     sound = all(sound_in_channels_last(part) for part in module.modules() if isinstance(part, nn.Conv3d))

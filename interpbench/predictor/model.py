@@ -85,15 +85,15 @@ def save_predictor(
     }
     write_json(folder / RECORD, record)
     trust.remember(folder / RECORD, predictor)
-    return read_record(folder)
+    return read_model_record(folder)
 
 
 def _refuse_foreign(folder: Path) -> None:
     if os.path.lexists(folder / RECORD):
         try:
-            read_record(folder)
+            read_model_record(folder)
         except InputError as error:
-            raise ConflictError(f"{folder / RECORD} is there already and is no model record: {error}") from error
+            raise ConflictError(f"{folder / RECORD} exists already and is not a model record: {error}") from error
 
 
 def load_predictor(
@@ -119,7 +119,7 @@ def load_predictor(
     folder = Path(source)
     if not folder.is_dir():
         return _by_name(str(source), target)
-    record = read_record(folder)
+    record = read_model_record(folder)
     predictor, options = _checked(record, folder, trust_factory)
     try:
         with asking(f"{folder / RECORD}: predictor {record['predictor']!r}", what="cannot be made"):
@@ -132,7 +132,9 @@ def load_predictor(
     if not weights.is_file():
         raise InputError(f"{folder}: {WEIGHTS} is missing; train again or copy the whole model folder.")
     if sha256_of(weights) != record["sha256"]:
-        raise InputError(f"{weights}: its SHA-256 is not the one in {RECORD}: the file is damaged or of another model.")
+        raise InputError(
+            f"{weights}: its SHA-256 differs from the one in {RECORD}: the file is damaged or belongs to another model."
+        )
     like = torch.empty(1, 1, *recipe.shape, device="meta")
     with torch.random.fork_rng(devices=[]), asking(f"{folder}: its network", like, what="cannot be built"):
         module = blank.build(recipe.shape)
@@ -151,10 +153,10 @@ def check_trust(source: str | Path, trust_factory: trust.Names = ()) -> None:
         InputError: its record cannot be read, or names code which is not allowed.
     """
     if Path(source).is_dir():
-        _checked(read_record(source), Path(source), trust_factory)
+        _checked(read_model_record(source), Path(source), trust_factory)
 
 
-def read_record(folder: str | Path) -> dict[str, Any]:
+def read_model_record(folder: str | Path) -> dict[str, Any]:
     """Read `model.json` of a model folder.
 
     Raises:
@@ -162,7 +164,7 @@ def read_record(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / RECORD
     if not path.is_file():
-        raise InputError(f"{folder}: no model folder, {RECORD} is missing. `interpbench train` writes one.")
+        raise InputError(f"{folder}: is not a model folder, {RECORD} is missing. `interpbench train` writes one.")
     return records.read_record(path, _NEEDED, "model record")
 
 
@@ -250,18 +252,18 @@ def _checked(
 def _class_named(name: str, source: str | Path) -> type[NetworkPredictor]:
     found = discover().load("predictor", name)
     if not issubclass(found, NetworkPredictor):
-        raise InputError(f"{source}: predictor {name!r} is no network with weights, so it has no model folder.")
+        raise InputError(f"{source}: predictor {name!r} is not a network with weights, so it has no model folder.")
     return found
 
 
 def _by_name(name: str, target: str | None) -> Predictor:
     if "/" in name or name.startswith("."):
-        raise InputError(f"{name}: there is no such model folder.")
+        raise InputError(f"{name}: no such model folder.")
     registry = discover()
     known = sorted(component.name for component in registry.components("predictor"))
     if name not in known:
         installed = ", ".join(known) or "none"
-        raise InputError(f"{name}: there is no such model folder, and no such predictor. Installed: {installed}.")
+        raise InputError(f"{name}: no such model folder, and no such predictor. Installed: {installed}.")
     found = registry.load("predictor", name)
     if issubclass(found, NetworkPredictor):
         raise UsageError(f"Predictor {name!r} needs weights: give the model folder that `interpbench train` wrote.")
@@ -269,5 +271,5 @@ def _by_name(name: str, target: str | None) -> Predictor:
         predictor: Predictor = found()
         _ = predictor.module, predictor.recipe.shape, predictor.target_class  # asked for without a guard later on
     if target not in (None, predictor.target_class):
-        raise UsageError(f"Predictor {name!r} predicts no class {target!r}: leave out the target class.")
+        raise UsageError(f"Predictor {name!r} has no class {target!r}: omit the target class.")
     return predictor

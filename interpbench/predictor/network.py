@@ -2,12 +2,7 @@
 
 A regressor's prediction is `read_out(module(volumes)) * scale + offset`.
 
-A classifier's is the logit of one class c, its log odds against all the others, from the network's scores z:
-
-    log(p_c / (1 - p_c)) = z_c - log(sum over k other than c of exp(z_k)),  p = softmax(z)
-
-For two classes that is z_1 - z_0. The bare z_c would not do: adding one number to all scores changes no probability,
-so a voxel that does only that must not count. Log-probabilities in place of scores give the same logit.
+A classifier's is the logit of one class (`interpbench.contract.outputs.log_odds`).
 """
 
 from __future__ import annotations
@@ -21,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from interpbench.contract.interfaces import Predictor
-from interpbench.errors import InputError, UsageError, did_you_mean
-from interpbench.predictor.outputs import Outputs, outputs_of
+from interpbench.contract.outputs import Outputs, class_scores, log_odds, one_number, outputs_of
+from interpbench.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from interpbench.images.recipe import Recipe
@@ -70,13 +65,7 @@ class NetworkPredictor(Predictor):
         Raises:
             InputError: the network gives several numbers a subject.
         """
-        found = self.named_outputs(output)
-        if found.number > 1:
-            raise InputError(
-                f"{self.label} gives {found.count} for a volume ({found}), and its prediction is one: its network"
-                " must give one."
-            )
-        return found.column(0)
+        return one_number(self.named_outputs(output), self.label)
 
     def read_classes(self, output: Any) -> Tensor:
         """The scores `(B, C)` of the classes from a classifier's output; softmax makes probabilities of them.
@@ -86,28 +75,7 @@ class NetworkPredictor(Predictor):
         Raises:
             InputError: another number of outputs than of classes.
         """
-        scores = self._scores_among(self.named_outputs(output))
-        found, wanted = scores.shape[1], len(self.classes)
-        if found == 1 and wanted == 2:
-            return torch.cat([torch.zeros_like(scores), scores], dim=1)
-        if found != wanted:
-            raise InputError(
-                f"{self.label} has {found} {'output' if found == 1 else 'outputs'}, but there are {wanted}"
-                f" classes ({', '.join(self.classes)}): its network must have one a class."
-            )
-        return scores
-
-    def _scores_among(self, found: Outputs) -> Tensor:
-        wanted = len(self.classes)
-        fit = [one for one in found.tensors if one.columns == wanted]
-        if not fit and wanted == 2:
-            fit = [one for one in found.tensors if one.columns == 1]
-        if len(found) == 1 or len(fit) == 1:
-            return (found.tensors if len(found) == 1 else fit)[0].numbers
-        raise InputError(
-            f"{self.label} gives {found.count} for a volume ({found}), and {len(fit)} of them could be the scores of"
-            f" {wanted} classes: let its network give the scores alone."
-        )
+        return class_scores(self.named_outputs(output), self.classes, self.label)
 
     @property
     def standardise(self) -> bool:
@@ -126,12 +94,12 @@ class NetworkPredictor(Predictor):
             UsageError: no such class.
         """
         if not classes and target_class is not None:
-            raise UsageError(f"this predictor has no classes: leave out the target class {target_class!r}.")
+            raise UsageError(f"this predictor has no classes: omit the target class {target_class!r}.")
         if classes and target_class is None:
             target_class = classes[-1]
         if target_class is not None and target_class not in classes:
             hint = did_you_mean(target_class, classes)
-            raise UsageError(f"there is no class {target_class!r}.{hint} The classes are: {', '.join(classes)}.")
+            raise UsageError(f"unknown class {target_class!r}.{hint} The classes are: {', '.join(classes)}.")
         aimed = copy.copy(self)
         values = {"target_column": column, "classes": tuple(classes), "target_class": target_class}
         for name, value in values.items():
@@ -176,9 +144,3 @@ class NetworkPredictor(Predictor):
         """The logits `(B, C)` of all classes of a classifier; the largest one's class is the most probable."""
         scores = self.read_classes(self.module(volumes))
         return torch.stack([log_odds(scores, index) for index in range(len(self.classes))], dim=1)
-
-
-def log_odds(scores: Tensor, index: int) -> Tensor:
-    """The logit `(B,)` of one class from scores `(B, C)`; see the formula above."""
-    others = torch.cat([scores[:, :index], scores[:, index + 1 :]], dim=1)
-    return scores[:, index] - others.logsumexp(dim=1)

@@ -41,7 +41,7 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     numbers: list[str] = []
     for name, value in state.items():
         if not isinstance(name, str):
-            raise InputError(f"{path}: a name among its weights is {type(name).__name__}, not text.")
+            raise InputError(f"{path}: the name of a weight is {type(name).__name__}, not text.")
         if isinstance(value, Tensor):
             tensors[name] = value
         elif isinstance(value, int | float) and len(state) > 1:
@@ -51,7 +51,7 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise InputError(f"{path}: holds no tensors, so it is not a state dict (names and tensors).")
     if numbers:
-        log.warning("%s: left out, since they are numbers and no tensors: %s", path.name, some(numbers))
+        log.warning("%s: ignored, because they are numbers and not tensors: %s", path.name, some_names(numbers))
     return tensors
 
 
@@ -78,7 +78,7 @@ def _chosen(found: Mapping[str, Mapping[Any, Any]], path: Path) -> str:
         chosen = next(iter(found))
         if len(found) > 1:
             _ask(found, path)
-        log.warning("%s: taking the averaged weights under %r: there are no others", path.name, chosen)
+        log.warning("%s: using the averaged weights under %r; there are no others", path.name, chosen)
         return chosen
     if len(last) > 1 and not known:
         if "" not in last:
@@ -88,21 +88,23 @@ def _chosen(found: Mapping[str, Mapping[Any, Any]], path: Path) -> str:
     others = [label for label in found if label != chosen]
     if others:
         log.warning(
-            "%s: taking the weights %s; there are also %s. Where those are meant, save them alone.",
+            "%s: using the weights %s; there are also %s. To use those, save them alone.",
             path.name,
             f"under {chosen!r}" if chosen else "at the top",
-            some([repr(one) for one in others]),
+            some_names([repr(one) for one in others]),
         )
     elif chosen:
-        log.info("%s: taking the weights under %r", path.name, chosen)
+        log.info("%s: using the weights under %r", path.name, chosen)
     return chosen
 
 
 def _ask(labels: Any, path: Path) -> None:
-    raise InputError(f"{path}: holds several sets of weights: {some(list(labels))}. Save the one that is meant alone.")
+    raise InputError(
+        f"{path}: holds several sets of weights: {some_names(list(labels))}. Save only the set to be used."
+    )
 
 
-def some(names: list[str], limit: int = 3) -> str:
+def some_names(names: list[str], limit: int = 3) -> str:
     """The first of some names in words, and how many more there are."""
     rest = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + rest

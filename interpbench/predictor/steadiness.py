@@ -41,14 +41,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Trial:
+class NetworkTrial:
     """What was found, and the figures that a model's record keeps."""
 
     findings: tuple[Finding, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-def try_answers(predictor: Predictor, volumes: Tensor, *, thorough: bool = False) -> Trial:
+def try_answers(predictor: Predictor, volumes: Tensor, *, thorough: bool = False) -> NetworkTrial:
     """Try whether answers depend on chance or on the batch; a pass for the first volume twice and one for two at once.
 
     Args:
@@ -59,7 +59,7 @@ def try_answers(predictor: Predictor, volumes: Tensor, *, thorough: bool = False
     with untouched(predictor.module, volumes), torch.no_grad():
         torch.manual_seed(0)
         ask = _Asking(predictor)
-        log.info("trial: the same volume several times")
+        log.info("trial: predicting the same volume several times")
         answers = [ask.alone(volume) for volume in volumes[: None if thorough else 1]]
         scale = _scale(answers)
         small = volumes[0].numel() < LARGE
@@ -68,11 +68,11 @@ def try_answers(predictor: Predictor, volumes: Tensor, *, thorough: bool = False
         figures: dict[str, Any] = {"answers": answers, "repeat_difference": apart}
         if apart > SAME * scale:
             other = max(again, key=lambda one: abs(one - answers[0]))
-            why = f"its answer to one volume changes from pass to pass, {_pair(answers[0], other, predictor)}"
-            return Trial((Finding("chance", why + ask.suspects(_drops)),), figures)
+            why = f"its prediction for the same volume changes from pass to pass, {_pair(answers[0], other, predictor)}"
+            return NetworkTrial((Finding("chance", why + ask.suspects(_drops)),), figures)
         if not math.isfinite(answers[0]):
-            return Trial((), figures)  # whoever predicts with it tells
-        log.info("trial: volumes alone and beside others")
+            return NetworkTrial((), figures)  # whoever predicts with it tells
+        log.info("trial: predicting volumes alone and in batches")
         return _try_batches(ask, volumes, answers, scale, figures, thorough=thorough)
 
 
@@ -91,7 +91,7 @@ class _Asking:
         with asking("the predictor", stacked):
             found = self.predictor.predict(stacked).double()
         if found.shape != (len(volumes),):
-            raise ValueError(f"gives {tuple(found.shape)} numbers for {len(volumes)} volumes")
+            raise ValueError(f"returns {tuple(found.shape)} numbers for {len(volumes)} volumes")
         return [float(one) for one in found]
 
     def suspects(self, suspect: Callable[[nn.Module], bool]) -> str:
@@ -111,7 +111,7 @@ def _counts_the_batch(part: nn.Module) -> bool:
 
 def _try_batches(
     ask: _Asking, volumes: Tensor, answers: list[float], scale: float, figures: dict[str, Any], *, thorough: bool
-) -> Trial:
+) -> NetworkTrial:
     first, second = volumes[0], volumes[1 % len(volumes)]
     stranger = 3 * second.flip(-1) + second.std()  # of other statistics than a brain that a recipe has normalised
     batches: list[tuple[Tensor, ...]] = [(stranger, first)]
@@ -128,9 +128,11 @@ def _try_batches(
                 continue
             if not thorough:
                 raise
-            why = f"it cannot take {len(batch)} volumes at once ({one_line(error)})"
-            remedy = "Its forward must take several volumes at once, (B, 1, I, J, K): keep the batch as the first axis"
-            return Trial((Finding("batch", why, remedy=remedy),), figures)
+            why = f"it fails with {len(batch)} volumes at once ({one_line(error)})"
+            remedy = (
+                "Its forward must accept several volumes at once, (B, 1, I, J, K): keep the batch as the first axis"
+            )
+            return NetworkTrial((Finding("batch", why, remedy=remedy),), figures)
         for volume, beside in zip(batch, found, strict=True):
             if volume is stranger or not (volume is first or thorough):
                 continue
@@ -140,10 +142,10 @@ def _try_batches(
             apart = abs(beside - alone)
             largest = max(largest, apart)
             if not apart <= SAME * scale and not apart <= _rounds(ask, volume, alone):
-                why = "its answer to a volume depends on what else is in the batch, "
+                why = "its prediction for a volume depends on the other volumes in the batch, "
                 why += _pair(alone, beside, ask.predictor) + ask.suspects(_counts_the_batch)
-                return Trial((Finding("batch", why),), figures)
-    return Trial((), {**figures, "batch_difference": largest})
+                return NetworkTrial((Finding("batch", why),), figures)
+    return NetworkTrial((), {**figures, "batch_difference": largest})
 
 
 def _rounds(ask: _Asking, volume: Tensor, alone: float) -> float:
@@ -156,7 +158,7 @@ def _rounds(ask: _Asking, volume: Tensor, alone: float) -> float:
 def _scale(answers: Sequence[float]) -> float:
     """The size or spread of answers, whichever is larger."""
     finite = [one for one in answers if math.isfinite(one)] or [0.0]
-    return max(max(map(abs, finite)), max(finite) - min(finite), 1e-30)
+    return max(*map(abs, finite), max(finite) - min(finite), 1e-30)
 
 
 def _pair(one: float, other: float, predictor: Predictor) -> str:

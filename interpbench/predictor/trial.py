@@ -24,23 +24,24 @@ from interpbench.errors import InputError
 from interpbench.host.foreign import asking, no_memory
 from interpbench.host.registry import one_line
 from interpbench.host.untouched import untouched
-from interpbench.predictor.readout import Bound, bound_of
+from interpbench.predictor.last_layer import Bound
+from interpbench.predictor.readout import bound_of
 from interpbench.predictor.steadiness import LARGE as LARGE
-from interpbench.predictor.steadiness import SAME, Finding, Trial, try_answers
+from interpbench.predictor.steadiness import SAME, Finding, NetworkTrial, try_answers
 
 log = logging.getLogger("interpbench")
 
 KINDS = ("chance", "batch", "gradient", "constant", "stuck")
 _REMEDY = {
-    "chance": "Turn off what draws at random in eval mode: F.dropout needs training=self.training",
-    "batch": "Use statistics that are fixed in eval mode: a running mean and variance",
-    "gradient": "Let it compute in torch from its input to its answer, without no_grad, detach, numpy or round",
+    "chance": "Switch off random layers in eval mode: F.dropout needs training=self.training",
+    "batch": "Use fixed statistics in eval mode: a running mean and variance",
+    "gradient": "Compute in torch from input to prediction, without no_grad, detach, numpy or round",
     "constant": "Check its weights and its recipe",
     "stuck": "Check its weights, its recipe, scale and offset",
 }
 
 
-def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") -> Trial:
+def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") -> NetworkTrial:
     """Try everything; some passes for each volume.
 
     Args:
@@ -54,12 +55,12 @@ def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") ->
     if answered.findings:
         return answered
     answers = answered.figures["answers"]
-    log.info("trial: a gradient by the volume")
+    log.info("trial: computing the gradient with respect to the volume")
     gradient = _try_gradient(predictor, volumes)
     spread = _try_spread(predictor, volumes, answers, what, reached=bool(gradient.figures["largest_gradient"]))
     if any(one.explains for one in spread) and not gradient.figures.get("largest_gradient"):
-        gradient = Trial((), gradient.figures)  # a layer that is shut, or answers that never vary, have none
-    return Trial((*gradient.findings, *spread), {**answered.figures, **gradient.figures})
+        gradient = NetworkTrial((), gradient.figures)  # a layer that is shut, or answers that never vary, have none
+    return NetworkTrial((*gradient.findings, *spread), {**answered.figures, **gradient.figures})
 
 
 def try_builds(first: Predictor, second: Predictor, volumes: Tensor) -> tuple[Finding, ...]:
@@ -77,13 +78,15 @@ def try_builds(first: Predictor, second: Predictor, volumes: Tensor) -> tuple[Fi
         one, other = answers
         if abs(one - other) > SAME * max(abs(one), abs(other)) or math.isfinite(one) != math.isfinite(other):
             told = f"{one:.7g} and {other:.7g} {first.unit}"
-            why = f"it is built with random numbers that are not in its weights: built twice, it answers {told}"
-            remedy = "Register them as a parameter or buffer (persistent), and save the weights again"
+            why = f"it is built with random numbers that are not in its weights: built twice, it predicts {told}"
+            remedy = "Register them as a parameter or persistent buffer, and save the weights again"
             return (Finding("chance", why, remedy=remedy),)
     return ()
 
 
-def refuse(findings: Sequence[Finding], who: str, accepted: Collection[str] = (), how: str = "") -> tuple[str, ...]:
+def refuse_findings(
+    findings: Sequence[Finding], who: str, accepted: Collection[str] = (), how: str = ""
+) -> tuple[str, ...]:
     """Refuse what was found, but for what is accepted or not certain.
 
     Args:
@@ -104,7 +107,7 @@ def refuse(findings: Sequence[Finding], who: str, accepted: Collection[str] = ()
 
 
 @dataclass(frozen=True)
-class Equal:
+class EqualPredictions:
     """Predictions of several subjects that are one number exactly."""
 
     sentence: str
@@ -114,7 +117,7 @@ class Equal:
 
 def equal_predictions(
     predictions: Sequence[float], predictor: Predictor, volume_of: Callable[[int], Tensor | None], of: str = ""
-) -> list[Equal]:
+) -> list[EqualPredictions]:
     """Numbers that several predictions are exactly, the commonest first.
 
     Args:
@@ -124,7 +127,7 @@ def equal_predictions(
             where it cannot be had.
         of: whom they are of, for the sentences.
     """
-    found: list[Equal] = []
+    found: list[EqualPredictions] = []
     number = len(predictions)
     for value, count in Counter(predictions).most_common(2):
         if count < 2 or not math.isfinite(value):
@@ -132,17 +135,17 @@ def equal_predictions(
         volume = volume_of(list(predictions).index(value))
         bound = None if volume is None else bound_of(predictor, volume)
         if bound is not None:
-            said = f"the network ends in {bound}, gradients are zero there"
+            said = f"the network ends in {bound}, where gradients are zero"
         elif count >= max(3, number / 5):
-            said = "the same images, or a layer inside that is shut"
+            said = "the images may be the same, or a layer inside may be saturated"
         else:
             continue
         sentence = f"{count} of {number} predictions{of} are exactly {_rounded(value)} {predictor.unit}: {said}"
-        found.append(Equal(sentence, bound, count == number))
+        found.append(EqualPredictions(sentence, bound, count == number))
     return found
 
 
-def _try_gradient(predictor: Predictor, volumes: Tensor) -> Trial:
+def _try_gradient(predictor: Predictor, volumes: Tensor) -> NetworkTrial:
     with untouched(predictor.module, volumes), torch.enable_grad():
         for volume in volumes:
             try:
@@ -150,8 +153,8 @@ def _try_gradient(predictor: Predictor, volumes: Tensor) -> Trial:
                     found = _gradient(predictor, volume)
             except Exception as error:  # another's code
                 if no_memory(error):
-                    log.info("trial: memory is too short for a gradient")
-                    return Trial((), {"largest_gradient": None})
+                    log.info("trial: not enough memory for a gradient")
+                    return NetworkTrial((), {"largest_gradient": None})
                 return _no_gradient(f"cannot be computed ({one_line(error)})")
             if found is None:
                 return _no_gradient("does not exist")
@@ -160,13 +163,13 @@ def _try_gradient(predictor: Predictor, volumes: Tensor) -> Trial:
                 return _no_gradient(f"is not finite in {bad} of {found.numel()} voxels")
             largest = float(found.abs().max())
             if largest > 0:
-                return Trial((), {"largest_gradient": largest})
+                return NetworkTrial((), {"largest_gradient": largest})
     return _no_gradient("is zero in every voxel")
 
 
-def _no_gradient(why: str) -> Trial:
-    sentence = f"the gradient of its answer by the volume {why}: methods by gradients cannot read it"
-    return Trial((Finding("gradient", sentence),), {"largest_gradient": 0.0})
+def _no_gradient(why: str) -> NetworkTrial:
+    sentence = f"the gradient of its prediction with respect to the volume {why}: gradient methods cannot explain it"
+    return NetworkTrial((Finding("gradient", sentence),), {"largest_gradient": 0.0})
 
 
 def _gradient(predictor: Predictor, volume: Tensor) -> Tensor | None:
@@ -186,8 +189,8 @@ def _try_spread(
     same = len(finite) > 1 and max(finite) - min(finite) <= 0.1 * SAME * max(1.0, *map(abs, finite))
     if same and bound_of(predictor, volumes[:1]) is None:
         told = f"{_rounded(finite[0])} {predictor.unit} for each of {len(finite)} {what}"
-        why = "what they differ in does not reach the answer" if reached else "nothing in them reaches the answer"
-        return [Finding("constant", f"it answers the same, {told}: {why}", certain=not reached, explains=True)]
+        why = "what they differ in does not reach the answer" if reached else "the prediction does not depend on them"
+        return [Finding("constant", f"it makes the same prediction, {told}: {why}", certain=not reached, explains=True)]
     return [
         Finding(
             "stuck",

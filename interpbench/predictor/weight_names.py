@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from interpbench.errors import InputError
-from interpbench.predictor.state_dicts import is_averaged, some
+from interpbench.predictor.state_dicts import is_averaged, some_names
 
 log = logging.getLogger("interpbench")
 
@@ -44,12 +44,12 @@ def strip_prefix(
     needed = [name for name in own if not name.endswith(COUNTER)]
     plain = {name: tensor for name, tensor in state.items() if name.rpartition(".")[2] not in _OF_PROFILERS}
     if len(plain) < len(state):
-        log.warning("%s: left out: what a profiler counted, %d numbers", source, len(state) - len(plain))
+        log.warning("%s: ignored: %d counters of a profiler", source, len(state) - len(plain))
     for names in (plain, _without_inner_wrappers(plain, own)):
         found = _prefixes(names, needed)
         if found:
             if names is not plain:
-                log.warning("%s: parts of names that a wrapper put in were taken out: %s", source, _inside(plain, own))
+                log.warning("%s: parts of names that a wrapper added were removed: %s", source, _inside(plain, own))
             return _under(_one_of(found, source), names, found, source)
     return _with_known_prefixes_off(plain, own)
 
@@ -68,8 +68,8 @@ def _one_of(prefixes: list[str], source: str | Path) -> str:
     if "" in last or len(last or prefixes) == 1:
         return "" if "" in last else (last or prefixes)[0]
     raise InputError(
-        f"{source}: holds the network's weights several times, under {some([repr(one) for one in prefixes])}."
-        " Save the ones that are meant alone."
+        f"{source}: holds the network's weights several times, under {some_names([repr(one) for one in prefixes])}."
+        " Save only the weights to be used."
     )
 
 
@@ -80,9 +80,9 @@ def _under(prefix: str, state: Mapping[str, Tensor], prefixes: list[str], source
     taken = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name not in set(rest)}
     if prefix:
         number = f"all {len(taken)}" if not rest else f"{len(taken)}"
-        log.warning("The prefix %r was taken off %s weight names.", prefix, number)
+        log.warning("The prefix %r was removed from %s weight names.", prefix, number)
     if rest:
-        log.warning("%s: left out, since they are not the network's: %s", source, some(rest))
+        log.warning("%s: ignored, because the network does not have them: %s", source, some_names(rest))
     return taken
 
 
@@ -105,6 +105,6 @@ def _with_known_prefixes_off(state: Mapping[str, Tensor], own: list[str]) -> dic
         found = [prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in stripped)]
         if not found:
             break
-        log.warning("The prefix %r was taken off all %d weight names.", found[0], len(stripped))
+        log.warning("The prefix %r was removed from all %d weight names.", found[0], len(stripped))
         stripped = {name.removeprefix(found[0]): tensor for name, tensor in stripped.items()}
     return stripped

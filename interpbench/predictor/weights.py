@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from interpbench.errors import InputError, message_of
-from interpbench.files.file_kinds import HEAD, is_archive, is_old_torch, is_safetensors, kind_of
-from interpbench.predictor.state_dicts import some, state_dict_in
+from interpbench.files.file_kinds import HEAD, file_kind, is_archive, is_old_torch, is_safetensors
+from interpbench.predictor.state_dicts import some_names, state_dict_in
 from interpbench.predictor.torch_file import load_torch_file
 from interpbench.predictor.weight_names import COUNTER, STATISTICS
 
@@ -29,12 +29,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         folder = ", it is a folder" if path.is_dir() else ""
-        raise InputError(f"{path}: there is no such weights file{folder}.")
+        raise InputError(f"{path}: no such weights file{folder}.")
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
-        if path.suffix == ".safetensors" and (is_old_torch(head) or (is_archive(head) and not kind_of(path)[0])):
-            raise InputError(f"{path}: not a readable safetensors file, but one of torch.save: name it .pt.")
+        if path.suffix == ".safetensors" and (is_old_torch(head) or (is_archive(head) and not file_kind(path)[0])):
+            raise InputError(f"{path}: is not a safetensors file but a torch.save file: rename it to .pt.")
         if path.suffix == ".safetensors" or is_safetensors(head):
             return _read_safetensors(path)
         return state_dict_in(load_torch_file(path), path)
@@ -50,9 +50,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     except (OSError, MemoryError):
         raise
     except Exception as error:  # of a damaged header, the library raises whatever comes of it
-        kind, _ = kind_of(path)
+        kind, _ = file_kind(path)
         why = kind if kind and "safetensors" not in kind else message_of(error)[:200]
-        raise InputError(f"{path}: not a readable safetensors file ({why}).") from error
+        raise InputError(f"{path}: is not a readable safetensors file ({why}).") from error
 
 
 def load_weights(module: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
@@ -69,17 +69,20 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor], source: str | P
     if all(name in filled for name in own):
         absent = [name for name in own if name not in state]
         if absent:
-            log.info("%s: has no %s, which change no prediction", source, some(absent))
+            log.info("%s: has no %s, which do not change predictions", source, some_names(absent))
         state = filled
     missing = [name for name in own if name not in state]
     extra = [name for name in state if name not in own]
     if missing and not extra and all(name.rpartition(".")[2] in (*STATISTICS, COUNTER) for name in missing):
         raise InputError(
-            f"{source}: its batch norm has no running statistics: {some(missing)} missing. Save network.state_dict(),"
-            " not its parameters alone."
+            f"{source}: its batch norm has no running statistics: {some_names(missing)} missing."
+            " Save network.state_dict(),"
+            " not only its parameters."
         )
     if missing or extra:
-        parts = [f"{some(missing)} missing"] * bool(missing) + [f"{some(extra)} not in the network"] * bool(extra)
+        parts = [f"{some_names(missing)} missing"] * bool(missing) + [f"{some_names(extra)} not in the network"] * bool(
+            extra
+        )
         raise InputError(f"{source}: the weights are of another architecture: {'; '.join(parts)}.")
     for name, tensor in own.items():
         if tensor.shape != state[name].shape:
@@ -108,7 +111,7 @@ def _own(module: nn.Module, source: str | Path) -> dict[str, Tensor]:
     for name, tensor in module.state_dict().items():
         if not isinstance(tensor, Tensor) or is_lazy(tensor) or tensor.is_meta:
             what = "a size that only its first input decides" if isinstance(tensor, Tensor) else "no tensor"
-            raise InputError(f"{source}: the network cannot be filled from a file: {name} has {what}.")
+            raise InputError(f"{source}: weights cannot be loaded into the network: {name} has {what}.")
         own[name] = tensor
     return own
 
@@ -149,7 +152,7 @@ def _converted(name: str, tensor: Tensor, wanted: Tensor, source: str | Path) ->
     found = tensor.detach().to(wanted.dtype)
     whole = not wanted.dtype.is_floating_point
     if whole and found.dtype != tensor.dtype and not torch.equal(found.to(tensor.dtype), tensor):
-        raise InputError(f"{source}: {name} has numbers that do not fit into {_word(wanted)}, the network's type.")
+        raise InputError(f"{source}: {name} has numbers outside the range of {_word(wanted)}, the network's type.")
     return found
 
 

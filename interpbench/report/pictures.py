@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from interpbench.errors import UsageError
 from interpbench.files.atomic import atomic_path
-from interpbench.report.slices import Axis, Upright, box_of, grey_range, inside_of, letters, spread_slices
+from interpbench.report.slices import Axis, Upright, bounding_box, grey_range, inside_of, letters, spread_slices
 
 # From dark to bright; the image stays below white, so that bright red stands out.
 REDS = LinearSegmentedColormap.from_list("importance", ["#5a0000", "#c40a0a", "#ff4a2a", "#ffc08a"])
@@ -26,14 +26,13 @@ SLICES = 6
 TILE, BAR, HEAD, LABEL, FOOT = 1.75, 0.95, 0.56, 0.24, 0.3  # inches: slice, colour bar, words above and below, end
 LETTERS, LINE = 15, 0.15  # of the small type: how many to an inch, and how high a line is, in inches
 PAPER, INK, DIM, DOUBT = "black", "white", "0.75", "#ffb347"
-_FOOTNOTE = "grey: average of the normalised images;  L, R, P, A: the left, right, back and front of the subject"
+_FOOTNOTE = "grey: {};  L, R, P, A: the left, right, back and front of the subject"
 
 
 def six_slices(
     map: ArrayLike,
     background: ArrayLike,
     affine: ArrayLike,
-    path: Path | str,
     *,
     title: str,
     unit: str,
@@ -48,16 +47,17 @@ def six_slices(
     axis: Axis = "z",
     positions: Sequence[int] | None = None,
     doubt: str | None = None,
-) -> None:
-    """Draw six slices of a map, in red over a grey background, and write them as PNG.
+    grey_title: str = "average of the normalised images",
+) -> Canvas:
+    """Draw six slices of a map, in red over a grey background; `write_picture` puts the picture in a file.
 
     All six share one colour scale, which the picture states. Nothing is interpolated.
 
     Args:
         map: `(I, J, K)`, in `unit`.
-        background: `(I, J, K)`, the average of the normalised images; its commonest value is taken for no brain.
+        background: `(I, J, K)`, such as the average of the normalised images; the value that fills its corners is
+            taken for no brain.
         affine: voxel to world, mm RAS+.
-        path: of the PNG, which appears whole or not at all.
         title: what the map shows.
         unit: what its values are, for the colour bar.
         n: number of subjects.
@@ -68,6 +68,8 @@ def six_slices(
         axis: cut along x (left to right), y (back to front) or z (bottom to top).
         positions: the slices, counted in voxels from the left, back or bottom; by default spread over the brain.
         doubt: a sentence that whoever sees the map must know, such as what is wrong with the predictor.
+
+        grey_title: what the background is, for the footnote.
 
     Raises:
         UsageError: shapes differ, or a map is not finite.
@@ -84,7 +86,7 @@ def six_slices(
     chosen = list(positions) if positions is not None else spread_slices(inside, axis, SLICES)
 
     # Only the box around brain and paint is drawn, so that the slices fill their places.
-    box = box_of(np.any([inside, *[row.painted for row in rows]], axis=0))
+    box = bounding_box(np.any([inside, *[row.painted for row in rows]], axis=0))
     grey, rows = grey.cropped(box), [replace(row, volume=row.volume.cropped(box)) for row in rows]
     chosen = [index - box["xyz".index(axis)].start for index in chosen]
 
@@ -109,10 +111,15 @@ def six_slices(
         bar = (0.12 + step * len(chosen), bottom + 0.03 * tile[1], 0.16, 0.94 * tile[1])
         _draw_bar(canvas, canvas.add_axes(_parts(bar, size)), row)
     foot = 0.09 + LINE * len(doubted)
-    canvas.text(0.12 / size[0], foot / size[1], _FOOTNOTE, color=DIM, fontsize=8)
+    canvas.text(0.12 / size[0], foot / size[1], _FOOTNOTE.format(grey_title), color=DIM, fontsize=8, parse_math=False)
     for index, line in enumerate(reversed(doubted)):
         place = (0.06 + LINE * index) / size[1]
         canvas.text(0.12 / size[0], place, line, color=DOUBT, fontsize=8, parse_math=False)
+    return canvas
+
+
+def write_picture(canvas: Canvas, path: Path | str) -> None:
+    """Write a picture as PNG, whole or not at all."""
     with atomic_path(path) as temporary:
         canvas.savefig(temporary, dpi=150, format="png", facecolor=PAPER)
 

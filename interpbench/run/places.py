@@ -17,8 +17,8 @@ from typing import Any
 
 from interpbench.errors import ConflictError, InputError, UsageError
 from interpbench.files.atomic import read_json
+from interpbench.files.input_paths import InputPaths
 from interpbench.files.run_folder import refuse_foreign, sidecar_of
-from interpbench.files.taken import Taken
 from interpbench.run.inputs import CHECKED, PREDICTED, taken_by
 
 RUN, FOLDER, TABLE, REPORT, CACHE = "run", "folder", "table", "report", "cache"  # what is written
@@ -84,7 +84,7 @@ def check_places(command: str, given: Mapping[str, Any]) -> None:
         _refuse_foreign(Path(given[name]), kind)
 
 
-def refuse_taken(taken: Taken, outputs: Iterable[tuple[str, Path, bool]]) -> None:
+def refuse_taken(taken: InputPaths, outputs: Iterable[tuple[str, Path, bool]]) -> None:
     """Refuse outputs that touch what is taken.
 
     Args:
@@ -101,7 +101,7 @@ def refuse_taken(taken: Taken, outputs: Iterable[tuple[str, Path, bool]]) -> Non
         if how == "is":
             raise UsageError(f"The {word} {path} is {found.what} itself, {found.path}: give another one.")
         where = "another folder" if how == "holds" else "a folder outside"
-        where += f", or below {os.path.join(found.path, found.but)}" if found.but and how == "lies in" else ""
+        where += f", or below {Path(found.path, found.but)}" if found.but and how == "lies in" else ""
         raise UsageError(f"The {word} {path} {how} {found}, which is read: choose {where}.")
 
 
@@ -151,7 +151,7 @@ def _apart(outputs: list[tuple[str, Path, bool]]) -> None:
     """Refuse outputs that lie in each other, such as a cache inside a run's folder: each is read again later."""
     names = list(dict.fromkeys(word for word, _, _ in outputs))
     for first in names:
-        taken = Taken()
+        taken = InputPaths()
         for word, path, _ in outputs:
             if word == first:
                 taken.add(path, f"the {word}")

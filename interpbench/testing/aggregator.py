@@ -23,7 +23,9 @@ Maps = list[tuple[Tensor, Tensor]]  # importance and brain of each subject
 
 
 class AggregatorContract:
-    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest::
+    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest.
+
+    For example::
 
         class TestMine(AggregatorContract):
             @pytest.fixture
@@ -40,11 +42,13 @@ class AggregatorContract:
 
     @pytest.fixture
     def aggregator(self) -> Aggregator:
-        raise NotImplementedError(f"{type(self).__name__} must give the fixture `aggregator`, which returns yours")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define the fixture `aggregator`, which returns your aggregator"
+        )
 
     def test_is_an_aggregator(self, aggregator: Aggregator) -> None:
         name = type(aggregator).__name__
-        assert isinstance(aggregator, Aggregator), f"{name} is no subclass of interpbench.Aggregator"
+        assert isinstance(aggregator, Aggregator), f"{name} is not a subclass of interpbench.Aggregator"
 
     @pytest.mark.parametrize("subjects", [1, 2, 7])
     def test_results_are_finite_maps_on_the_same_grid(self, aggregator: Aggregator, subjects: int) -> None:
@@ -133,9 +137,9 @@ class AggregatorContract:
         return maps
 
     def _check_maps(self, results: Any) -> None:
-        assert len(results), "the result holds no map"
+        assert len(results), "the result has no map"
         for name, tensor in results.items():
-            assert isinstance(name, str) and name, f"a result's name must be a word, got {name!r}"
+            assert isinstance(name, str) and name, f"the name of a result must be a word, got {name!r}"
             assert isinstance(tensor, Tensor), f"result {name!r} is {type(tensor).__name__}, not a tensor"
             shape = tuple(tensor.shape)
             assert shape == self.shape, f"result {name!r} has shape {shape}, not {self.shape}"
@@ -145,7 +149,9 @@ class AggregatorContract:
 
     def _check_equal(self, expected: Aggregator, other: Aggregator, when: str) -> None:
         first, second = expected.result(), other.result()
-        assert first.keys() == second.keys(), f"results have other names {when}: {sorted(first)} and {sorted(second)}"
+        assert first.keys() == second.keys(), (
+            f"results have different names {when}: {sorted(first)} and {sorted(second)}"
+        )
         for name, tensor in first.items():
             difference = float((tensor.double() - second[name].double()).abs().max())
             allowed = self.tolerance * max(float(tensor.abs().max()), 1e-12)

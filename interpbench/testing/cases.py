@@ -37,7 +37,7 @@ def toy_case(
     """
     strange = sorted({*without} - {*KNOWN})
     if strange:
-        raise ValueError(f"without: a case may lack {', '.join(KNOWN)}, got {', '.join(strange)}")
+        raise ValueError(f"without: a case may omit {', '.join(KNOWN)}, got {', '.join(strange)}")
     shape = predictor.recipe.shape
     volume, signed = toy_volume(shape, subject), bool(fields.get("signed", False))
     with torch.no_grad():

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from safetensors.torch import load, save
-from scipy.stats import rankdata
 from torch import Tensor
 
+from interpbench.comparison.statistics import auc
 from interpbench.contract.interfaces import Explainer, Predictor, Sample
 from interpbench.testing.brains import Shape, fitted, toy_brain, toy_brains, toy_cube, toy_samples
 from interpbench.testing.components import check_options_survive, check_presets
@@ -25,7 +25,9 @@ from interpbench.testing.toys import (
 
 
 class ExplainerContract:
-    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest::
+    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest.
+
+    For example::
 
         class TestMine(ExplainerContract):
             @pytest.fixture
@@ -50,12 +52,16 @@ class ExplainerContract:
 
     @pytest.fixture
     def explainer(self) -> Explainer:
-        raise NotImplementedError(f"{type(self).__name__} must give the fixture `explainer`, which returns yours")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define the fixture `explainer`, which returns your explainer"
+        )
 
     # What a map is
 
     def test_is_an_explainer(self, explainer: Explainer) -> None:
-        assert isinstance(explainer, Explainer), f"{type(explainer).__name__} is no subclass of interpbench.Explainer"
+        assert isinstance(explainer, Explainer), (
+            f"{type(explainer).__name__} is not a subclass of interpbench.Explainer"
+        )
 
     def test_a_map_has_the_shape_of_its_volume_and_is_finite_float32(self, explainer: Explainer) -> None:
         volumes = self._volumes()
@@ -132,8 +138,8 @@ class ExplainerContract:
             ready.explain(predictor, volumes)
         except ToyFailure:
             raised = True
-        assert raised or not predictor.charge.blown, "the predictor raised, and explain kept it to itself"
-        assert not before.changes(), f"after an exception explain left changed: {'; '.join(before.changes())}"
+        assert raised or not predictor.charge.blown, "the predictor raised an error, and explain hid it"
+        assert not before.changes(), f"explain left this changed after an exception: {'; '.join(before.changes())}"
 
     # Its options
 
@@ -149,7 +155,9 @@ class ExplainerContract:
         if explainer.learned:
             return
         samples = toy_samples(self._cube(), 2)
-        assert explainer.fit(self._cube(), samples, samples) is explainer, "`learned` is False, but fit makes another"
+        assert explainer.fit(self._cube(), samples, samples) is explainer, (
+            "`learned` is False, but fit returns another explainer"
+        )
         assert not explainer.state(), "`learned` is False, but there is a state"
 
     def test_what_was_learned_survives_being_stored(self, explainer: Explainer) -> None:
@@ -189,7 +197,7 @@ class ExplainerContract:
             return
         learned, changes = self._learned_again(explainer)
         assert not changes, f"fit changed: {'; '.join(changes)}"
-        assert learned is not explainer, "fit returned the explainer itself; it returns a fitted copy"
+        assert learned is not explainer, "fit returned the explainer itself; it must return a fitted copy"
         self.test_what_must_learn_refuses_to_explain_before(explainer)
 
     def test_a_failure_of_the_predictor_while_learning_changes_nothing(self, explainer: Explainer) -> None:
@@ -202,8 +210,8 @@ class ExplainerContract:
             explainer.fit(predictor, samples, samples[: self.validation_subjects])
         except ToyFailure:
             raised = True
-        assert raised or not predictor.charge.blown, "the predictor raised, and fit kept it to itself"
-        assert not before.changes(), f"after an exception fit left changed: {'; '.join(before.changes())}"
+        assert raised or not predictor.charge.blown, "the predictor raised an error, and fit hid it"
+        assert not before.changes(), f"fit left this changed after an exception: {'; '.join(before.changes())}"
 
     # How the checks are made
 
@@ -211,7 +219,7 @@ class ExplainerContract:
         maps = self._explained(explainer, predictor)
         maps = maps.abs() if explainer.signed else maps
         cube, brain = toy_cube(self.shape), toy_brain(self.shape)
-        areas = [_auc(importance[cube], importance[brain & ~cube]) for importance in maps]
+        areas = [auc(importance[brain], cube[brain]) for importance in maps]
         mean = sum(areas) / len(areas)
         assert mean >= self.localisation_auc, (
             f"only one cube matters, but its mean AUC among the brain's voxels is {mean:.3f}, "
@@ -264,12 +272,6 @@ def _spread(maps: Tensor, inside: Tensor) -> float:
     """The largest difference between two voxels of one map."""
     values = maps[:, inside]
     return float((values.amax(dim=1) - values.amin(dim=1)).max())
-
-
-def _auc(positive: Tensor, negative: Tensor) -> float:
-    """The probability that a voxel of the first is above one of the second, ties half."""
-    ranks = rankdata(torch.cat([positive, negative]).numpy())[: len(positive)]
-    return float(ranks.mean() - (len(positive) + 1) / 2) / len(negative)
 
 
 def _tensors(samples: list[Sample]) -> list[Tensor]:

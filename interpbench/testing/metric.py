@@ -28,7 +28,9 @@ Values = dict[str, float | list[float]]
 
 
 class MetricContract:
-    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest::
+    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest.
+
+    For example::
 
         class TestMine(MetricContract):
             @pytest.fixture
@@ -53,7 +55,7 @@ class MetricContract:
 
     @pytest.fixture
     def metric(self) -> Metric:
-        raise NotImplementedError(f"{type(self).__name__} must give the fixture `metric`, which returns yours")
+        raise NotImplementedError(f"{type(self).__name__} must define the fixture `metric`, which returns your metric")
 
     def case(self, map: Tensor, predictor: ToyPredictor | None = None, **fields: Any) -> Case:
         """The toy's case for this map; `fields` are those of `toy_case`."""
@@ -62,7 +64,7 @@ class MetricContract:
     # What it declares
 
     def test_is_a_metric(self, metric: Metric) -> None:
-        assert isinstance(metric, Metric), f"{type(metric).__name__} is no subclass of interpbench.Metric"
+        assert isinstance(metric, Metric), f"{type(metric).__name__} is not a subclass of interpbench.Metric"
 
     def test_its_measures_are_declared_as_they_must_be(self, metric: Metric) -> None:
         faults = faults_of(metric.measures)
@@ -74,8 +76,8 @@ class MetricContract:
         again = Mock(side_effect=case.explain)
         self._measure(metric, dataclasses.replace(case, again=again))
         assert metric.repeats or not again.called, (
-            f"it explained {again.call_count} more times, for every method and subject: say `repeats = True`, and it "
-            "is measured on some subjects only"
+            f"it explained {again.call_count} more times, for every method and subject: set `repeats = True` "
+            "to measure it on some subjects only"
         )
 
     # What it returns
@@ -204,8 +206,8 @@ class MetricContract:
             self._measure(metric, case)
         except ToyFailure:
             raised = True
-        assert raised or not predictor.charge.blown, "the predictor raised, and measure kept it to itself"
-        assert not before.changes(), f"after an exception measure left changed: {'; '.join(before.changes())}"
+        assert raised or not predictor.charge.blown, "the predictor raised an error, and measure hid it"
+        assert not before.changes(), f"measure left this changed after an exception: {'; '.join(before.changes())}"
 
     # Its options
 
@@ -219,7 +221,7 @@ class MetricContract:
         try:
             returned = metric.measure(case)
         except NotApplicable as reason:
-            assert str(reason).strip(), "NotApplicable was raised without a word: say why"
+            assert str(reason).strip(), "NotApplicable was raised without a message: give the reason"
             return nothing(metric.measures)
         try:
             return checked_values(metric.measures, returned)

@@ -16,7 +16,9 @@ from interpbench.testing.snapshot import Snapshot
 
 
 class PredictorContract:
-    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest::
+    """Subclass it with a name that starts with `Test`, give the one fixture, and run pytest.
+
+    For example::
 
         class TestMine(PredictorContract):
             @pytest.fixture
@@ -31,11 +33,13 @@ class PredictorContract:
 
     @pytest.fixture
     def predictor(self) -> Predictor:
-        raise NotImplementedError(f"{type(self).__name__} must give the fixture `predictor`, which returns yours")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define the fixture `predictor`, which returns your predictor"
+        )
 
     def test_is_a_predictor_that_says_its_unit_and_shape(self, predictor: Predictor) -> None:
         name = type(predictor).__name__
-        assert isinstance(predictor, Predictor), f"{name} is no subclass of interpbench.Predictor"
+        assert isinstance(predictor, Predictor), f"{name} is not a subclass of interpbench.Predictor"
         assert isinstance(predictor.unit, str) and predictor.unit, f"unit must be a word, got {predictor.unit!r}"
         shape = tuple(predictor.recipe.shape)
         assert len(shape) == 3 and min(shape) > 0, f"recipe.shape must be three positive numbers, got {shape}"
@@ -67,7 +71,7 @@ class PredictorContract:
     def test_a_prediction_can_be_differentiated_by_its_own_volume_only(self, predictor: Predictor) -> None:
         volumes = self._volumes(predictor).requires_grad_(True)
         predictions = predictor.predict(volumes)
-        assert predictions.requires_grad, "predictions hold no graph: predict detaches, or runs without gradients"
+        assert predictions.requires_grad, "predictions have no graph: predict detaches them, or runs without gradients"
         (gradient,) = torch.autograd.grad(predictions[0], volumes, allow_unused=True)
         assert gradient is not None, "the prediction does not depend on the volumes that were given"
         assert bool(gradient.isfinite().all()), "the gradient is not finite"

@@ -37,8 +37,8 @@ class ToyPredictor(Predictor):
     """
 
     def __init__(self, module: nn.Module, shape: Shape, truth: Tensor | None = None) -> None:
-        self.charge = Charge()
-        self._module = nn.Sequential(OrderedDict(network=module, fuse=_Fuse(self.charge)))
+        self.charge = FailurePlan()
+        self._module = nn.Sequential(OrderedDict(network=module, fuse=_FailingPass(self.charge)))
         self._module.eval().requires_grad_(False)
         self.recipe = Recipe(shape=shape, voxel_size=4.0)
         self.truth = truth
@@ -107,7 +107,7 @@ def failing(predictor: ToyPredictor, *, call: int = 1, stage: str = "forward") -
 
 
 @dataclass(eq=False)
-class Charge:
+class FailurePlan:
     """When a predictor fails (call 0 is never), whether it has, and how it was asked. Copies of a network share it."""
 
     call: int = 0
@@ -125,8 +125,8 @@ class Charge:
             raise ToyFailure(f"the toy predictor fails in the {stage} pass of call {call}, as it was asked to")
 
 
-class _Fuse(nn.Module):
-    def __init__(self, charge: Charge) -> None:
+class _FailingPass(nn.Module):
+    def __init__(self, charge: FailurePlan) -> None:
         super().__init__()
         self.charge = charge
 

@@ -52,7 +52,7 @@ class Checkpoint:
         states = {name: _without_functions(part.state_dict()) for name, part in self.parts.items()}
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
         content = io.BytesIO()
-        with atomic_path(self.path) as temporary, open(temporary, "wb") as file:
+        with atomic_path(self.path) as temporary, temporary.open("wb") as file:
             torch.save({"states": states, "random": (torch.get_rng_state(), cuda), "values": values}, content)
             file.write(hashlib.sha256(content.getbuffer()).digest())
             file.write(content.getbuffer())
@@ -69,7 +69,7 @@ class Checkpoint:
             return None
         content = self.path.read_bytes()
         if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
-            log.warning("%s is damaged: training begins anew", self.path)
+            log.warning("%s is damaged: training starts again from the beginning", self.path)
             return None
         try:
             kept = torch.load(io.BytesIO(content[_DIGEST:]), weights_only=True, map_location=device)
@@ -82,7 +82,7 @@ class Checkpoint:
             return dict(values)
         except Exception as error:  # whatever a file of another training, or of no training, makes torch raise
             raise InputError(
-                f"{self.path}: holds no state of this training ({type(error).__name__}). Remove it to begin anew."
+                f"{self.path}: is not a checkpoint of this training ({type(error).__name__}). Delete it to start again."
             ) from error
 
 

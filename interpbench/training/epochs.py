@@ -1,4 +1,4 @@
-"""Train a network epoch by epoch, whatever it is trained for: Adam, and the best epoch by what validation says."""
+"""Train a network with Adam for any goal, and keep the epoch with the best validation figure."""
 
 from __future__ import annotations
 
@@ -32,18 +32,22 @@ log = logging.getLogger("interpbench")
 class TrainingSettings:
     """How a predictor is trained; the defaults are the paper's."""
 
-    epochs: int = option(40, "passes over the training split", minimum=1)
-    batch_size: int = option(8, "subjects a step", minimum=1)
-    learning_rate: float = option(1e-4, "Adam's step size; the highest one where the schedule is onecycle", above=0)
+    epochs: int = option(40, "number of training epochs", minimum=1)
+    batch_size: int = option(8, "number of subjects in a training step", minimum=1)
+    learning_rate: float = option(1e-4, "learning rate of Adam; the highest one for schedule=onecycle", above=0)
     schedule: str = option(
-        "step", "step: divided by 10 every so many epochs; onecycle: up and down once", choices=SCHEDULES
+        "step",
+        "schedule of the learning rate: step divides it by 10 at intervals, onecycle raises and lowers it once",
+        choices=SCHEDULES,
     )
-    milestones_every: int = option(10, "epochs between two divisions of the learning rate by 10", minimum=1)
-    weight_decay: float = option(0.0, "L2 penalty on the weights (decoupled from the gradient)", minimum=0)
-    precision: str = option("float32", "arithmetic of the convolutions", choices=PRECISIONS)
-    flip: float = option(0.0, "probability of mirroring a training volume left to right", minimum=0, maximum=1)
-    shift: int = option(0, "largest random shift of a training volume along each axis, in voxels", minimum=0)
-    noise: float = option(0.0, "standard deviation of the noise added to a training volume", minimum=0)
+    milestones_every: int = option(
+        10, "number of epochs between divisions of the learning rate by 10, for schedule=step", minimum=1
+    )
+    weight_decay: float = option(0.0, "weight decay of AdamW, per step and unit of learning rate", minimum=0)
+    precision: str = option("float32", "number format of the convolutions", choices=PRECISIONS)
+    flip: float = option(0.0, "probability that a training volume is mirrored left to right", minimum=0, maximum=1)
+    shift: int = option(0, "maximum random shift of a training volume along each axis, in voxels", minimum=0)
+    noise: float = option(0.0, "SD of the noise added to a training volume, in SDs of the normalised volume", minimum=0)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -119,7 +123,7 @@ def train_epochs(
     if (found := kept.find(device)) is not None:
         curve, best, best_epoch, best_score = (found[name] for name in ("curve", "best", "best_epoch", "best_score"))
         generator.set_state(found["generator"].cpu())
-        log.info("training goes on after epoch %d", len(curve))
+        log.info("training continues after epoch %d", len(curve))
     bar = track(range(len(curve) + 1, settings.epochs + 1), "training", unit="epoch")
     for epoch in bar:
         started = time.perf_counter()

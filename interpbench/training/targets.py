@@ -52,10 +52,12 @@ def open_target(
     """
     column = column.lower()
     if column in OWN_COLUMNS and column not in ("age", "sex"):
-        raise UsageError(f"column {column!r} says who or where a subject is: no network can be trained to predict it.")
+        raise UsageError(
+            f"column {column!r} identifies a subject or an image: a network cannot be trained to predict it."
+        )
     if column == "age":
         if unit not in (None, "years"):
-            raise UsageError(f"age is in years, got the unit {unit!r}: name another column to predict another number.")
+            raise UsageError(f"the unit of age is years, got {unit!r}: give --target to predict another number.")
         return open_cohort(path, need_age=True, images=images), Target()
     people = open_cohort(path, need_age=False, images=images)
     if column not in [name.lower() for name in people.columns]:
@@ -66,9 +68,9 @@ def open_target(
     if dropped:
         named = ", ".join(f"sub-{label}" for label in dropped[:10])
         more = f" and {len(dropped) - 10} more" if len(dropped) > 10 else ""
-        log.warning("%d dropped without a value in column %r: %s%s", len(dropped), column, named, more)
+        log.warning("%d subjects excluded without a value in column %r: %s%s", len(dropped), column, named, more)
     if not known:
-        raise InputError(f"{people.table}: nobody has a value in column {column!r}.")
+        raise InputError(f"{people.table}: no subject has a value in column {column!r}.")
     people = dataclasses.replace(people, subjects=tuple(known), dropped=tuple(dropped))
     return people, _target_in(people, column, unit)
 
@@ -78,26 +80,30 @@ def _target_in(people: Cohort, column: str, unit: str | None) -> Target:
     if not words:
         if len({subject.number(column) for subject in people.subjects}) == 2:
             log.warning(
-                "column %r holds two numbers only, and is predicted as a number: write words for classes", column
+                "column %r has two different numbers only, and is predicted as a number: use words for classes", column
             )
         return Target(column, unit or f"units of {column}")
     if len(words) < len(people.subjects):
         word, number = words[0], next(subject for subject in people.subjects if subject not in words)
         raise InputError(
-            f"{people.table}: column {column!r} holds words and numbers ({word.cell(column)!r} in line {word.line},"
-            f" {number.cell(column)!r} in line {number.line}): write numbers alone to predict a number, words alone for"
+            f"{people.table}: column {column!r} contains words and numbers ({word.cell(column)!r} in line {word.line},"
+            f" {number.cell(column)!r} in line {number.line}): use only numbers to predict a number, and only words for"
             " classes."
         )
     if unit not in (None, LOGIT):
-        raise UsageError(f"column {column!r} holds classes, which have no unit: leave out {unit!r}.")
+        raise UsageError(f"column {column!r} contains classes, which have no unit: omit {unit!r}.")
     counts = Counter(str(subject.cell(column)) for subject in people.subjects)
     if len(counts) == 1:
-        raise InputError(f"{people.table}: everybody is {next(iter(counts))!r} in column {column!r}: nothing to tell.")
+        raise InputError(
+            f"{people.table}: all subjects have {next(iter(counts))!r} in column {column!r}: there"
+            " is nothing to predict."
+        )
     rare = min(counts, key=lambda name: (counts[name], name))
     if counts[rare] < FEWEST:
         raise InputError(
             f"{people.table}: class {rare!r} of column {column!r} has {counts[rare]}"
-            f" subject{'s' * (counts[rare] > 1)}, and each of {len(counts)} classes needs at least {FEWEST}: leave the"
-            " class out, or put it together with another."
+            f" subject{'s' * (counts[rare] > 1)}, and each of {len(counts)} classes needs at least"
+            f" {FEWEST}: exclude the"
+            " class, or merge it with another."
         )
     return Target(column, LOGIT, tuple(sorted(counts)))

@@ -32,7 +32,8 @@ def seen(predictor: Predictor, volume: Tensor, watch: Callable[[nn.Module, Tenso
 
 def nodes_behind(node: Any) -> list[Any]:
     """Every node of the graph from which `node` was made, itself included."""
-    found, waiting = {}, [node]
+    found: dict[Any, None] = {}
+    waiting = [node]
     while waiting:
         one = waiting.pop()
         if one is not None and one not in found:

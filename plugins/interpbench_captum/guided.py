@@ -1,4 +1,6 @@
-"""The gradient with another backward pass through every ReLU. With g the gradient that arrives at its output:
+"""The gradient with another backward pass through every ReLU.
+
+With g the gradient that arrives at its output:
 
 - guided backpropagation (Springenberg et al. 2015, arXiv 1412.6806): relu(g) where the ReLU's input is above zero;
 - deconvolution (Zeiler, Fergus 2014, arXiv 1311.2901): relu(g) everywhere.
@@ -68,8 +70,8 @@ def rectifiers(predictor: Predictor, volumes: Tensor, method: str) -> Iterator[N
     if counted:
         found = ", ".join(f"{name} ({number})" for name, number in sorted(counted.items()))
         raise NotApplicable(
-            f"{refused} beside {len(ran)} calls of ReLU modules it rectifies by {found}, to which its rule does not"
-            " apply, so the map would be neither this method's nor the gradient: build it with nn.ReLU alone"
+            f"{refused} beside {len(ran)} calls of ReLU modules it rectifies by {found}, to which the rule does not"
+            " apply. Build the network with nn.ReLU only"
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Setting backward hooks on ReLU")
@@ -82,7 +84,7 @@ def _others(nodes: Sequence[Any], known: Sequence[Any]) -> list[str]:
     for node in nodes:
         step = step_of(node)
         if step == "Relu" and node not in known:
-            found.append("a ReLU that is no module, such as F.relu")
+            found.append("a functional ReLU, such as F.relu")
         elif step in _OTHERS and _rectifies(node, step):
             found.append(_OTHERS[step])
         elif step != "Relu" and step not in _OTHERS and any(word in step.lower() for word in _OWN):

@@ -20,7 +20,7 @@ from interpbench_captum.forward import Forward, each
 from interpbench_captum.guided import rectifiers
 from interpbench_captum.stages import choose_layer
 
-LAYER_HELP = "its feature maps; unset for the last convolutional stage that has more than one voxel"
+LAYER_HELP = "name of the layer; none for the last convolutional stage with more than one voxel"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class GradCam(Explainer):
     signed: ClassVar[bool] = True
 
     layer: str | None = option(None, LAYER_HELP)
-    relu: bool = option(False, "keep only what raises the prediction, as for a class")
+    relu: bool = option(False, "keep only evidence that raises the prediction, as in Grad-CAM for classes")
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -24,12 +24,12 @@ class _UnderNoise(Explainer):
     kind: ClassVar[str]  # Captum's word for how the samples are put together
 
     noise_sd: float = option(
-        0.5, "noise, in SDs of the normalised volume; with normalise=none, in the image's own unit", minimum=0
+        0.5, "SD of the added noise, in SDs of the normalised volume (with normalise=none, in image units)", minimum=0
     )
-    noise_over: str = option("brain", "where noise is added; brain is what differs from the corners", choices=PLACES)
-    samples: int = option(25, "draws of noise, a forward and a backward pass each", minimum=1)
-    batch_size: int = option(4, "samples that go through the network at once", minimum=1)
-    seed: int = option(0, "of the noise")
+    noise_over: str = option("brain", "voxels that noise is added to", choices=PLACES)
+    samples: int = option(25, "number of noise samples; each costs a forward and a backward pass", minimum=1)
+    batch_size: int = option(4, "number of samples in a pass through the network", minimum=1)
+    seed: int = option(0, "seed of the noise")
 
     def __post_init__(self) -> None:
         check_options(self)

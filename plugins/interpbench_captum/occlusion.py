@@ -25,11 +25,13 @@ Edges = tuple[int, int, int]
 class CaptumOcclusion(Explainer):
     """How far the prediction moves when a box is hidden, averaged over the boxes that cover a voxel."""
 
-    box: tuple[int, int, int] | int = option(8, "edges of a hidden box, in voxels of the network's grid: 8, or 8x6x8")
-    stride: tuple[int, int, int] | int = option(6, "from one box to the next, in voxels, at most the box's edge")
-    replacement: str = option("zero", "what is put in", choices=BASELINES)
-    sigma: float = option(4.0, "of replacement=blur, in voxels", above=0)
-    batch_size: int = option(8, "boxes that go through the network at once", minimum=1)
+    box: tuple[int, int, int] | int = option(8, "edge lengths of the hidden box, in voxels of the network's grid")
+    stride: tuple[int, int, int] | int = option(
+        6, "distance between neighbouring boxes, in voxels; at most the edge of the box"
+    )
+    replacement: str = option("zero", "values that replace the hidden voxels", choices=BASELINES)
+    sigma: float = option(4.0, "SD of the Gaussian for replacement=blur, in voxels", above=0)
+    batch_size: int = option(8, "number of boxes in a pass through the network", minimum=1)
 
     def __post_init__(self) -> None:
         check_options(self)

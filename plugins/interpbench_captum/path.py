@@ -29,10 +29,10 @@ class IntegratedGradients(Explainer):
 
     signed: ClassVar[bool] = True
 
-    n_steps: int = option(50, "points on the way, a forward and a backward pass each", minimum=1)
-    baseline: str = option("zero", "where the way starts", choices=BASELINES)
-    sigma: float = option(4.0, "of baseline=blur, in voxels", above=0)
-    batch_size: int = option(4, "points that go through the network at once", minimum=1)
+    n_steps: int = option(50, "number of points on the path; each costs a forward and a backward pass", minimum=1)
+    baseline: str = option("zero", "image at the start of the path", choices=BASELINES)
+    sigma: float = option(4.0, "SD of the Gaussian for baseline=blur, in voxels", above=0)
+    batch_size: int = option(4, "number of points in a pass through the network", minimum=1)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -51,15 +51,17 @@ class GradientShap(Explainer):
 
     signed: ClassVar[bool] = True
 
-    samples: int = option(25, "random places on the way, a forward and a backward pass each", minimum=1)
-    noise_sd: float = option(
-        0.0, "noise on top, in SDs of the normalised volume; with normalise=none, in the image's own unit", minimum=0
+    samples: int = option(
+        25, "number of random points on the path; each costs a forward and a backward pass", minimum=1
     )
-    noise_over: str = option("brain", "where noise is added; brain is what differs from the corners", choices=PLACES)
-    baseline: str = option("zero", "where the way starts", choices=BASELINES)
-    sigma: float = option(4.0, "of baseline=blur, in voxels", above=0)
-    batch_size: int = option(4, "samples that go through the network at once", minimum=1)
-    seed: int = option(0, "of places and noise")
+    noise_sd: float = option(
+        0.0, "SD of the added noise, in SDs of the normalised volume (with normalise=none, in image units)", minimum=0
+    )
+    noise_over: str = option("brain", "voxels that noise is added to", choices=PLACES)
+    baseline: str = option("zero", "image at the start of the path", choices=BASELINES)
+    sigma: float = option(4.0, "SD of the Gaussian for baseline=blur, in voxels", above=0)
+    batch_size: int = option(4, "number of samples in a pass through the network", minimum=1)
+    seed: int = option(0, "seed of the random points and the noise")
 
     def __post_init__(self) -> None:
         check_options(self)

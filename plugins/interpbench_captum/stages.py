@@ -42,7 +42,7 @@ def choose_layer(predictor: Predictor, volumes: Tensor, name: str | None, method
         outer = ", ".join(layer for layer in found if "." not in layer) or ", ".join(found) or "none"
         raise UsageError(
             f"layer of {method} must have 3D feature maps, got {name!r}.{did_you_mean(name, found)} "
-            f"Layers that have: {outer}, and those inside."
+            f"Layers with such features: {outer}, and the layers inside them."
         )
     why = why_no_map(predictor, volumes[:1], name)
     if why is not None:
@@ -64,14 +64,15 @@ def why_no_map(predictor: Predictor, volume: Tensor, name: str) -> str | None:
             made[:] = [output.grad_fn]  # a layer that runs twice counts where it runs last
 
     prediction = seen(predictor, volume, watch)
-    other = "Another layer, whose features do, is named by -o layer=NAME"
+    other = "Name another layer with -o layer=NAME"
     between = nodes_between(made[0], prediction.grad_fn) if made and made[0] is not None else []
     if not between:
-        return f"no gradient goes from the prediction to the features of layer {name!r}. {other}"
+        return f"there is no gradient from the prediction to the features of layer {name!r}. {other}"
     if (tokens := tokens_among(between)) is not None:
         return (
-            f"the features of layer {name!r} reach the prediction through {tokens}, which mixes places of the brain, so"
-            f" they do not reach it as maps. {other}"
+            f"the features of layer {name!r} reach the prediction through {tokens}, which mixes"
+            " positions in the brain, so"
+            f" they are not maps of the brain. {other}"
         )
     return None
 

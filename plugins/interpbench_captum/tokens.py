@@ -55,7 +55,8 @@ def _attends(node: Any) -> bool:
 
     For fewer it is a pooling, which leaves each weighted feature where it was.
     """
-    for index, (before, _) in enumerate(node.next_functions[-2:]):
+    for index, (factor, _) in enumerate(node.next_functions[-2:]):
+        before = factor
         while before is not None and step_of(before) in _PASSES:
             before = before.next_functions[0][0]
         weights = node._saved_self if index == 0 else node._saved_mat2

@@ -21,7 +21,7 @@ class Random(Explainer):
 
     floor: ClassVar[bool] = True
 
-    seed: int = option(0, "of the noise")
+    seed: int = option(0, "seed of the noise")
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
         """The same noise for every volume: each subject brings a seed of its own."""
@@ -39,8 +39,8 @@ class SmoothRandom(Explainer):
 
     floor: ClassVar[bool] = True
 
-    sigma: float = option(2.0, "of the Gaussian filter, in voxels", above=0)
-    seed: int = option(0, "of the noise")
+    sigma: float = option(2.0, "SD of the Gaussian filter, in voxels", above=0)
+    seed: int = option(0, "seed of the noise")
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -52,4 +52,5 @@ class SmoothRandom(Explainer):
         # Wrapped around, every voxel has the same distribution, those at the border too.
         smooth = torch.from_numpy(gaussian_filter(white.numpy(), self.sigma, mode="wrap"))
         spread = smooth.square().mean().sqrt().clamp(min=1e-12)
-        return torch.special.ndtr(smooth / spread).float().to(volumes.device) * brain_of(volumes)
+        uniform: Tensor = torch.special.ndtr(smooth / spread).float()
+        return uniform.to(volumes.device) * brain_of(volumes)

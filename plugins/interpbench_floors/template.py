@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from interpbench import Explainer, Predictor, UsageError, check_options, option, read_population_map
+from interpbench import Explainer, Predictor, UsageError, check_options, option
+from interpbench.kit import read_population_map
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +20,14 @@ class Template(Explainer):
 
     floor: ClassVar[bool] = True
 
-    file: str | None = option(None, "the map: population_NAME.nii.gz of `interpbench aggregate`")
+    file: str | None = option(None, "path of the map: a population_NAME.nii.gz that `interpbench aggregate` wrote")
 
     def __post_init__(self) -> None:
         check_options(self)
         if not self.file:
-            raise UsageError("template needs a map: file=POPULATION/population_mean.nii.gz of `interpbench aggregate`.")
+            raise UsageError(
+                "template needs a map: file=POPULATION/population_mean.nii.gz, which `interpbench aggregate` writes."
+            )
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
         """The same map for every volume.

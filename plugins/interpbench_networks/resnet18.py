@@ -16,8 +16,12 @@ from interpbench import NetworkPredictor, check_options, option
 class ResNet18(NetworkPredictor):
     """MONAI's 3D ResNet-18 for one input channel and one number, or one a class."""
 
-    width: int = option(64, "channels of the first stage; each of the three others doubles them", minimum=1)
-    first_stride: int = option(1, "stride of the first convolution; 2 does an eighth of the work", minimum=1)
+    width: int = option(
+        64, "number of channels of the first stage; each of the three later stages doubles it", minimum=1
+    )
+    first_stride: int = option(
+        1, "stride of the first convolution, in voxels; 2 needs an eighth of the computation", minimum=1
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -30,19 +30,23 @@ class TorchModule(NetworkPredictor):
     """A network made by `module:factory(**arguments)`."""
 
     factory: str = option(
-        "", "what makes the network, as module:function or module:Class; it is imported and called", runs=True
+        "",
+        "function or class that builds the network, as module:function or module:Class; it is imported and called",
+        runs=True,
     )
-    arguments: str = option("{}", "the factory's keyword arguments, as a JSON object")
+    arguments: str = option("{}", "keyword arguments of the factory, as a JSON object")
     column: int | None = option(
         None,
-        "which number is the prediction, where the network gives several; from 0 over all outputs in their order",
+        "index of the output that is the prediction, counted from 0 over all outputs",
         minimum=0,
     )
-    bins_start: float | None = option(None, "lower edge of the first of the soft bins, in the unit; unset for no bins")
-    bins_stop: float | None = option(None, "upper edge of the last of the soft bins, in the unit")
+    bins_start: float | None = option(
+        None, "lower edge of the first soft bin, in the unit of the prediction; none for no bins"
+    )
+    bins_stop: float | None = option(None, "upper edge of the last soft bin, in the unit of the prediction")
     bins_hold: str = option(
         "scores",
-        "what the bins hold: scores (logits or log-probabilities) or probabilities",
+        "kind of values in the soft bins; scores are logits or log-probabilities",
         choices=("scores", "probabilities"),
     )
 
@@ -50,7 +54,7 @@ class TorchModule(NetworkPredictor):
         check_options(self)
         self._keywords()
         if (self.bins_start is None) != (self.bins_stop is None):
-            raise UsageError("bins_start and bins_stop of TorchModule go together: give both or neither.")
+            raise UsageError("bins_start and bins_stop of TorchModule must be given together, or not at all.")
         if self.bins_start is not None and self.bins_stop is not None and self.bins_start >= self.bins_stop:
             raise UsageError(f"bins_stop must be above bins_start ({self.bins_start:g}), got {self.bins_stop:g}.")
 
@@ -81,7 +85,7 @@ class TorchModule(NetworkPredictor):
         column = 0 if self.column is None and found.number == 1 else self.column
         if column is None:
             raise InputError(
-                f"{self.label} gives {found.count} for a volume, and one number is the prediction: say which by"
+                f"{self.label} returns {found.count} for a volume, but a prediction is one number: choose it with"
                 f" -o column=N ({found})."
             )
         if column >= found.number:
@@ -103,7 +107,7 @@ class TorchModule(NetworkPredictor):
         chosen = [one for one in found.tensors if len(found) == 1 or one.start == self.column]
         if not chosen:
             raise InputError(
-                f"{self.label} gives {found.count} for a volume, and one {what}: say at which column it begins by"
+                f"{self.label} returns {found.count} for a volume, and only one {what}: give its first column with"
                 f" -o column=N ({found})."
             )
         values: Tensor = chosen[0].numbers
@@ -121,7 +125,7 @@ class TorchModule(NetworkPredictor):
     def _expectation(self, outputs: Tensor, start: float, stop: float) -> Tensor:
         number = outputs.shape[1]
         if number < 2:
-            raise InputError(f"{self.label} has one output, so no soft bins: leave bins_start and bins_stop unset.")
+            raise InputError(f"{self.label} has one output and therefore no soft bins: omit bins_start and bins_stop.")
         probabilities = outputs if self.bins_hold == "probabilities" else outputs.softmax(dim=1)
         width = (stop - start) / number
         centres = start + width * (torch.arange(number, device=outputs.device, dtype=outputs.dtype) + 0.5)
@@ -136,16 +140,18 @@ def import_factory(name: str) -> Callable[..., Any]:
     """
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
-        raise UsageError(f"factory is module:function or module:Class, such as my_networks.sfcn:SFCN, got {name!r}.")
+        raise UsageError(
+            f"factory must be module:function or module:Class, such as my_networks.sfcn:SFCN, got {name!r}."
+        )
     try:
         found: Any = importlib.import_module(module_name)
     except ImportError as error:
-        raise UsageError(f"factory {name!r}: {error}. Is it installed, or on PYTHONPATH?") from error
+        raise UsageError(f"factory {name!r}: {error}. Check that it is installed or on PYTHONPATH.") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise UsageError(f"factory {name!r}: module {module_name} has no {attribute!r}.")
         found = getattr(found, part)
     if not callable(found):
-        raise UsageError(f"factory {name!r} is {type(found).__name__}, nothing that can be called.")
+        raise UsageError(f"factory {name!r} is {type(found).__name__}, which cannot be called.")
     make: Callable[..., Any] = found
     return make

@@ -15,16 +15,15 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from interpbench import (
+from interpbench import Predictor, track
+from interpbench.kit import (
     PRECISIONS,
-    Predictor,
     UnreadableNetwork,
     add_forward,
     arithmetic,
     forward_only,
     read_network,
     state_of,
-    track,
 )
 from interpbench_occlusion.engine import Engine
 from interpbench_occlusion.guard import CLEAN_EVERY, NOTHING, Guard
@@ -116,7 +115,7 @@ class Evaluation:
             graph = read_network(self.predictor, volume[None])
             program = in_precision(program_of(graph.fused), PRECISIONS[self.precision])
         except UnreadableNetwork as error:
-            log.warning("occlusion takes plain passes, which take longer: the network cannot be traced (%s)", error)
+            log.warning("occlusion uses full passes, which are slower: the network cannot be traced (%s)", error)
             return
         self.engine = Engine(program=program, batch_size=self.batch_size, memory=self.memory)
 
@@ -155,14 +154,14 @@ class Evaluation:
         except RuntimeError as error:  # such as of an operation that bfloat16 lacks
             if self.guard.volumes:
                 raise
-            self._give_up(f"the network cannot be worked out in parts ({str(error).splitlines()[0]})")
+            self._give_up(f"the network cannot be evaluated in parts ({str(error).splitlines()[0]})")
             return None
         passes = route.operations([hull(place) for place in places]) * len(places)
         add_forward(self.predictor.module, 1 + round(passes))
         self.guard.budget(passes, len(places))
         wrong = self._difference(route, volume, places, fill, clean, hidden)
         if wrong is not None:
-            self._give_up(f"in parts the network says {wrong}")
+            self._give_up(f"in parts the network predicts {wrong}")
             return None
         self.guard.believe()
         return clean - hidden
@@ -203,9 +202,9 @@ class Evaluation:
 
     def _give_up(self, why: str) -> None:
         before = self.guard.volumes
-        made = f"; {before} maps were made in parts before: make them again" if before else ""
-        log.warning("occlusion takes plain passes, which take longer: %s%s", why, made)
-        self.notes.append(f"occlusion was made by plain passes: {why}")
+        made = f"; {before} earlier maps were made in parts: make them again" if before else ""
+        log.warning("occlusion uses full passes, which are slower: %s%s", why, made)
+        self.notes.append(f"occlusion used full passes: {why}")
         self.engine = None
 
     def _compare(self, volume: Tensor, places: Sequence[Place], fill: Fill, effects: Tensor) -> None:
@@ -220,7 +219,7 @@ class Evaluation:
         doubtful = not self.share <= DOUBTFUL
         said = (
             f"{self.precision}: effects differ from those of float32 by up to {error:.2g} {self.predictor.unit},"
-            f" {self.share:.1%} of their range, on {len(few)} places"
+            f" {self.share:.1%} of their range, at {len(few)} positions"
         )
         if doubtful:
             said += "; precision=float32 has no such error"

@@ -14,10 +14,11 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from interpbench import PRECISIONS, Explainer, Predictor, UsageError, brain_of, check_options, option, read_atlas
+from interpbench import Explainer, Predictor, UsageError, brain_of, check_options, option
+from interpbench.kit import PRECISIONS, read_atlas
 from interpbench_occlusion.boxes import BoxGrid, Edges
 from interpbench_occlusion.evaluation import Evaluation
-from interpbench_occlusion.replacement import REPLACEMENTS, Fill, Place, filling
+from interpbench_occlusion.replacement import REPLACEMENTS, Fill, Place, replacement_values
 
 ERROR = "bfloat16_error"  # in a map's sidecar
 
@@ -26,18 +27,22 @@ ERROR = "bfloat16_error"  # in a map's sidecar
 class Occlusion(Explainer):
     """Hide one box, or one region of an atlas, after the other."""
 
-    box: tuple[int, int, int] | int = option(8, "edges of a hidden box, in voxels of the network's grid: 8, or 8x6x8")
-    stride: tuple[int, int, int] | int = option(6, "from one box to the next, in voxels, at most the box's edge")
-    replacement: str = option("zero", "what is put in", choices=REPLACEMENTS)
-    sigma: float = option(4.0, "of replacement=blur, in voxels", above=0)
-    combine: str = option("average", "a voxel's effect, from the boxes'", choices=("average", "interpolate"))
-    regions: str | None = option(None, "an atlas (NIfTI of integer labels) whose regions are hidden instead of boxes")
-    batch_size: int = option(8, "passes through the network at once", minimum=1)
-    memory: float = option(4.0, "GiB that activations kept and worked out again may take, about", above=0)
-    precision: str = option(
-        "float32", "arithmetic of the convolutions; the error of bfloat16 is told", choices=PRECISIONS
+    box: tuple[int, int, int] | int = option(8, "edge lengths of the hidden box, in voxels of the network's grid")
+    stride: tuple[int, int, int] | int = option(
+        6, "distance between neighbouring boxes, in voxels; at most the edge of the box"
     )
-    seed: int = option(0, "of replacement=noise")
+    replacement: str = option("zero", "values that replace the hidden voxels", choices=REPLACEMENTS)
+    sigma: float = option(4.0, "SD of the Gaussian for replacement=blur, in voxels", above=0)
+    combine: str = option(
+        "average", "how the effects of overlapping boxes are combined for a voxel", choices=("average", "interpolate")
+    )
+    regions: str | None = option(None, "atlas (NIfTI file of integer labels) whose regions are hidden instead of boxes")
+    batch_size: int = option(8, "number of volumes in a pass through the network", minimum=1)
+    memory: float = option(4.0, "approximate memory limit for stored activations, in GiB", above=0)
+    precision: str = option(
+        "float32", "number format of the convolutions; the error that bfloat16 causes is reported", choices=PRECISIONS
+    )
+    seed: int = option(0, "seed of replacement=noise")
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -59,12 +64,12 @@ class Occlusion(Explainer):
         found: Evaluation | None = self.__dict__["_shared"].evaluation
         return found
 
-    def told(self) -> tuple[str, ...]:
+    def map_warnings(self) -> tuple[str, ...]:
         """Where the last volumes were given up to plain passes, or bfloat16 costs too much."""
         found: tuple[str, ...] = self.__dict__["_told"]
         return found
 
-    def measured(self) -> dict[str, float]:
+    def map_figures(self) -> dict[str, float]:
         """Of `precision=bfloat16` the largest difference from effects of float32, as a share of their range."""
         return dict(self.__dict__["_measured"])
 
@@ -79,7 +84,7 @@ class Occlusion(Explainer):
         object.__setattr__(self, "_measured", {})
         maps = []
         for volume, brain in zip(volumes, brain_of(volumes), strict=True):
-            fill = filling(self.replacement, volume[0], brain, sigma=self.sigma, seed=self.seed)
+            fill = replacement_values(self.replacement, volume[0], brain, sigma=self.sigma, seed=self.seed)
             # what holds no brain has no effect, and is not asked about
             asked = [index for index, place in enumerate(places) if bool(brain[place].any())]
             effects = torch.zeros(len(places), dtype=torch.float64)
@@ -105,9 +110,9 @@ class Occlusion(Explainer):
             )
             self.__dict__["_shared"].evaluation = found
         effects = found.effects(volume, places, fill)
-        object.__setattr__(self, "_told", (*self.told(), *found.notes))
+        object.__setattr__(self, "_told", (*self.map_warnings(), *found.notes))
         if found.share is not None:
-            share = max(found.share, self.measured().get(ERROR, 0.0))
+            share = max(found.share, self.map_figures().get(ERROR, 0.0))
             object.__setattr__(self, "_measured", {ERROR: share})
         return effects
 

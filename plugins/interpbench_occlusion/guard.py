@@ -90,14 +90,14 @@ class Guard:
         """Count a volume in which nothing was found wrong."""
         self.volumes += bool(self.volumes or self.highest > self.lowest)
 
-    def difference(self, said: Tensor, expected: Tensor) -> tuple[int, str] | None:
-        """The first prediction `(N,)` that is not what a plain pass says, and both in words; None where all are."""
+    def difference(self, said: Tensor, expected: Tensor) -> str | None:
+        """The first prediction of `(N,)` that is not what a plain pass says, in words; None where all are."""
         extent = self.highest - self.lowest
-        for index, (one, other) in enumerate(zip(said.tolist(), expected.tolist(), strict=True)):
+        for one, other in zip(said.tolist(), expected.tolist(), strict=True):
             allowed = TOLERANCE[self.precision] * extent + ROUNDING * max(abs(other), extent) + NOISE * self.noise
             same = one == other or (math.isnan(one) and math.isnan(other)) or abs(one - other) <= allowed
             if not same:
-                return index, f"{one:.7g} of a hidden place where it says {other:.7g}; effects span {extent:.2g}"
+                return f"{one:.7g} for a hidden position instead of {other:.7g}; the range of effects is {extent:.2g}"
         return None
 
     def _unlike(self, route: Route, boxes: Sequence[Box], found: list[int], number: int) -> list[int]:

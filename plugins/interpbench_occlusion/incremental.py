@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interpbench import layout_of_parts
+from interpbench.kit import layout_of_parts
 from interpbench_occlusion.route import Box, Plans, Route, box_of, edges_of, holds, inside_box
 from interpbench_occlusion.steps import Edges, Step
 

@@ -7,6 +7,9 @@ from interpbench import Component, hookimpl
 
 @hookimpl
 def interpbench_explainers() -> list[Component]:
+    """The methods that this plugin offers."""
     return [
-        Component("occlusion", "interpbench_occlusion.explainer:Occlusion", "Hide a box, watch the prediction move")
+        Component(
+            "occlusion", "interpbench_occlusion.explainer:Occlusion", "Change of the prediction when a box is hidden"
+        )
     ]

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from interpbench import BatchNorm, Convolution, UnreadableNetwork, constant_arguments, layer_of
+from interpbench.kit import BatchNorm, Convolution, UnreadableNetwork, constant_arguments, layer_of
 from interpbench_occlusion.steps import Edges, Program, Step
 from interpbench_occlusion.windows import Pooling, average_pooling, max_pooling, window_of
 

@@ -15,7 +15,7 @@ Fill = Callable[[Place], Tensor | float]  # what goes in there
 REPLACEMENTS = ("zero", "image_mean", "box_mean", "blur", "noise")
 
 
-def filling(replacement: str, image: Tensor, brain: Tensor, *, sigma: float, seed: int) -> Fill:
+def replacement_values(replacement: str, image: Tensor, brain: Tensor, *, sigma: float, seed: int) -> Fill:
     """What each place of one image is filled with.
 
     Args:
@@ -27,10 +27,10 @@ def filling(replacement: str, image: Tensor, brain: Tensor, *, sigma: float, see
         seed: of the noise.
     """
     if replacement == "zero":
-        return lambda place: 0.0
+        return lambda _place: 0.0
     if replacement == "image_mean":
         mean = float(image[brain].double().mean())
-        return lambda place: mean
+        return lambda _place: mean
     if replacement == "box_mean":
         return lambda place: image[place].mean()
     other = _blurred(image, sigma) if replacement == "blur" else _noise(image, brain, seed)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from interpbench import Convolution
+from interpbench.kit import Convolution
 from interpbench_occlusion.windows import Window
 
 Edges = tuple[int, int, int]

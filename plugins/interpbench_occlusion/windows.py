@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from interpbench import Convolution, three
+from interpbench.kit import Convolution, three
 
 Three = tuple[int, int, int]
 Span = tuple[int, int]  # from, up to but not including

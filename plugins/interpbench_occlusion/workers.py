@@ -16,14 +16,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Each(Protocol):
+class ParallelMap(Protocol):
     """Does something with each of some items, and yields what comes of them in their order."""
 
     def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterable[Result]: ...
 
 
 @contextmanager
-def side_by_side(device: torch.device) -> Iterator[tuple[int, Each]]:
+def in_threads(device: torch.device) -> Iterator[tuple[int, ParallelMap]]:
     """How many workers there are, and what has them work: on a CPU as many as torch has threads, else one.
 
     After an exception, what was not begun is left.

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from interpbench import Sample, layout_for
+from interpbench import Sample
+from interpbench.kit import layout_for
 
 VOXELS_AT_ONCE = 2**20  # that a CPU works on together: more takes memory, and fewer take slow paths of torch
 

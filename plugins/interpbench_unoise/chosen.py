@@ -13,7 +13,7 @@ from interpbench import Predictor, Sample
 from interpbench_unoise.batches import in_order
 
 
-class Chosen(Sequence[Sample]):
+class ChosenSamples(Sequence[Sample]):
     """The samples at some places of a sequence.
 
     Args:
@@ -41,19 +41,19 @@ class Chosen(Sequence[Sample]):
         return dataclasses.replace(self._samples[self._places[index]], target=self._targets[index])
 
 
-def with_target(samples: Sequence[Sample]) -> Chosen:
+def with_target(samples: Sequence[Sample]) -> ChosenSamples:
     """Those whose target is known."""
     targets = {place: samples[place].target for place in range(len(samples))}
-    return Chosen(samples, {place: target for place, target in targets.items() if not math.isnan(target)})
+    return ChosenSamples(samples, {place: target for place, target in targets.items() if not math.isnan(target)})
 
 
 @torch.no_grad()
 def with_prediction(
     samples: Sequence[Sample], predictor: Predictor, *, device: torch.device, batch_size: int
-) -> Chosen:
+) -> ChosenSamples:
     """All of them, the target of each the predictor's own answer without noise; it is found once."""
     found: list[float] = []
     for batch in in_order(samples, batch_size, device):
         for place, _ in batch.parts():
             found += predictor.predict(batch.volumes[place]).float().tolist()
-    return Chosen(samples, dict(enumerate(found)))
+    return ChosenSamples(samples, dict(enumerate(found)))

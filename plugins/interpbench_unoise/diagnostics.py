@@ -106,7 +106,7 @@ def diagnose(
     }
 
 
-def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, unit: str) -> list[str]:
+def diagnostic_warnings(floor: dict[str, float], after: dict[str, Any] | None, unit: str) -> list[str]:
     """What a user must know before believing the maps, in sentences; none where all is well.
 
     Args:
@@ -118,17 +118,18 @@ def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, unit: str
     if clean > 0.9 * spread:
         found.append(
             f"The predictor's own error, {clean:.2f} {unit}, is no better than predicting the mean"
-            f" ({spread:.2f} {unit}): it reads nothing that a map could show."
+            f" ({spread:.2f} {unit}): it uses nothing that a map could show."
         )
     if floor["mae_at_0"] > max(2 * clean, clean + 0.25 * spread):
         found.append(
-            f"The least noise already ruins the prediction: {floor['mae_at_0']:.2f} {unit} at B = 0, {clean:.2f} {unit}"
-            " without noise. No mask can mend that: lower v_min (and v_max)."
+            f"Even the minimum noise destroys the prediction: {floor['mae_at_0']:.2f} {unit} at B ="
+            f" 0, {clean:.2f} {unit}"
+            " without noise. No mask can correct this: lower v_min (and v_max)."
         )
     if floor["mae_at_1"] < clean + 0.05 * spread:
         found.append(
-            f"The most noise costs next to nothing: {floor['mae_at_1']:.2f} {unit} at B = 1, {clean:.2f} {unit} without"
-            " noise. Every voxel may be drowned, and none stands out: raise v_max."
+            f"The maximum noise hardly increases the error: {floor['mae_at_1']:.2f} {unit} at B = 1,"
+            f" {clean:.2f} {unit} without noise. Every voxel tolerates it, so none stands out: raise v_max."
         )
     if after is None:
         return found
@@ -137,16 +138,16 @@ def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, unit: str
     if after["share_above_0.99"] > 0.95:
         found.append(f"The mask saturated at full noise in {after['share_above_0.99']:.0%} of the brain: lower r.")
     if after["mask_sd"] < 0.01:
-        found.append(f"The mask is flat inside the brain (SD {after['mask_sd']:.4f}): the maps rank nothing.")
+        found.append(f"The mask is flat inside the brain (SD {after['mask_sd']:.4f}): the maps cannot rank voxels.")
     if after["recalibrated_mae"] > clean + 0.25 * spread:
         found.append(
             f"With the learned noise the error is {after['recalibrated_mae']:.2f} {unit} even after recalibration,"
-            f" {clean:.2f} {unit} without noise: the noise drowned what the predictor reads. Lower r."
+            f" {clean:.2f} {unit} without noise: the noise hides what the predictor uses. Lower r."
         )
     if after["map_correlation"] is not None and after["map_correlation"] > COLLAPSED:
         found.append(
             f"Every subject has the same map (mean correlation {after['map_correlation']:.4f}): it shows the"
-            " population, not the person."
+            " population, not the subject."
         )
     return found
 
@@ -166,7 +167,7 @@ def _correlation(maps: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> float | N
 def log_floor(floor: dict[str, float], found: Sequence[str], unit: str) -> None:
     """Tell the noise floor before the long work begins."""
     log.info(
-        "noise floor: mean absolute error %.2f %s clean, %.2f at B = 0, %.2f at B = 1, n = %d",
+        "noise floor: mean absolute error %.2f %s without noise, %.2f at B = 0, %.2f at B = 1, n = %d",
         floor["clean_mae"],
         unit,
         floor["mae_at_0"],

@@ -17,20 +17,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from interpbench import (
-    PRECISIONS,
-    Explainer,
-    InputError,
-    Predictor,
-    Sample,
-    UsageError,
-    brain_of,
-    check_options,
-    option,
-    settle,
-)
+from interpbench import Explainer, InputError, Predictor, Sample, UsageError, brain_of, check_options, option
+from interpbench.kit import PRECISIONS, settle
 from interpbench_unoise.chosen import with_prediction, with_target
-from interpbench_unoise.diagnostics import diagnose, log_floor, noise_floor, warnings_of
+from interpbench_unoise.diagnostics import diagnose, diagnostic_warnings, log_floor, noise_floor
 from interpbench_unoise.frozen import frozen_copy
 from interpbench_unoise.loop import Schedule
 from interpbench_unoise.noise import NOISE_FORMS, Noise
@@ -67,32 +57,54 @@ class UNoise(Explainer):
             "start": 0.5,
             "precision": "float32",
         },
-        "quick": {"pretrain_epochs": 0, "epochs": 2},
+        "quick": {"epochs": 2},
     }
 
-    v_min: float = option(0.0, "least noise, in SDs of the normalised volume", minimum=0)
-    v_max: float = option(1.0, "most noise, in SDs of the normalised volume", above=0)
-    r: float = option(0.5, "weight of -log B, in the target's squared unit", above=0)
-    noise_form: str = option("scaled", "where v_min stands: in the SD, or added (Eq. 1)", choices=NOISE_FORMS)
-    penalty_over: str = option("brain", "voxels with noise, penalised for little", choices=("brain", "volume"))
-    target: str = option("label", "what a noisy prediction should be", choices=("label", "prediction"))
-    estimator: str = option("recalibrated", "of the objective's gradient", choices=ESTIMATORS)
-    channels: int = option(16, "channels after the U-Net's first block", minimum=1)
-    blocks: int = option(5, "down- and upsampling blocks of the U-Net", minimum=1, maximum=7)
-    start: float = option(0.1, "the mask B that training starts from", above=0, maximum=0.99)
-    pretrain_epochs: int = option(4, "epochs of the U-Net as an autoencoder", minimum=0)
-    epochs: int = option(10, "epochs of the noise model", minimum=1)
-    batch_size: int = option(4, "subjects a step", minimum=1)
-    learning_rate: float = option(2e-3, "Adam's step size; its highest with onecycle", above=0)
-    schedule: str = option("onecycle", "of the learning rate", choices=("step", "onecycle"))
-    milestones_every: int = option(10, "epochs between divisions of the rate by 10, with schedule=step", minimum=1)
-    patience: int = option(5, "epochs without a better validation loss before training stops; 0 never", minimum=0)
-    clip: float = option(0.0, "largest norm of the weights' gradient; 0 for any", minimum=0)
-    precision: str = option("float32", "arithmetic of the convolutions in training", choices=PRECISIONS)
-    checkpointing: bool = option(False, "find the U-Net's features again in its backward pass: less memory, more time")
-    seed: int = option(0, "of weights, batches and noise")
+    v_min: float = option(0.0, "minimum noise SD, in SDs of the normalised volume", minimum=0)
+    v_max: float = option(1.0, "maximum noise SD, in SDs of the normalised volume", above=0)
+    r: float = option(
+        0.5, "noise budget: weight of the penalty -log B, in the squared unit of the target, such as years²", above=0
+    )
+    noise_form: str = option(
+        "scaled",
+        "form of the noise: v_min is part of the SD (scaled) or added to the image (Eq. 1 as printed)",
+        choices=NOISE_FORMS,
+    )
+    penalty_over: str = option(
+        "brain", "voxels that noise is added to, and that the penalty is averaged over", choices=("brain", "volume")
+    )
+    target: str = option(
+        "label",
+        "target of the prediction under noise: the label, or the prediction without noise",
+        choices=("label", "prediction"),
+    )
+    estimator: str = option("recalibrated", "estimator of the objective's gradient", choices=ESTIMATORS)
+    channels: int = option(16, "number of channels after the first block of the U-Net", minimum=1)
+    blocks: int = option(
+        5, "number of downsampling blocks of the U-Net, and of upsampling blocks", minimum=1, maximum=7
+    )
+    start: float = option(0.1, "value of the mask B at the start of training", above=0, maximum=0.99)
+    pretrain_epochs: int = option(
+        0, "number of epochs in which the U-Net is pretrained as an autoencoder, before the noise model", minimum=0
+    )
+    epochs: int = option(10, "number of training epochs of the noise model", minimum=1)
+    batch_size: int = option(4, "number of subjects in a training step", minimum=1)
+    learning_rate: float = option(2e-3, "learning rate of Adam; the highest one for schedule=onecycle", above=0)
+    schedule: str = option("onecycle", "schedule of the learning rate", choices=("step", "onecycle"))
+    milestones_every: int = option(
+        10, "number of epochs between divisions of the learning rate by 10, for schedule=step", minimum=1
+    )
+    patience: int = option(
+        5, "number of epochs without a lower validation loss after which training stops; 0 for never", minimum=0
+    )
+    clip: float = option(0.0, "maximum norm of the gradient of the weights; 0 for no limit", minimum=0)
+    precision: str = option("float32", "number format of the convolutions in training", choices=PRECISIONS)
+    checkpointing: bool = option(
+        False, "recompute the U-Net's features in the backward pass, which needs less memory and more time"
+    )
+    seed: int = option(0, "seed of weights, batches and noise")
 
-    _network = None  # the U-Net, once fitted
+    _network: ClassVar[UNet | None] = None  # once fitted: of the instance
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -112,7 +124,7 @@ class UNoise(Explainer):
         validation: Sequence[Sample],
         workspace: Path | None = None,
     ) -> Self:
-        """Pretrain the U-Net as an autoencoder, then train it as the noise model.
+        """Train the U-Net as the noise model, after `pretrain_epochs` epochs as an autoencoder.
 
         Raises:
             InputError: nobody in `training` has a target, where `target` is `label`.
@@ -125,16 +137,16 @@ class UNoise(Explainer):
         else:
             training, validation = (with_prediction(some, predictor, **size) for some in (training, validation))
         if not training:
-            known = "has an age" if not predictor.classes else "has a logit that it should get"
+            known = "has an age" if not predictor.classes else "has a class"
             raise InputError(f"No training subject {known}: use target=prediction, which needs none.")
         held_out = validation or training
         floor = noise_floor(predictor, held_out, aim, **size)
-        log_floor(floor, warnings_of(floor, None, predictor.unit), predictor.unit)
+        log_floor(floor, diagnostic_warnings(floor, None, predictor.unit), predictor.unit)
         quick = frozen_copy(predictor, training[0].volume[None].to(device), precision)
         ways: dict[str, Any] = {"device": device, "precision": precision, "checkpointing": self.checkpointing}
 
         with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.seed % 2**64)
             network = UNet(self.channels, self.blocks)
         settle(network, device)
         kept = {name: None if workspace is None else workspace / f"{name}.pt" for name in ("pretraining", "noise")}
@@ -149,7 +161,7 @@ class UNoise(Explainer):
                 **ways,
             )
         with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.seed % 2**64)
             network.restart_last(math.log(self.start / (1 - self.start)))
         curves["noise_model"] = train_noise_model(
             network, quick, training, validation, aim, self._schedule(self.epochs), checkpoint=kept["noise"], **ways
@@ -168,7 +180,7 @@ class UNoise(Explainer):
                 "amount_name": "mean log10 sigma over brain voxels",
                 "validation_loss": min(row["validation_loss"] for row in curves["noise_model"]),
             },
-            "warnings": warnings_of(floor, after, predictor.unit),
+            "warnings": diagnostic_warnings(floor, after, predictor.unit),
         }
         return self._fitted(network, record)
 

@@ -8,16 +8,16 @@ for a gradient. What cannot be read, or then answers otherwise, stays as it is.
 from __future__ import annotations
 
 import logging
+from types import EllipsisType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from interpbench import (
+from interpbench import NetworkPredictor, Predictor
+from interpbench.kit import (
     PRECISIONS,
     Convolution,
-    NetworkPredictor,
-    Predictor,
     constant_arguments,
     fused,
     in_place,
@@ -46,7 +46,7 @@ def frozen_copy(predictor: Predictor, example: Tensor, precision: str = "float32
         precision: in which the copy's convolutions will run; their weights are kept in it.
     """
     if not isinstance(predictor, NetworkPredictor):
-        log.debug("the predictor stays as it is: %s is no NetworkPredictor", type(predictor).__name__)
+        log.debug("the predictor is not accelerated: %s is not a NetworkPredictor", type(predictor).__name__)
         return predictor
     try:
         graph = in_place(fused(read_function(predictor.module, predictor.module, example)))
@@ -54,10 +54,10 @@ def frozen_copy(predictor: Predictor, example: Tensor, precision: str = "float32
         faster = predictor.with_module(network)
         agrees = _agree(predictor, faster, example[:1])
     except Exception as error:  # ordinary code that meets a tracer may fail in any way
-        log.debug("the predictor stays as it is: %s", error)
+        log.debug("the predictor is not accelerated: %s", error)
         return predictor
     if not agrees:
-        log.debug("the predictor stays as it is: its copy answers otherwise")
+        log.debug("the predictor is not accelerated: its frozen copy gives other predictions")
         return predictor
     if precision != "float32":
         _convolve_in(network, PRECISIONS[precision])
@@ -145,11 +145,11 @@ def _agree_on(predictor: Predictor, faster: Predictor, example: Tensor) -> bool:
 
 
 def _middle(volumes: Tensor) -> Tensor:
-    cut = []
+    cut: list[EllipsisType | slice] = [...]
     for edge in volumes.shape[2:]:
         start = max(0, (edge - CHECKED_EDGE) // 2)
         cut.append(slice(start, start + CHECKED_EDGE))
-    return volumes[(..., *cut)]
+    return volumes[tuple(cut)]
 
 
 def _answers(predictor: Predictor, volumes: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from interpbench import Checkpoint, Sample, learning_rate_schedule, track
+from interpbench import Sample, track
+from interpbench.errors import InterpbenchError
+from interpbench.kit import Checkpoint, learning_rate_schedule
 from interpbench_unoise.batches import Batch, batches
 from interpbench_unoise.noise import generator_on
 
@@ -60,6 +62,9 @@ def train_by_epochs(
 
     Returns:
         The curve, a row an epoch.
+
+    Raises:
+        InterpbenchError: the validation loss is no longer a finite number; the checkpoint is that of the epoch before.
     """
     optimiser = adam(network, schedule.learning_rate)
     steps = math.ceil(len(training) / schedule.batch_size)
@@ -78,17 +83,20 @@ def train_by_epochs(
         curve, best = found["curve"], found["best"]
         for name, values in found["remembered"].items():
             (remembered or {})[name][:] = values
-        log.info("%s goes on after epoch %d", what, len(curve))
+        log.info("%s continues after epoch %d", what, len(curve))
     bar = track(range(len(curve) + 1, schedule.epochs + 1), what, unit="epoch")
     for epoch in bar:
         if _stalled(curve, schedule.patience):
-            log.info("%s stops after epoch %d: no better for %d epochs", what, len(curve), schedule.patience)
+            log.info(
+                "%s stops after epoch %d: no lower validation loss for %d epochs", what, len(curve), schedule.patience
+            )
             break
         started = time.perf_counter()
-        generator = torch.Generator().manual_seed(1_000_003 * schedule.seed + epoch)
+        seed = (1_000_003 * schedule.seed + epoch) % 2**64  # torch takes no larger one
+        generator = torch.Generator().manual_seed(seed)
         network.train()
         order = torch.randperm(len(training), generator=generator)
-        noise = generator if device.type == "cpu" else generator_on(device, 1_000_003 * schedule.seed + epoch)
+        noise = generator if device.type == "cpu" else generator_on(device, seed)
         for batch in batches(training, [places.tolist() for places in order.tensor_split(steps)], device):
             optimiser.zero_grad(set_to_none=True)
             step(batch, noise)
@@ -98,6 +106,11 @@ def train_by_epochs(
             rates.step()
         network.eval()
         row = {"epoch": epoch, "seconds": round(time.perf_counter() - started, 2), **validate()}
+        if not math.isfinite(row["validation_loss"]):
+            raise InterpbenchError(
+                f"The {what} diverged in epoch {epoch}: the validation loss is {row['validation_loss']}."
+                f" Use a learning rate below {schedule.learning_rate:g}."
+            )
         curve.append(row)
         if row["validation_loss"] <= min(one["validation_loss"] for one in curve):
             best = copy.deepcopy(network.state_dict())

@@ -41,7 +41,7 @@ class Noise:
 
 
 def standard_normal(like: Tensor, generator: torch.Generator) -> Tensor:
-    """epsilon ~ N(0, 1), shaped like `like`, drawn on the generator's device."""
+    """Noise, epsilon ~ N(0, 1), shaped like `like`, drawn on the generator's device."""
     return torch.randn(like.shape, generator=generator, device=generator.device).to(like.device)
 
 

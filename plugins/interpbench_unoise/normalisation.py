@@ -96,7 +96,7 @@ def normalised_activation(features: Tensor, norm: nn.GroupNorm, leak: float) -> 
     """Group normalisation in float32 and leaky ReLU, also inside autocast; what comes out is of the input's type."""
     with torch.autocast(features.device.type, enabled=False):
         if features.device.type == "cpu":
-            active: Tensor = NormalisedActivation.apply(
+            active: Tensor = NormalisedActivation.apply(  # type: ignore[no-untyped-call]  # torch's has no types
                 features, norm.weight, norm.bias, norm.num_groups, norm.eps, leak
             )
             return active

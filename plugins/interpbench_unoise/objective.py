@@ -21,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from interpbench import Predictor, arithmetic
+from interpbench import Predictor
+from interpbench.kit import arithmetic
 from interpbench_unoise.noise import Noise
 
 ESTIMATORS = ("recalibrated", "antithetic", "paper")

@@ -37,7 +37,7 @@ def pretrain(
     def loss(part: Batch) -> Tensor:
         return F.mse_loss(mask_logits(network, part.volumes, precision, checkpointing=checkpointing), part.volumes)
 
-    def step(batch: Batch, generator: torch.Generator) -> None:
+    def step(batch: Batch, _generator: torch.Generator) -> None:
         for _, part in batch.parts():
             (loss(part) * (len(part) / len(batch))).backward()
 

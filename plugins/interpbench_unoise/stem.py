@@ -62,7 +62,8 @@ class Stem(nn.Module):
 
     def forward(self, volumes: Tensor) -> Tensor:
         with torch.autocast("cpu", enabled=False):
-            pooled: Tensor = _Stem.apply(volumes, self.layer.weight, self.layer.bias, self.padding, self.pool)
+            given = volumes, self.layer.weight, self.layer.bias, self.padding, self.pool
+            pooled: Tensor = _Stem.apply(*given)  # type: ignore[no-untyped-call]  # torch's has no types
         return pooled
 
 

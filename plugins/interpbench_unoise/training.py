@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interpbench import Predictor, Sample, arithmetic
+from interpbench import Predictor, Sample
+from interpbench.kit import arithmetic
 from interpbench_unoise.batches import Batch, in_order
 from interpbench_unoise.loop import Schedule, train_by_epochs
 from interpbench_unoise.noise import Noise, generator_on, standard_normal

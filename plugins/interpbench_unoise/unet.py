@@ -23,7 +23,7 @@ from monai.networks.blocks.dynunet_block import UnetBasicBlock, get_conv_layer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from interpbench import layout_for
+from interpbench.kit import layout_for
 from interpbench_unoise.normalisation import normalised_activation
 from interpbench_unoise.stem import channels_last
 
@@ -84,7 +84,8 @@ class UNet(nn.Module):
     def restart_last(self, value: float) -> None:
         """Start the last 1x1x1 layer anew, at `value` everywhere: what it learned for one task saturates the next."""
         nn.init.normal_(self.last.weight, std=0.1 / math.sqrt(self.last.in_channels))
-        nn.init.constant_(self.last.bias, value)
+        if self.last.bias is not None:
+            nn.init.constant_(self.last.bias, value)
 
 
 class Block(UnetBasicBlock):

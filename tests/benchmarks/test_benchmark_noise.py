@@ -54,7 +54,7 @@ def benchmarks() -> Iterator[SimpleNamespace]:
     """The modules of the folder `benchmarks`, which is no package."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "benchmarks"))
-        names = ("case", "machine", "noise_step", "noise_to_auc", "plain_noise", "random_case")
+        names = ("case", "machine", "noise_run", "noise_step", "noise_to_auc", "plain_noise", "random_case")
         yield SimpleNamespace(**{name: import_module(name) for name in names})
         for name in names:
             sys.modules.pop(name, None)

@@ -82,7 +82,7 @@ def test_the_order_does_not_change_captums_map(bench) -> None:
     grid = GRIDS[1]
     network, order = Counted(volume(grid).numel()), bench.peers.shuffled(range(len(grid.boxes)), 0)
     told = {"sliding_window_shapes": (1, *grid.box), "strides": (1, *grid.stride), "perturbations_per_eval": 2}
-    forward = lambda volumes: network(volumes)[:, 0]  # noqa: E731
+    forward = lambda volumes: network(volumes)[:, 0]  # noqa: E731  one line says it
     plain = bench.peers.Occlusion(forward).attribute(volume(grid)[None], **told)
     other = bench.peers._InOrder(forward, order).attribute(volume(grid)[None], **told)
     torch.testing.assert_close(plain, other, atol=1e-4, rtol=0)

@@ -60,7 +60,7 @@ def test_warnings_are_told_and_end_in_0(cohort: Path, run: Run) -> None:
     nibabel.Nifti1Image(image.get_fdata(dtype=np.float32), None, header).to_filename(cohort / "05.nii.gz")
     code, told, _ = run("check", cohort, "--headers-only")
     (row,) = rows(told)[1:-1]
-    assert code == 0 and row[:2] == ["warning", "sub-05"] and "it was guessed" in row[4]
+    assert code == 0 and row[:2] == ["warning", "sub-05"] and "a default was used" in row[4]
 
 
 def test_a_predictor_tells_who_lies_where_its_training_was_not(cohort: Path, toy_model: Path, run: Run) -> None:
@@ -91,7 +91,7 @@ def test_rules_for_images_are_heeded(cohort: Path, run: Run) -> None:
     nibabel.Nifti1Image(voxels, image.affine).to_filename(cohort / "05.nii.gz")
     assert run("check", cohort)[0] == 4
     code, told, _ = run("check", cohort, "--nan-to-zero")
-    assert code == 0 and "taken as 0" in told
+    assert code == 0 and "replaced by 0" in told
 
 
 def test_many_like_problems_are_one_line_and_all_of_them_in_the_json(cohort: Path, tmp_path: Path, run: Run) -> None:
@@ -116,9 +116,9 @@ def test_what_a_run_would_doubt_is_told_without_a_predictor_too(cohort: Path, tm
     shutil.copy(cohort / "10.nii.gz", cohort / "11.nii.gz")
     code, told, _ = run("check", cohort, "--json", tmp_path / "problems.json")
     lines = told.splitlines()
-    assert code == 0 and lines[-1].endswith("40 subjects can be used; no problems, doubts about 7 subjects")
+    assert code == 0 and lines[-1].endswith("40 subjects can be used; no problems, warnings about 7 subjects")
     assert len(lines) == 4
     assert "sub-00, sub-01, sub-02, ... (5 subjects)" in lines[1] and "no skull-stripping: no mask" in lines[1]
-    assert "sub-10, sub-11 (2 subjects)" in lines[2] and "same image twice" in lines[2]
+    assert "sub-10, sub-11 (2 subjects)" in lines[2] and "duplicate image" in lines[2]
     written = json.loads((tmp_path / "problems.json").read_text())["problems"]
-    assert sorted(row["kind"] for row in written) == ["no skull-stripping"] * 5 + ["same image twice"] * 2
+    assert sorted(row["kind"] for row in written) == ["duplicate image"] * 2 + ["no skull-stripping"] * 5

@@ -271,7 +271,7 @@ def test_an_unexpected_end_of_a_file_is_a_bug_and_not_an_interruption(run, calls
         (PermissionError(errno.EACCES, "Permission denied", "maps"), ("Error: maps: Permission denied.", 3)),
         (
             OSError("of no file"),
-            ("Error: this is a bug: OSError: of no file. With -vv it is shown where it comes from.", 5),
+            ("Error: this is a bug: OSError: of no file. Use -vv to show the traceback.", 5),
         ),
         (click.Abort(), ("Interrupted.", 130)),
     ],
@@ -281,14 +281,17 @@ def test_errors_of_the_machine_are_one_line_too(error, expected):
 
 
 USAGE = {
-    "unknown command": (["expalin"], "There is no command 'expalin'. Did you mean 'explain'? Commands: phantom, "),
+    "unknown command": (["expalin"], "Unknown command 'expalin'. Did you mean 'explain'? Commands: phantom, "),
     "unknown flag": (["demo", "out", "--sed", "3"], "No such option '--sed'."),
     "missing argument": (["demo"], "Missing argument 'OUT'. See `interpbench demo --help`."),
     "not a number": (["demo", "out", "--seed", "x"], "'x' is not a valid integer range."),
-    "no shape": (["train", "c", "--out", "m", "--shape", "6x7"], "--shape is three whole numbers such as 35x44x35"),
+    "no shape": (["train", "c", "--out", "m", "--shape", "6x7"], "--shape must be three integers such as 35x44x35"),
     "flat shape": (["train", "c", "--out", "m", "--shape", "6x7x0"], "--shape must be at least 1x1x1, got '6x7x0'"),
-    "no option": (["aggregate", "maps", "--out", "p", "-o", "keep"], "An option is name=value, got 'keep'"),
-    "unknown component": (["methods", "resnet81"], "Nothing is called 'resnet81'. Did you mean 'resnet18'?"),
+    "no option": (["aggregate", "maps", "--out", "p", "-o", "keep"], "An option is written name=value, got 'keep'"),
+    "unknown component": (
+        ["methods", "resnet81"],
+        "No component or measure is named 'resnet81'. Did you mean 'resnet18'?",
+    ),
 }
 
 

@@ -50,11 +50,11 @@ def test_a_configuration_file_may_write_words_as_the_command_line_does(run, call
 
 
 CONFIGS = {
-    "no TOML": ("seed = ", 3, "is no TOML file"),
-    "unknown option": ("sed = 3", 2, "there is no option 'sed'. Did you mean 'seed'?"),
-    "unknown option of a command": ("[demo]\nsed = 3", 2, "[demo]: there is no option 'sed'. Did you mean 'seed'?"),
-    "option of another command": ("[demo]\nepochs = 3", 2, "[demo]: there is no option 'epochs'."),
-    "unknown command": ("[dmo]\nseed = 3", 2, "there is no command 'dmo'. Did you mean 'demo'?"),
+    "no TOML": ("seed = ", 3, "is not a valid TOML file"),
+    "unknown option": ("sed = 3", 2, "unknown option 'sed'. Did you mean 'seed'?"),
+    "unknown option of a command": ("[demo]\nsed = 3", 2, "[demo]: unknown option 'sed'. Did you mean 'seed'?"),
+    "option of another command": ("[demo]\nepochs = 3", 2, "[demo]: unknown option 'epochs'."),
+    "unknown command": ("[dmo]\nseed = 3", 2, "unknown command 'dmo'. Did you mean 'demo'?"),
     "wrong value": ("[demo]\nseed = -1", 2, "-1 is not in the range"),
 }
 

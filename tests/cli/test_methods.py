@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import interpbench
+from interpbench import API_VERSION
 
 KINDS = (
     ("predictor", "resnet18"),
@@ -47,7 +48,7 @@ def test_methods_with_a_metric_shows_what_it_measures(run):
     assert "Measures:\n  completeness_gap  " in out
     assert "(the predictor's unit; lower is better)" in out
     assert "(higher is better; chance gives 0.5)" in run("methods", "localisation")[1]
-    assert "(shown, not ranked by)" in run("methods", "complexity")[1]
+    assert "(shown, not used for ranking)" in run("methods", "complexity")[1]
 
 
 def test_methods_with_a_measure_shows_its_metric(run):
@@ -60,7 +61,7 @@ def test_methods_with_a_measure_shows_its_metric(run):
 def test_methods_with_a_name_that_is_nearly_a_measure_suggests_it(run):
     code, _, err = run("methods", "acu")
     assert code == 2
-    assert "Nothing is called 'acu'. Did you mean 'auc'? Installed: " in err
+    assert "No component or measure is named 'acu'. Did you mean 'auc'? Installed: " in err
 
 
 BROKEN = "import a_module_that_is_not_there"
@@ -102,7 +103,13 @@ def methods_with(tmp_path):
         paths = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
         command = [sys.executable, "-m", "interpbench", "methods", *words]
         return subprocess.run(
-            command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=60
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     return run
@@ -116,6 +123,21 @@ def test_a_broken_plugin_is_listed_below_all_that_works(methods_with):
         "BROKEN  plugin 'more' of one-more 4.5: ModuleNotFoundError: No module named 'a_module_that_is_not_there'"
     )
     assert "resnet18" in ended.stdout
+
+
+def test_a_plugin_for_another_major_version_of_the_contract_is_broken_in_one_line(methods_with):
+    ended = methods_with(f'INTERPBENCH_API = "9.0"\n{UNRULY}')
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[-1] == (
+        "BROKEN  plugin 'more' of one-more 4.5: PluginError: It was written for version 9.0 of the plugin API, and this"
+        f" interpbench has {API_VERSION}. Install a release of the plugin for version 1, or another interpbench"
+    )
+    assert "unruly" not in ended.stdout
+
+
+def test_the_json_says_which_version_of_the_contract_this_is(run):
+    _, out, _ = run("methods", "--json")
+    assert json.loads(out)["plugin_api"] == API_VERSION
 
 
 def test_a_broken_plugin_is_in_the_json_too(methods_with):
@@ -147,4 +169,23 @@ def test_a_metric_that_cannot_say_what_it_measures_hurts_no_other(methods_with):
 def test_a_metric_that_cannot_say_what_it_measures_is_an_error_in_one_line(methods_with):
     ended = methods_with(UNRULY, "unruly")
     assert ended.returncode == 5
-    assert ended.stderr == "Error: metric 'unruly' cannot say what it measures: RuntimeError: not today.\n"
+    assert ended.stderr == "Error: metric 'unruly' failed to declare its measures: RuntimeError: not today.\n"
+
+
+def test_methods_with_a_network_shows_the_options_of_its_training_too(run):
+    out = run("methods", "resnet18")[1]
+    assert "Options of `interpbench train` (-o NAME=VALUE):\n  epochs=40  " in out
+    assert "\n  schedule=step  " in out and "\n  flip=0.0  probability that a training volume is mirrored" in out
+    described = json.loads(run("methods", "resnet18", "--json")[1])
+    assert "flip" in [one["name"] for one in described[0]["training_options"]]
+
+
+def test_methods_shows_ranges_and_choices_of_options_once(run):
+    out = run("methods", "unoise")[1]
+    assert "(number, above 0, at most 0.99)" in out
+    assert "(integer, at least 1, at most 7)" in out
+    assert out.count("one of recalibrated, antithetic, paper") == 1
+    assert (
+        "box=8  edge lengths of the hidden box, in voxels of the network's grid (integer, or three as IxJxK)"
+        in (run("methods", "occlusion")[1])
+    )

@@ -44,8 +44,8 @@ def test_each_grid_word_is_an_option_and_its_values(run, calls):
 def test_the_choice_is_told_with_its_error_and_folder(run, calls):
     told = run(*WORDS, "--grid", "r=1")[1]
     assert told == (
-        f"Chosen of 3: v_max=1.0, r=0.5, fitted in {Path('found/2')}. Error 2.61 years, 2.43 clean;"
-        f" all in {Path('found/search.tsv')}\n"
+        f"Chosen from 3 combinations: v_max=1.0, r=0.5; the fit is in {Path('found/2')}. Error 2.61 years,"
+        f" clean error 2.43 years; the full table is {Path('found/search.tsv')}\n"
     )
 
 
@@ -58,7 +58,7 @@ def test_the_grid_may_stand_in_a_configuration_file(run, calls, tmp_path):
 
 SLIPS = {
     "no grid": ((), "Missing option '--grid'"),
-    "no values": (("--grid", "r"), "--grid is NAME=VALUE,VALUE,... such as r=0.1,0.5,2, got 'r'."),
+    "no values": (("--grid", "r"), "--grid must be NAME=VALUE,VALUE,... such as r=0.1,0.5,2, got 'r'."),
     "an empty value": (("--grid", "r=1,,2"), "got 'r=1,,2'."),
     "no name": (("--grid", "=1"), "got '=1'."),
     "twice": (("--grid", "r=1", "--grid", "r=2"), "--grid gives r twice"),

@@ -59,7 +59,8 @@ def start(*words: object, told: int = subprocess.DEVNULL) -> subprocess.Popen[st
         stdout=subprocess.DEVNULL,
         stderr=told,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # who runs tests in the background ignores it
+        # Who runs tests in the background ignores it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no thread runs yet
     )
 
 
@@ -86,7 +87,7 @@ def test_a_signal_ends_a_run_in_one_line_without_stumps(
     _, told = process.communicate(timeout=60)
     assert process.returncode == code
     assert told.strip().splitlines()[-1] == (
-        f"Error: Interrupted ({number.name}). What is done is kept: the same command goes on from there."
+        f"Error: Interrupted ({number.name}). Finished work is kept: run the same command again to continue."
     ).removeprefix("Error: ")
     assert "Traceback" not in told
     assert not (out / "model.json").exists()

@@ -17,14 +17,14 @@ LOOKED_UP = [  # a further column, its cell, the images, and the image found, or
     ("session_id", "ses-02", [SES1, SES2], SES2),
     ("Session", "02", [SES1, SES2], SES2),
     ("ses", "n/a", [SES1, SES2], "2 T1w images"),
-    ("session_id", "01", [SES2], "the row says ses-01, the image found is of ses-02"),
-    ("session", "baseline 1", [SES2], "the row says ses-baseline 1, the image found is of ses-02"),
+    ("session_id", "01", [SES2], "the row says ses-01, but the image found is of ses-02"),
+    ("session", "baseline 1", [SES2], "the row says ses-baseline 1, but the image found is of ses-02"),
     ("session_id", "../ses-02", [SES2], "the row says ses-../ses-02"),
     ("ses", "01", [RUN1], RUN1),  # no image lies in a session's folder: the column is about something else
     ("ses", "01", [SES1, f"{SES1}.gz"], "2 T1w images"),
     ("run", "1", [RUN1, RUN2], RUN1),
     ("run", "run-02", [RUN1, RUN2], RUN2),
-    ("run", "3", [RUN1, RUN2], "the row says run-3, the image found is of run-1, run-2"),
+    ("run", "3", [RUN1, RUN2], "the row says run-3, but the image found is of run-1, run-2"),
 ]
 
 

@@ -48,7 +48,7 @@ def test_all_problems_are_found_in_the_order_of_the_table(cohort):
     assert [(problem.subject, problem.line) for problem in found] == [
         (f"sub-{number:02d}", number + 1) for number in (2, 3, 4, 5, 6, 7, 8)
     ]
-    said = ["4D", "(1, 2, 3)", "'old'", "constant", "without a voxel", "another grid", "cut short"]
+    said = ["4D", "(1, 2, 3)", "'old'", "constant", "empty mask", "another grid", "truncated"]
     assert all(words in problem.message for words, problem in zip(said, found, strict=True))
 
 

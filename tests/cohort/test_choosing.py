@@ -18,7 +18,7 @@ def subject(label: str, age: float | None = 50.0, split: str | None = None) -> S
 
 
 def cohort(*subjects: Subject, problems: tuple[Problem, ...] = ()) -> Cohort:
-    return Cohort(Path("."), Path("participants.tsv"), subjects, problems)
+    return Cohort(Path(), Path("participants.tsv"), subjects, problems)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_labels_win_over_the_split_and_may_have_their_prefix() -> None:
 
 def test_a_label_of_a_bad_row_is_told_with_what_is_wrong() -> None:
     people = cohort(subject("a"), problems=(Problem("sub-b", 3, None, "no image"),))
-    with pytest.raises(UsageError, match="It is left out: line 3, sub-b: no image"):
+    with pytest.raises(UsageError, match="It was excluded: line 3, sub-b: no image"):
         choose(people, None, None, ["b"])
 
 
@@ -90,7 +90,7 @@ def test_an_unknown_split_is_told_with_the_nearest() -> None:
 
 
 def test_an_empty_split_is_told() -> None:
-    with pytest.raises(InputError, match="nobody is in the validation split of 1 subjects"):
+    with pytest.raises(InputError, match="the validation split of 1 subjects is empty"):
         choose(cohort(subject("a")), {"a": "test"}, "validation")
 
 
@@ -101,5 +101,5 @@ def test_bad_rows_of_those_not_asked_for_are_no_failures() -> None:
 
 def test_a_run_without_failures_ends_quietly_and_one_with_some_names_the_list() -> None:
     finish([], Path("failures.tsv"), 3)
-    with pytest.raises(SubjectsFailed, match=r"1 of 4 subjects failed, listed in failures\.tsv.*sub-b: no image"):
+    with pytest.raises(SubjectsFailed, match=r"1 of 4 subjects failed; failures\.tsv.*sub-b: no image"):
         finish([{"participant_id": "sub-b", "message": "no image"}], Path("failures.tsv"), 3)

@@ -26,8 +26,8 @@ ROWS: dict[str, tuple[str, str]] = {  # the row, and what is said of it
     "an age in weeks": ("sub-a8\t40w\tx.nii.gz", "age '40w' is not a number of years"),
     "an age in months without a word": ("sub-a9\t528\tx.nii.gz", "at most 120 years, got 528"),
     "a date": ("sub-b1\t1970-01-01\tx.nii.gz", "is not a number of years"),
-    "an id that stood before": ("sub-00\t44\tx.nii.gz", "stands in line 2 already"),
-    "an id that stood before with its prefix": ("00\t44\tx.nii.gz", "stands in line 2 already"),
+    "an id that stood before": ("sub-00\t44\tx.nii.gz", "is already in line 2"),
+    "an id that stood before with its prefix": ("00\t44\tx.nii.gz", "is already in line 2"),
     "no id": ("\t44\tx.nii.gz", "no participant_id"),
     "an id of a prefix alone": ("sub-\t44\tx.nii.gz", "no participant_id"),
     "an image that is missing": ("sub-b2\t44\tgone.nii.gz", "the image does not exist"),
@@ -54,13 +54,13 @@ TABLES: dict[str, tuple[bytes, str]] = {  # a whole table, and what it is refuse
     "a column of ids by another name": (b"otherid\tage\n00\t44\n", "rename the column 'otherid' to participant_id"),
     "ids with a hyphen": (b"age\tParticipant-ID\n44\t00\n", "rename the column 'Participant-ID' to participant_id"),
     "ids alone": (b"ID;age;image\n00;44;x.nii.gz\n", "rename the column 'ID' to participant_id"),
-    "blanks between": (b"participant_id age image\n00 44 x.nii.gz\n", "divided by tabs, commas or semicolons"),
-    "bars between": (b"participant_id | age|image\n00|44|x.nii.gz\n", "divided by tabs, commas or semicolons"),
-    "a column twice": (b"participant_id\tage\tAge\n00\t44\t44\n", "two columns are named"),
+    "blanks between": (b"participant_id age image\n00 44 x.nii.gz\n", "separated by tabs, commas or semicolons"),
+    "bars between": (b"participant_id | age|image\n00|44|x.nii.gz\n", "separated by tabs, commas or semicolons"),
+    "a column twice": (b"participant_id\tage\tAge\n00\t44\t44\n", "two columns have the name"),
     "a spreadsheet's own format": (b"PK\x03\x04\x14\x00\x06\x00\xde\xad\xbe\xef", "is not utf-8 text"),
     "NUL characters": (b"participant_id\tage\timage\n0\x000\t44\tx.nii.gz\n", "NUL characters"),
     "another encoding": ("participant_id\tage\timage\n00\t44\tJosé.nii\n".encode("latin-1"), "save it as UTF-8"),
-    "a quote left open": (b'participant_id\tage\timage\n00\t"44\tx.nii.gz\n', "a quote left open"),
+    "a quote is not closed": (b'participant_id\tage\timage\n00\t"44\tx.nii.gz\n', "a quote is not closed"),
 }
 PLAIN = ["participant_id\tage\timage", "sub-00\t44.5\tx.nii.gz", "sub-01\t61\tx.nii.gz"]
 WRITTEN: dict[str, bytes] = {  # one table, as different programs save it
@@ -120,7 +120,7 @@ def test_a_row_read_right_with(row: str, checked: Any, folder: Path) -> None:
 def test_who_has_no_age_is_counted_and_named_where_one_is_needed(checked: Any, folder: Path) -> None:
     cohort = read_cohort(folder / "rows.tsv")
     assert cohort.dropped == ("c5", "c6", "c7")
-    assert "3 dropped without an age: sub-c5, sub-c6, sub-c7" in cohort.describe()
+    assert "3 excluded without an age: sub-c5, sub-c6, sub-c7" in cohort.describe()
     assert "3 of them without an age" in checked[0][2]
 
 
@@ -154,9 +154,9 @@ def test_a_table_without_ages_is_told_before_a_run(folder: Path, run: Run) -> No
     table = folder / "ageless.tsv"
     table.write_text("participant_id\timage\tage_bl\nsub-00\tx.nii.gz\t44\n")
     code, told, _ = run("check", table)
-    assert code == 0 and "odd ages: no column 'age'" in told
+    assert code == 0 and "unusual ages: no column 'age'" in told
     assert told.splitlines()[-1].endswith(
-        "1 subjects can be used, none of them has an age; no problems, doubts about the table"
+        "1 subjects can be used, none of them has an age; no problems, warnings about the table"
     )
 
 

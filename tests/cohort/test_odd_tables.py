@@ -80,7 +80,9 @@ def test_a_unit_beside_the_table_that_is_not_years_is_refused(write, need_age, a
     if unit is None:
         assert [one.age for one in read_cohort(path, need_age=need_age).subjects] == [36, 41, 46]
         return
-    with pytest.raises(InputError, match=f"age is in {unit}, says participants.json, and years are needed") as told:
+    with pytest.raises(
+        InputError, match=f"age is in {unit} according to participants.json, and years are needed"
+    ) as told:
         read_cohort(path, need_age=need_age)
     assert "\n" not in str(told.value)
 
@@ -89,7 +91,7 @@ def test_a_unit_beside_the_table_that_is_not_years_is_refused(write, need_age, a
 def test_a_unit_that_nobody_knows_is_refused(write, unit: str) -> None:
     with pytest.raises(InputError) as told:
         read_cohort(write(table([36, 41]), about={"age": {"Units": unit}}))
-    assert f"participants.json says the unit of age is {unit!r}: write ages in years" in str(told.value)
+    assert f"participants.json gives the unit of age as {unit!r}: write ages in years" in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ AGELESS = {  # the header's last column, and what is said
     "age_months": "if 'age_months' holds years, rename it to age",
     "Age_bl": "if 'Age_bl' holds years, rename it to age",
     "scan_age": "if 'scan_age' holds years, rename it to age",
-    "AGE": "nobody in the column 'age' who can be used has an age",
+    "AGE": "no usable subject has a value in the column 'age'",
 }
 
 
@@ -220,8 +222,8 @@ def test_a_label_with_a_session_says_how_to_write_it(write, label: str) -> None:
 LABELS = {  # a label, and how to write it
     "OAS1_0001_MR1": "OAS10001MR1",
     "002_S_0001": "002S0001",
-    "sub-sub-01": "write it without other signs: 01",
-    "SUB-01": "write it without other signs: 01",
+    "sub-sub-01": "remove the other characters: 01",
+    "SUB-01": "remove the other characters: 01",
     "1.0": "write 1",
     "A-0001": "A0001",
     "x y": "xy",

@@ -201,7 +201,7 @@ def test_an_image_that_is_refused_is_refused_and_leaves_nothing(subject, cache) 
 
 def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot be a folder"):
+    with pytest.raises(UsageError, match="cannot be used as a folder"):
         PreparedCache(tmp_path / "file" / "cache")
 
 

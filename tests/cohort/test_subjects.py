@@ -74,7 +74,7 @@ def test_all_these_are_one_table(tmp_path, text):
 def test_a_subject_without_an_age_is_dropped_counted_and_named(tmp_path, age):
     cohort = read_cohort(written(tmp_path, f"{HEADER}01\t{age}\ta.nii.gz\n02\t50\tb.nii.gz\n"))
     assert ids(cohort) == ["02"] and cohort.dropped == ("01",) and cohort.problems == ()
-    assert "1 dropped without an age: sub-01" in cohort.describe()
+    assert "1 excluded without an age: sub-01" in cohort.describe()
 
 
 def test_where_no_age_is_needed_nobody_is_dropped(tmp_path):
@@ -176,7 +176,7 @@ def test_a_folder_without_a_table_or_a_path_to_nothing_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         read_cohort(tmp_path / "nowhere")
     (tmp_path / "image.nii").touch()
-    with pytest.raises(InputError, match="is no table"):
+    with pytest.raises(InputError, match="is not a table"):
         read_cohort(tmp_path / "image.nii")
 
 

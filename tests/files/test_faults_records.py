@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from interpbench.cli import line_and_code
-from interpbench.cli.voice import printable
+from interpbench.cli.messages import printable
 from interpbench.errors import ConflictError, InputError
 from interpbench.files.atomic import read_json, write_json
 from interpbench.files.records import NUMBER, ListOf, MapOf, Maybe, is_path, read_record
@@ -209,20 +209,20 @@ def test_a_record_with_more_odd_values(
 KINDS: dict[str, Any] = {
     "text": str,
     "number": NUMBER,
-    "whole number": int,
+    "an integer": int,
     "true or false": bool,
     "path": Path,
     "list": ListOf(NUMBER, 2),
-    "set of named values": MapOf(str),
+    "an object with named values": MapOf(str),
 }
 RIGHT = {
     "text": ["", "x"],
     "number": [0, 1.5, -1],
-    "whole number": [0, -1],
+    "an integer": [0, -1],
     "true or false": [True],
     "path": ["x", "\udcff"],
     "list": [[1, 2.5]],
-    "set of named values": [{}, {"a": "b"}],
+    "an object with named values": [{}, {"a": "b"}],
 }
 
 
@@ -245,7 +245,7 @@ def test_the_reader_takes_a_kind_and_nothing_else(called: str, tmp_path: Path) -
     assert not any(value is None or value != value or value == float("inf") for value in values)
     assert all(not isinstance(value, bool) for value in values) or called == "true or false"
     place.write_text("{}")
-    with pytest.raises(InputError, match="value missing"):
+    with pytest.raises(InputError, match="it lacks value"):
         read_record(place, {"value": KINDS[called]}, "record")
 
 
@@ -259,7 +259,7 @@ def test_what_is_no_record_is_refused(content: bytes, tmp_path: Path) -> None:
 
 def test_a_pipe_is_no_record(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match="no regular file"):
+    with pytest.raises(InputError, match="not a regular file"):
         read_json(tmp_path / "pipe")
 
 
@@ -277,7 +277,7 @@ def test_what_no_file_can_be_called_is_no_path() -> None:
 @pytest.mark.parametrize("content", ["ab  a\0b\n", "ab  \n", f"ab  {'x' * 5000}\n"])
 def test_sums_that_name_no_file(content: str, tmp_path: Path) -> None:
     (tmp_path / "SHA256SUMS").write_text(content)
-    with pytest.raises(InputError, match="no name of a file"):
+    with pytest.raises(InputError, match="not a valid file name"):
         read_sums(tmp_path / "SHA256SUMS")
 
 
@@ -339,7 +339,7 @@ def test_a_configuration_with_odd_values(name: str, odd: str, run: Run, tmp_path
     assert ended[0] in (2, 3)
 
 
-@pytest.mark.parametrize("text", ["\x1b[2J", "\ud800", "\udcff", "\u202egpj", "\r\n\0", "é"])
+@pytest.mark.parametrize("text", ["\x1b[2J", "\ud800", "\udcff", "\u202egpj", "\r\n\0", "é"])  # noqa: PT014  two halves
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8", "latin-1"])
 def test_no_message_fails_to_be_told_or_steers_the_terminal(
     text: str, encoding: str, monkeypatch: pytest.MonkeyPatch

@@ -122,10 +122,14 @@ def test_the_same_run_goes_on_whatever_the_date_process_and_wording(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "manifest", "said"),
     [
-        ("explain", {**MANIFEST, "arguments": {"method": "x", "seed": 0}}, 'arguments.method is "unoise" there'),
-        ("fit", MANIFEST, 'kind is "explain" there'),
+        ("explain", {**MANIFEST, "arguments": {"method": "x", "seed": 0}}, 'arguments.method is "unoise" in that run'),
+        ("fit", MANIFEST, 'kind is "explain" in that run'),
         ("explain", {**MANIFEST, "versions": {**versions(), "torch": "9"}}, "versions.torch is"),
-        ("explain", {**MANIFEST, "arguments": {"method": "unoise"}}, "arguments.seed is 0 there and null here"),
+        (
+            "explain",
+            {**MANIFEST, "arguments": {"method": "unoise"}},
+            "arguments.seed is 0 in that run and null in this one",
+        ),
     ],
 )
 def test_another_run_is_refused_and_the_difference_named(tmp_path, kind, manifest, said):
@@ -146,7 +150,7 @@ def test_another_run_takes_the_folder_over_where_it_may_and_says_so(tmp_path, ca
     with caplog.at_level("WARNING", "interpbench"):
         second = RunFolder.open(tmp_path, "explain", other, anew=("checkpoints",))
     (told,) = caplog.messages
-    assert "arguments.seed is 0 there and 1 here" in told and "made anew" in told
+    assert "arguments.seed is 0 in that run and 1 in this one" in told and "computed again" in told
     assert not second.resumed and not second.done(product)
     assert product.exists() and not (tmp_path / "checkpoints").exists()
     assert RunFolder.open(tmp_path, "explain", other).resumed
@@ -155,7 +159,7 @@ def test_another_run_takes_the_folder_over_where_it_may_and_says_so(tmp_path, ca
 @pytest.mark.parametrize("name", ["method", "target_class", "aggregator"])
 def test_another_method_never_takes_a_folder_over(tmp_path, name):
     RunFolder.open(tmp_path, "explain", {**MANIFEST, name: "one"})
-    with pytest.raises(ConflictError, match=f'{name} is "one" there and "other" here'):
+    with pytest.raises(ConflictError, match=f'{name} is "one" in that run and "other" in this one'):
         RunFolder.open(tmp_path, "explain", {**MANIFEST, name: "other"}, anew=())
 
 
@@ -172,7 +176,7 @@ def test_a_run_at_work_keeps_its_folder_from_another_and_shares_it_with_its_like
     try:
         assert process.stdout.readline().strip() == b"at work"
         assert RunFolder.open(tmp_path, "explain", MANIFEST).resumed
-        with pytest.raises(ConflictError, match=f"at work, begun by process {process.pid} on "):
+        with pytest.raises(ConflictError, match=f"still active, started by process {process.pid} on "):
             RunFolder.open(tmp_path, "explain", {**MANIFEST, "seed": 5}, anew=())
     finally:
         process.kill()
@@ -263,7 +267,7 @@ def test_a_product_of_another_run_or_with_a_broken_sidecar_is_not_done(tmp_path)
 @pytest.mark.parametrize("label", ["../../x", "/etc/x", "a\0b", "a/b", "a\\b"])
 def test_an_id_cannot_lead_out_of_the_folder(tmp_path, label):
     run = RunFolder.open(tmp_path, "explain", MANIFEST)
-    with pytest.raises(UsageError, match="no name for a file"):
+    with pytest.raises(UsageError, match="not a valid file name"):
         run.product(label, "map.nii.gz")
 
 

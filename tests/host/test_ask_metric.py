@@ -197,7 +197,7 @@ def test_all_measures_are_told_with_their_metric_in_order() -> None:
 
 
 def test_two_metrics_of_one_measure_are_refused_by_naming_both() -> None:
-    message = r"^Metrics 'first' and 'second' both declare a measure 'number': use one of them\.$"
+    message = r"^Metrics 'first' and 'second' both declare the measure 'number': use only one of them\.$"
     with pytest.raises(PluginError, match=message):
         declared([("first", returning(RIGHT)), ("second", Made(vandal, (NUMBER,)))])
 
@@ -224,7 +224,7 @@ DECLARED = {
     "steps of nothing": (changed(steps_name=""), "`steps_name` must say what its steps are"),
     "chance in words": (changed(chance="half"), "must be a finite number or None, got 'half'"),
     "no chance": (changed(chance=math.nan), "must be a finite number or None, got nan"),
-    "a property that fails": (ValueError("no"), "cannot say what it measures: ValueError: no"),
+    "a property that fails": (ValueError("no"), "failed to declare its measures: ValueError: no"),
 }
 
 

@@ -28,7 +28,7 @@ def test_right_maps_pass_without_their_gradient() -> None:
         (np.zeros((2, 6, 7, 8), np.float32), "a tensor, got ndarray"),
         (torch.zeros(2, 1, 6, 7, 8), r"maps of shape \(2, 6, 7, 8\), got \(2, 1, 6, 7, 8\)"),
         (torch.zeros(2, 6, 7, 8, dtype=torch.float64), "float32, got float64"),
-        (torch.zeros(2, 6, 7, 8, device="meta"), "maps on cpu, where the volumes are, got meta"),
+        (torch.zeros(2, 6, 7, 8, device="meta"), "maps on the device of the volumes, cpu, got meta"),
         (NAN, "finite values, 1 of 672 are NaN"),
     ],
 )

@@ -136,10 +136,10 @@ REFUSED = {
     "sys.exit": "failed: SystemExit: 0",
     "an endless recursion": "failed: RecursionError",
     "all zeros": "the map is zero everywhere",
-    "changed weights": "left the network or its input changed",
-    "another layer": "left the network or its input changed",
-    "hooks left behind": "left the network or its input changed",
-    "a changed input": "left the network or its input changed",
+    "changed weights": "changed the network or its input",
+    "another layer": "changed the network or its input",
+    "hooks left behind": "changed the network or its input",
+    "a changed input": "changed the network or its input",
 }
 DOUBTED = {"one value": "the map is 3 everywhere"}
 PUT_BACK = [deed for deed in DEEDS if deed not in REFUSED and deed not in DOUBTED]

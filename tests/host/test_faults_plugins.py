@@ -84,13 +84,13 @@ def test_a_plugin_with(fault: str, installed: Callable[..., None], explained: Ru
     assert "guests" in line and cause in line
     code, _, told = explained("guest")
     assert code == 2
-    assert "There is no explainer 'guest'" in told and "BROKEN: plugin 'guests'" in told
+    assert "No explainer 'guest' is installed" in told and "BROKEN: plugin 'guests'" in told
     assert explained("saliency")[0] == 0
 
 
 CLASHES = {
-    "a clash with a built-in": (["saliency"], "Two components are called explainer 'saliency'"),
-    "a clash with another plugin": (["guest", "guest"], "Two components are called explainer 'guest'"),
+    "a clash with a built-in": (["saliency"], "Two components have the name explainer 'saliency'"),
+    "a clash with another plugin": (["guest", "guest"], "Two components have the name explainer 'guest'"),
 }
 
 
@@ -105,7 +105,9 @@ def test_plugins_with(fault: str, installed: Callable[..., None], explained: Run
     assert explained("smoothgrad", "-o", "samples=2")[0] == 0
 
 
-@pytest.mark.parametrize(("target", "said"), [("Stranger", "no subclass of Explainer"), ("Gone", "cannot be loaded")])
+@pytest.mark.parametrize(
+    ("target", "said"), [("Stranger", "not a subclass of Explainer"), ("Gone", "cannot be loaded")]
+)
 def test_a_component_that_is(target: str, said: str, installed: Callable[..., None], explained: Run) -> None:
     installed(offer(target=target))
     code, _, told = explained("guest")

@@ -188,7 +188,7 @@ def test_one_name_may_serve_two_kinds(install, found):
 def test_an_unknown_name_gets_the_nearest_and_all_that_there_are(install, found):
     install(offer("calm") + offer("occlusion").replace("explainers", "aggregators"))
     install(offer("occlusion"), distribution="second")
-    expected = "There is no explainer 'oclusion'. Did you mean 'occlusion'? Installed: calm, occlusion."
+    expected = "No explainer 'oclusion' is installed. Did you mean 'occlusion'? Installed: calm, occlusion."
     with pytest.raises(UsageError, match=re.escape(expected)):
         found().load("explainer", "oclusion")
 
@@ -200,8 +200,8 @@ def test_an_unknown_name_is_told_of_plugins_that_are_broken(install, found):
 
 
 REFUSED = {
-    "Stranger": "is no subclass of Explainer",
-    "number": "is no subclass of Explainer",
+    "Stranger": "is not a subclass of Explainer",
+    "number": "is not a subclass of Explainer",
     "Unfinished": "does not implement explain",
     "Missing": "cannot be loaded: AttributeError",
 }
@@ -249,7 +249,7 @@ def test_one_name_may_serve_a_metric_and_an_explainer(install, found):
 def test_an_unknown_metric_gets_the_nearest_and_all_that_there_are(install, found):
     install(offer("deltion") + offer_metric("deletion"))
     install(offer_metric("cost"), distribution="second")
-    expected = "There is no metric 'deltion'. Did you mean 'deletion'? Installed: cost, deletion."
+    expected = "No metric 'deltion' is installed. Did you mean 'deletion'? Installed: cost, deletion."
     with pytest.raises(UsageError, match=re.escape(expected)):
         found().find("metric", "deltion")
 
@@ -257,7 +257,7 @@ def test_an_unknown_metric_gets_the_nearest_and_all_that_there_are(install, foun
 def test_two_metrics_of_one_name_are_an_error_that_names_both(install, found):
     install(offer_metric("cost"), distribution="first", entry="a")
     install(offer_metric("cost"), distribution="second", entry="b")
-    with pytest.raises(PluginError, match=r"called metric 'cost': by plugin 'a' of first 1\.0 and plugin 'b'"):
+    with pytest.raises(PluginError, match=r"the name metric 'cost': by plugin 'a' of first 1\.0 and plugin 'b'"):
         found().load("metric", "cost")
 
 
@@ -280,8 +280,8 @@ def test_a_plugin_whose_metrics_are_wrong_is_listed_as_broken(install, found, so
 
 
 REFUSED_METRICS = {
-    "Good": "is no subclass of Metric",
-    "Stranger": "is no subclass of Metric",
+    "Good": "is not a subclass of Metric",
+    "Stranger": "is not a subclass of Metric",
     "Silent": "does not implement measures",
 }
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 from nibabel.processing import resample_from_to
 
-from interpbench import InputError, Recipe, read_atlas, read_population_map, write_map
+from interpbench import InputError, Recipe, write_map
 from interpbench.images.grid import box_affine
+from interpbench.kit import read_atlas, read_population_map
 
 SHAPE = (6, 7, 8)
 RECIPE = Recipe(shape=SHAPE, voxel_size=4.0, centre=(-3.0, 5.0, 2.0))
@@ -96,11 +97,11 @@ def with_one(value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("voxels", "message"),
     [
-        (with_one(1.5), r"labels must be whole numbers from 0 to 16777215, 1 voxels hold others, such as 1\.5"),
+        (with_one(1.5), r"labels must be integers from 0 to 16777215, 1 voxels have other values, such as 1\.5"),
         (with_one(-2), "such as -2"),
-        (with_one(2.0**24), "1 voxels hold others"),
+        (with_one(2.0**24), "1 voxels have other values"),
         (with_one(np.nan), "1 voxels are not finite"),
-        (np.zeros(SHAPE, np.int16), "no region of this atlas lies in the network's box"),
+        (np.zeros(SHAPE, np.int16), "no region of this atlas lies in the network's field of view"),
         (np.stack([labels(), labels()], axis=-1), "a 3D image is needed"),
     ],
 )
@@ -112,7 +113,7 @@ def test_what_is_no_atlas_is_refused(tmp_path: Path, voxels: np.ndarray, message
 def test_an_atlas_that_lies_elsewhere_is_refused(tmp_path: Path) -> None:
     far = AFFINE.copy()
     far[0, 3] += 1000
-    with pytest.raises(InputError, match="no region of this atlas lies in the network's box"):
+    with pytest.raises(InputError, match="no region of this atlas lies in the network's field of view"):
         read_atlas(write(tmp_path, labels(), far), RECIPE)
 
 
@@ -145,7 +146,7 @@ def test_a_population_map_comes_back_as_it_was_written(tmp_path: Path) -> None:
 )
 def test_a_population_map_of_another_grid_is_refused(tmp_path: Path, other: Recipe) -> None:
     write_map(tmp_path / "population_mean.nii.gz", torch.rand(SHAPE), affine=AFFINE)
-    with pytest.raises(InputError, match="lies on another grid"):
+    with pytest.raises(InputError, match="has another grid"):
         read_population_map(tmp_path / "population_mean.nii.gz", other)
 
 

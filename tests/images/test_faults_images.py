@@ -84,9 +84,9 @@ def turned() -> bytes:
 SOUND = squeezed(image())
 REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {  # the file's name, its content, what is said of it
     "a .nii.gz cut in the header": ("cut1.nii.gz", lambda: SOUND[:60], "damaged|cut short|not a NIfTI"),
-    "a .nii.gz cut in the voxels": ("cut2.nii.gz", lambda: SOUND[: len(SOUND) // 2], "damaged or cut short"),
-    "a .nii.gz without its last byte": ("cut3.nii.gz", lambda: SOUND[:-1], "damaged or cut short"),
-    "a .nii.gz without its trailer": ("cut4.nii.gz", lambda: SOUND[:-8], "damaged or cut short"),
+    "a .nii.gz cut in the voxels": ("cut2.nii.gz", lambda: SOUND[: len(SOUND) // 2], "damaged or truncated"),
+    "a .nii.gz without its last byte": ("cut3.nii.gz", lambda: SOUND[:-1], "damaged or truncated"),
+    "a .nii.gz without its trailer": ("cut4.nii.gz", lambda: SOUND[:-8], "damaged or truncated"),
     "a .nii cut in the header": ("cut5.nii", lambda: image()[:300], "not a NIfTI"),
     "a .nii cut in the voxels": ("cut6.nii", lambda: image()[:2000], "cut short: 2000 bytes"),
     "a wrong checksum": ("crc.nii.gz", lambda: flipped(SOUND, len(SOUND) - 6), DAMAGED),
@@ -95,7 +95,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {  # the file's name,
     "an empty file": ("empty.nii.gz", lambda: b"", "is empty"),
     "a web page": ("page.nii.gz", lambda: WEB_PAGE, "not gzip-compressed, or damaged"),
     "a web page named .nii": ("page.nii", lambda: WEB_PAGE, "not a NIfTI file"),
-    "a compressed image named .nii": ("packed.nii", lambda: SOUND, "gzip-compressed: name it .nii.gz"),
+    "a compressed image named .nii": ("packed.nii", lambda: SOUND, "compressed with gzip: rename it to .nii.gz"),
     "a plain image named .nii.gz": ("plain.nii.gz", image, "not gzip-compressed, or damaged"),
     "another ending": ("image.mgz", lambda: SOUND, "not named .nii or .nii.gz"),
     "30000 voxels an edge": (
@@ -103,7 +103,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {  # the file's name,
         lambda: squeezed(image(dim=[3, 30000, 30000, 30000, 1, 1, 1, 1])),
         "tells of 27000000000000 voxels",
     ),
-    "a gzip bomb": ("bomb.nii.gz", bomb, "goes on for over 16 MiB"),
+    "a gzip bomb": ("bomb.nii.gz", bomb, "continues for more than 16 MiB"),
     "a header of another size": ("sizeof.nii.gz", lambda: squeezed(image(sizeof_hdr=347)), "not a NIfTI file"),
     "an unknown data type": ("type.nii.gz", lambda: squeezed(image(datatype=77)), "bad header|values"),
     "a negative edge": ("negative.nii.gz", lambda: squeezed(image(dim=[3, -12, 14, 10, 1, 1, 1, 1])), "shape|header"),
@@ -114,8 +114,16 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {  # the file's name,
         lambda: squeezed(image(vox_offset=100)),
         "vox offset 100 too low",
     ),
-    "voxels that begin nowhere": ("nowhere.nii.gz", lambda: squeezed(image(vox_offset=np.nan)), "begin at byte nan"),
-    "voxels that begin far away": ("far.nii.gz", lambda: squeezed(image(vox_offset=2e9)), "begin at byte 2e"),
+    "voxels that begin nowhere": (
+        "nowhere.nii.gz",
+        lambda: squeezed(image(vox_offset=np.nan)),
+        "places the voxels at byte nan",
+    ),
+    "voxels that begin far away": (
+        "far.nii.gz",
+        lambda: squeezed(image(vox_offset=2e9)),
+        "places the voxels at byte 2e",
+    ),
     "more voxels than there are": (
         "more.nii.gz",
         lambda: squeezed(image(dim=[3, 12, 14, 11, 1, 1, 1, 1])),
@@ -125,7 +133,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {  # the file's name,
     "a voxel that is no number": (
         "nan.nii.gz",
         lambda: squeezed(changed((3, 5, 7), np.nan)),
-        "1 voxels are not finite numbers, the first at index (3, 5, 7); --nan-to-zero",
+        "1 voxels are not finite, the first at index (3, 5, 7); --nan-to-zero",
     ),
     "an infinite voxel": ("inf.nii.gz", lambda: squeezed(changed((0, 1, 2), -np.inf)), "the first at index (0, 1, 2)"),
     "a constant image": (
@@ -134,8 +142,12 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {  # the file's name,
         "every voxel is 7: the image is constant",
     ),
     "almost no brain": ("speck.nii.gz", lambda: squeezed(image(speck())), "almost no brain: "),
-    "colours": ("rgb.nii.gz", lambda: squeezed(of_type("RGB")), "one real number a voxel is needed"),
-    "complex numbers": ("complex.nii.gz", lambda: squeezed(of_type("complex64")), "one real number a voxel is needed"),
+    "colours": ("rgb.nii.gz", lambda: squeezed(of_type("RGB")), "one real number per voxel is needed"),
+    "complex numbers": (
+        "complex.nii.gz",
+        lambda: squeezed(of_type("complex64")),
+        "one real number per voxel is needed",
+    ),
     "an affine that holds no number": ("affine1.nii.gz", lambda: squeezed(image(srow_x=[np.nan, 0, 0, 0])), "affine"),
     "an axis without a length": ("affine2.nii.gz", lambda: squeezed(image(srow_x=[0, 0, 0, 0])), "affine is singular"),
     "two axes that point the same way": ("affine3.nii.gz", lambda: squeezed(turned()), "affine is singular"),
@@ -149,25 +161,27 @@ ELSEWHERE: dict[str, str] = {  # what stands in place of a file, and what is sai
 }
 WARNED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a fourth axis of 1": (lambda: image(voxels()[..., None]), "shape (12, 14, 10, 1) read as (12, 14, 10)"),
-    "no word of where it lies": (lambda: image(sform_code=0, qform_code=0), "it was guessed"),
+    "no word of where it lies": (lambda: image(sform_code=0, qform_code=0), "a default was used"),
     "sform and qform that disagree": (lambda: image(qform_code=1, qoffset_x=30), "sform and qform disagree by"),
     "lengths in metres": (lambda: image(xyzt_units=1), "lengths in meter"),
-}
-READ_RIGHT: dict[str, tuple[Callable[[], bytes], float]] = {  # content, and how far voxels may be from the sound ones
-    "int16": (lambda: of_type("int16"), 1.0),
-    "uint8": (lambda: of_type("uint8"), 1.0),
-    "int64": (lambda: of_type("int64"), 1.0),
-    "float64": (lambda: of_type("float64"), 0.0),
-    "big-endian": (lambda: big_endian(), 0.0),
-    "a slope": (lambda: image(voxels() / 2, scl_slope=2), 1e-5),
-    "a slope of 0": (lambda: image(scl_slope=0), 0.0),
-    "several gzip streams": (image, 0.0),
 }
 
 
 def big_endian() -> bytes:
     made = nibabel.Nifti1Image(voxels(), AFFINE, nibabel.Nifti1Header(endianness=">"))
     return bytes(made.to_bytes())
+
+
+READ_RIGHT: dict[str, tuple[Callable[[], bytes], float]] = {  # content, and how far voxels may be from the sound ones
+    "int16": (lambda: of_type("int16"), 1.0),
+    "uint8": (lambda: of_type("uint8"), 1.0),
+    "int64": (lambda: of_type("int64"), 1.0),
+    "float64": (lambda: of_type("float64"), 0.0),
+    "big-endian": (big_endian, 0.0),
+    "a slope": (lambda: image(voxels() / 2, scl_slope=2), 1e-5),
+    "a slope of 0": (lambda: image(scl_slope=0), 0.0),
+    "several gzip streams": (image, 0.0),
+}
 
 
 @dataclass(frozen=True)
@@ -291,4 +305,4 @@ def test_what_is_no_number_is_taken_as_0_where_that_is_asked_for(
     assert run("explain", tmp_path, *given, "--nan-to-zero", "--out", tmp_path / "derivatives" / "maps")[0] == 0
     (path,) = (tmp_path / "derivatives" / "maps").glob("sub-01/*_importance.json")
     (warning,) = [one for one in json.loads(path.read_text())["warnings"] if "not finite" in one]
-    assert "1 voxels are not finite numbers, the first at index (3, 5, 7); taken as 0" in warning
+    assert "1 voxels are not finite, the first at index (3, 5, 7); replaced by 0" in warning

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from interpbench.doubts import ODD_MASK, kind_of
 from interpbench.errors import InputError
 from interpbench.images.brain import read_mask
-from interpbench.images.mask_rules import inside_of
+from interpbench.images.mask_rules import inside_mask
 from interpbench.images.volume import read_volume, write_map
 
 SHAPE = (14, 16, 18)
@@ -33,35 +33,43 @@ HELD = {
     "0 and 255": (BRAIN * 255.0, BRAIN, None),
     "0 and a fraction": (BRAIN * 0.3, BRAIN, None),
     "0 and -1, as 255 in signed bytes": (BRAIN * -1.0, BRAIN, "holds -1 and 0"),
-    "1 and 2": (BRAIN + 1.0, BRAIN, "no 0"),
+    "1 and 2": (BRAIN + 1.0, BRAIN, "not 0"),
     "fractions": (SOFT, NEAR, None),
-    "fractions with overshoot": (SOFT * 1.1 - 0.04, SOFT * 1.1 - 0.04 >= 0.5, "not quite fractions"),
-    "percent": (SOFT * 100, NEAR_HALF, "half of the highest"),
-    "whole percent": (np.rint(SOFT * 100), np.rint(SOFT * 100) >= np.rint(SOFT * 100).max() / 2, "half of the highest"),
-    "soft bytes": (np.rint(SOFT * 255), np.rint(SOFT * 255) >= np.rint(SOFT * 255).max() / 2, "half of the highest"),
+    "fractions with overshoot": (SOFT * 1.1 - 0.04, SOFT * 1.1 - 0.04 >= 0.5, "not exactly fractions"),
+    "percent": (SOFT * 100, NEAR_HALF, "at least half the maximum"),
+    "whole percent": (
+        np.rint(SOFT * 100),
+        np.rint(SOFT * 100) >= np.rint(SOFT * 100).max() / 2,
+        "at least half the maximum",
+    ),
+    "soft bytes": (
+        np.rint(SOFT * 255),
+        np.rint(SOFT * 255) >= np.rint(SOFT * 255).max() / 2,
+        "at least half the maximum",
+    ),
     "two labels": (BRAIN * HALVES, BRAIN, "2 labels"),
     "many labels": (BRAIN * MANY, BRAIN, "labels"),
     "labels below zero": (BRAIN * np.where(AXES[0] < 0, -3, 42), BRAIN, "below zero"),
     "fractions far below zero": (BELOW, np.greater_equal(BELOW, BELOW.max() / 2), "below zero"),
     "inverted": (~BRAIN * 1.0, ~BRAIN, "inverted"),
-    "everything": (np.ones(SHAPE), np.ones(SHAPE, bool), "nothing is background"),
-    "next to nothing": (SPECK * 1.0, SPECK, "next to nothing"),
+    "everything": (np.ones(SHAPE), np.ones(SHAPE, bool), "there is no background"),
+    "next to nothing": (SPECK * 1.0, SPECK, "covers only 0.2%"),
 }
 
 
 @pytest.mark.parametrize("name", HELD)
 def test_a_mask_is_read_by_its_values(name: str) -> None:
     values, inside, doubt = HELD[name]
-    found, doubts = inside_of(np.asarray(values, dtype=np.float32), LITRE)
+    found, doubts = inside_mask(np.asarray(values, dtype=np.float32), LITRE)
     assert np.array_equal(found, inside)
     assert len(doubts) == (doubt is not None) and all(kind_of(one) == ODD_MASK for one in doubts)
     assert doubt is None or doubt in doubts[0]
 
 
 def test_a_mask_larger_than_a_brain_is_told() -> None:
-    _, doubts = inside_of(BRAIN.astype(np.float32), 3.0 / BRAIN.sum())
+    _, doubts = inside_mask(BRAIN.astype(np.float32), 3.0 / BRAIN.sum())
     assert "3.0 litres" in doubts[0]
-    assert inside_of(BRAIN.astype(np.float32), 2.1 / BRAIN.sum())[1] == []
+    assert inside_mask(BRAIN.astype(np.float32), 2.1 / BRAIN.sum())[1] == []
 
 
 def test_voxels_that_are_no_numbers_are_outside(tmp_path: Path) -> None:

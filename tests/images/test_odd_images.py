@@ -50,15 +50,15 @@ def typical() -> Typical:
 
 ODD = {
     "as the others": (lambda image: image, None),
-    "mirrored": (lambda image: image[::-1], "mirrored, left for right"),
+    "mirrored": (lambda image: image[::-1], "mirrored left to right"),
     "back to front": (lambda image: image[:, ::-1], "back to front"),
     "upside down": (lambda image: image[:, :, ::-1], "upside down"),
     "inverted": (lambda image: -image, "inverted"),
-    "noise": (lambda image: normalised(np.random.default_rng(5).standard_normal(SHAPE)), "times as far"),
-    "a spike": (spike, "times as far"),
-    "another contrast": (lambda image: normalised(np.abs(image)), "times as far"),
-    "shifted": (lambda image: np.roll(image, 6, axis=1), "times as far"),
-    "all 0": (lambda image: 0 * image, "times as far"),
+    "noise": (lambda image: normalised(np.random.default_rng(5).standard_normal(SHAPE)), "its distance is"),
+    "a spike": (spike, "its distance is"),
+    "another contrast": (lambda image: normalised(np.abs(image)), "its distance is"),
+    "shifted": (lambda image: np.roll(image, 6, axis=1), "its distance is"),
+    "all 0": (lambda image: 0 * image, "its distance is"),
     "not finite": (lambda image: image * np.float32(np.inf), "unlike"),
 }
 
@@ -79,7 +79,7 @@ def test_held_out_images_are_hardly_ever_told(typical: Typical) -> None:
 def test_a_brain_of_another_size_is_told(typical: Typical) -> None:
     small = (sum(axis**2 for axis in AXES) < 0.6) & BRAIN
     (doubt,) = unlike(typical, *pair(subject(101), small))
-    assert "voxels of the grid" in doubt
+    assert "voxels on the grid" in doubt
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "LPS", "PSR", "SAL"])
@@ -124,7 +124,7 @@ def test_of_a_few_images_nothing_is_said() -> None:
 )
 def test_a_damaged_record_is_refused_in_one_line(typical: Typical, change: object) -> None:
     record = {**typical.to_json(), **change} if isinstance(change, dict) and change else change
-    with pytest.raises(InputError, match=f"model.json: {KEY} is no record"):
+    with pytest.raises(InputError, match=f"model.json: {KEY} is not a valid record"):
         typical_of({KEY: record}, "model.json")
 
 
@@ -141,9 +141,9 @@ def with_voxel(value: float, place: tuple[int, int, int] = (12, 14, 11)) -> np.n
 ALONE = {
     "sound": (STRIPPED, None),
     "sound, some bright vessels": (np.where(np.random.default_rng(1).random(SHAPE) < 0.003, 5, 1) * STRIPPED, None),
-    "one voxel of 1e30": (with_voxel(1e30), "drown all others"),
-    "one voxel of -1e30": (with_voxel(-1e30), "drown all others"),
-    "two spikes": (with_voxel(1e30) + with_voxel(1e20, (10, 10, 10)), "drown all others"),
+    "one voxel of 1e30": (with_voxel(1e30), "have extreme intensities"),
+    "one voxel of -1e30": (with_voxel(-1e30), "have extreme intensities"),
+    "two spikes": (with_voxel(1e30) + with_voxel(1e20, (10, 10, 10)), "have extreme intensities"),
     "inverted with its background": (200 - STRIPPED, "brighter than the brain"),
     "z-scored": (np.where(BRAIN, (TISSUE - 100) / 10, 0), None),
 }

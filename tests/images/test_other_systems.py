@@ -56,7 +56,7 @@ IMPORTS = """
 @pytest.mark.parametrize(("system", "missing"), [("win32", UNIX), ("darwin", ())])
 def test_every_module_and_public_name_can_be_imported_on(system: str, missing: tuple[str, ...]) -> None:
     words = [sys.executable, "-c", textwrap.dedent(IMPORTS), system, *missing]
-    ended = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout) > 150
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -113,13 +113,12 @@ class Total(Aggregator):
 
 
 @pytest.fixture(autouse=True)
-def components(toy_plugin: types.ModuleType) -> Iterator[None]:
+def components(toy_plugin: types.ModuleType) -> None:
     toy_plugin.offer("predictor", "line", Line)
     for name, method in (("everywhere", Everywhere), ("inside", Inside), ("corner", Corner)):
         toy_plugin.offer("explainer", name, method)
     toy_plugin.offer("aggregator", "total", Total)
     Everywhere.calls.clear()
-    yield
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +238,7 @@ def test_the_whole_map_is_kept_where_that_is_asked_for_and_it_is_another_run(run
 
 
 def test_a_map_of_which_nothing_lies_in_the_brain_is_refused_with_the_reason(run, tmp_path):
-    with pytest.raises(PluginError, match=r"None of 9 subjects.*zero everywhere in the brain.*--whole keeps it"):
+    with pytest.raises(PluginError, match=r"None of 9 subjects.*zero everywhere in the brain.*--whole keeps them"):
         run("corner")
     assert len((tmp_path / "maps" / "failures.tsv").read_text().splitlines()) == 1 + len(IMAGES)
     assert not list((tmp_path / "maps").glob("sub-*/*"))
@@ -383,7 +382,7 @@ def test_a_population_goes_on_with_a_resampled_map_and_says_so_and_leaves_out_on
     record.write_text(json.dumps(damaged))
     with pytest.raises(SubjectsFailed, match="2 of 9"):
         aggregate(maps, tmp_path / "again", aggregator="total")
-    assert "which names no file" in (tmp_path / "again" / "failures.tsv").read_text()
+    assert "which is not a file name" in (tmp_path / "again" / "failures.tsv").read_text()
 
 
 def test_a_kept_map_on_another_grid_is_refused(run, cohort, tmp_path):
@@ -394,7 +393,7 @@ def test_a_kept_map_on_another_grid_is_refused(run, cohort, tmp_path):
     sidecar = path_of(maps, "03").with_name(path_of(maps, "03").name.replace(".nii.gz", ".json"))
     record = json.loads(sidecar.read_text())
     sidecar.write_text(json.dumps({**record, "network_map": {"file": kept.name, "sha256": sha256_of(kept)}}))
-    with pytest.raises(InputError, match="lies on another grid than the network's"):
+    with pytest.raises(InputError, match="has another grid than the network"):
         aggregate(maps, tmp_path / "out", aggregator="total")
 
 

@@ -15,7 +15,7 @@ from interpbench import aggregate, explain
 from interpbench.errors import InputError, SubjectsFailed, UsageError
 from interpbench.files.atomic import sha256_of
 from interpbench.maps import sources as images
-from interpbench.maps.sources import Images, Moved, recorded_path
+from interpbench.maps.sources import MovedImages, SourceImages, recorded_path
 from interpbench.pipeline.verifying import verify
 
 Run = Callable[..., tuple[int, str, str]]
@@ -89,8 +89,10 @@ def test_a_data_set_that_moved_is_found_below_its_root(move: str, place: Path, t
     assert not before.misfits and before.files > 9  # three maps, their images and masks, and what the run read
     MOVES[move](place / "cohort", tmp_path / "new")
     told = verify(place / "maps").misfits
-    assert len(told) == 6 and all("if the images moved, --root DIR" in str(one) for one in told)
-    with pytest.raises(InputError, match="is gone since the map was made; if the images moved, --root DIR"):
+    assert len(told) == 6 and all("if the images were moved, give --root DIR" in str(one) for one in told)
+    with pytest.raises(
+        InputError, match="is missing since the map was made; if the images were moved, give --root DIR"
+    ):
         aggregate(place / "maps", tmp_path / "population")
     found = aggregate(place / "maps", tmp_path / "population", root=tmp_path / "new")
     assert found == json.loads((place / "population" / "population.json").read_text())
@@ -117,10 +119,10 @@ def test_a_file_of_the_same_name_with_other_bytes_is_refused(
     MOVES["as a whole" if where == "there" else "deeper"](place / "cohort", new)
     (changed,) = new.glob(f"**/sub-08/{name}")
     flipped(changed)
-    with pytest.raises(SubjectsFailed, match=r"1 of 3 subjects failed.*sub-08.*its bytes are not those"):
+    with pytest.raises(SubjectsFailed, match=r"1 of 3 subjects failed.*sub-08.*its content differs"):
         aggregate(place / "maps", tmp_path / "population", root=new)
     (misfit,) = verify(place / "maps", new).misfits
-    assert "its bytes are not those that the map was made from" in misfit.message
+    assert "its content differs from the image that the map was made from" in misfit.message
     assert misfit.file == changed
 
 
@@ -128,7 +130,7 @@ def test_a_file_that_is_nowhere_is_named(place: Path, tmp_path: Path) -> None:
     (place / "cohort" / "anat" / "sub-09" / "mask.nii.gz").unlink()
     (place / "cohort" / "anat").rename(tmp_path / "new")
     (misfit,) = verify(place / "maps", tmp_path / "new").misfits
-    assert "its bytes are not those" in misfit.message, "two others are called so"
+    assert "its content differs" in misfit.message, "two others are called so"
     shutil.rmtree(tmp_path / "new")
     (tmp_path / "new").mkdir()
     told = verify(place / "maps", tmp_path / "new").misfits
@@ -166,7 +168,7 @@ ODD = ["a\0b.nii", "\udc80\ud800.nii", "x" * 5000 + ".nii", "../" * 50 + "dev/ze
 def test_a_recorded_path_may_be_odd(name: str, root: bool, tmp_path: Path) -> None:
     manifest = {"command": {"cohort": str(tmp_path / "participants.tsv")}}
     with pytest.raises(InputError):
-        Images(manifest, Moved(tmp_path) if root else None).find(name, "0" * 64)
+        SourceImages(manifest, MovedImages(tmp_path) if root else None).find(name, "0" * 64)
 
 
 @pytest.mark.parametrize("manifest", [{}, {"command": None}, {"command": {"cohort": 5}}, {"command": {"cohort": "x"}}])
@@ -176,12 +178,12 @@ def test_without_a_table_a_relative_path_is_looked_for_nowhere(
     (tmp_path / "a.nii").write_bytes(b"1")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="--root"):
-        Images(manifest).find("a.nii", sha256_of("a.nii"))
-    assert Images(manifest, Moved(tmp_path)).find("a.nii", sha256_of("a.nii")) == tmp_path / "a.nii"
+        SourceImages(manifest).find("a.nii", sha256_of("a.nii"))
+    assert SourceImages(manifest, MovedImages(tmp_path)).find("a.nii", sha256_of("a.nii")) == tmp_path / "a.nii"
 
 
 def test_a_root_that_is_no_folder_is_refused(place: Path, tmp_path: Path, run: Run) -> None:
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         verify(place / "maps", tmp_path / "missing")
     code, _, told = run("aggregate", place / "maps", "--root", tmp_path / "missing", "--out", tmp_path / "out")
     assert (code, told.count("\n")) == (2, 1) and not (tmp_path / "out").exists()
@@ -198,11 +200,13 @@ def test_files_are_hashed_once_and_not_without_end(tmp_path: Path, monkeypatch: 
         "interpbench.maps.sources.sha256_of", lambda file: hashed.append(Path(file).name) or sha256_of(file)
     )
     wanted = [sha256_of(tmp_path / f"{number}.nii") for number in range(6)]
-    moved = Moved(tmp_path)
+    moved = MovedImages(tmp_path)
     for number in (2, 1, 2, 0):
         assert moved.find(Path(f"x{number}.nii"), wanted[number], None) == tmp_path / f"{number}.nii"
     assert hashed == ["0.nii", "1.nii", "2.nii"]
     monkeypatch.setattr(images, "MOST_HASHED", 4)
     with pytest.raises(InputError, match=r"no file below .* of which 4 were hashed"):
-        Moved(tmp_path).find(Path("x.nii"), wanted[5], None)
-    assert Moved(tmp_path).find(Path("5.nii"), wanted[5], None) == tmp_path / "5.nii", "by its name it needs no search"
+        MovedImages(tmp_path).find(Path("x.nii"), wanted[5], None)
+    assert MovedImages(tmp_path).find(Path("5.nii"), wanted[5], None) == tmp_path / "5.nii", (
+        "by its name it needs no search"
+    )

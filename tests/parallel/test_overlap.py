@@ -72,8 +72,7 @@ def test_an_error_comes_where_the_result_would_have(number: int) -> None:
 
     found = []
     with pytest.raises(KeyError, match="three"), ahead(fails_on_three, range(9), number) as results:
-        for result in results:
-            found.append(result)
+        found.extend(results)
     assert found == [0, 1, 2]
 
 

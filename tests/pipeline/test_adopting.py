@@ -166,8 +166,8 @@ def test_an_adopted_classifier_is_judged_by_its_column(
         ({"outputs": 2}, {"options": {"column": 1}}, "leave out column"),
         ({"outputs": 2}, {"target_class": "odl"}, "Did you mean 'old'"),
         ({"outputs": 3}, {}, "has 3 outputs, but there are 2 classes"),
-        ({"outputs": 2, "ending": "softmax"}, {}, "own_network:Own: its output ends in a softmax"),
-        ({"ending": "sigmoid"}, {}, "own_network:Own: its output ends in a sigmoid"),
+        ({"outputs": 2, "ending": "softmax"}, {}, "own_network:Own: the output ends in a softmax"),
+        ({"ending": "sigmoid"}, {}, "own_network:Own: the output ends in a sigmoid"),
         ({"outputs": 2, "ending": "softmax"}, {"classes": (), "options": {"column": 1}}, "ends in a softmax"),
         ({"ending": "sigmoid"}, {"classes": ()}, "ends in a sigmoid"),
     ],
@@ -195,4 +195,4 @@ def test_a_sigmoid_with_a_scale_may_be_meant_and_is_told(
         scale=40.0,
         offset=40.0,
     )
-    assert "own_network:Own: its output ends in a sigmoid: where it saturates, maps are flat" in caplog.text
+    assert "own_network:Own: the output ends in a sigmoid: where it saturates, maps are flat" in caplog.text

@@ -168,7 +168,7 @@ def take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     sys.modules.pop("faulty", None)
 
 
-BUILT = "built with random numbers that are not in its weights.* Register them as a parameter or buffer"
+BUILT = "built with random numbers that are not in its weights.* Register them as a parameter or persistent buffer"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ BUILT = "built with random numbers that are not in its weights.* Register them a
         ("OtherNorm", 3, "its layer 'norm' takes 5 channels and gets 3"),
         ("OtherLayerNorm", 3, "its layer 'norm' takes 3x3x3 numbers and gets 6x7x8"),
         ("Colours", 3, "its layer 'conv' takes 3 channels and gets 1"),
-        ("OneAtATime", 3, r"must take several volumes at once, \(B, 1, I, J, K\)"),
+        ("OneAtATime", 3, r"must accept several volumes at once, \(B, 1, I, J, K\)"),
     ],
 )
 def test_a_network_that_cannot_be_taken_is_refused_by_name(

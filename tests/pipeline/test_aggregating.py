@@ -111,8 +111,8 @@ def test_the_same_maps_give_the_same_bytes(maps: Path, tmp_path: Path) -> None:
 
 
 def test_a_map_that_changed_is_left_out_and_listed(maps: Path, tmp_path: Path) -> None:
-    changed = sorted(maps.glob("sub-*/*.nii.gz"))[0]
-    changed.write_bytes(sorted(maps.glob("sub-*/*.nii.gz"))[1].read_bytes())
+    changed, other, *_ = sorted(maps.glob("sub-*/*.nii.gz"))
+    changed.write_bytes(other.read_bytes())
     with pytest.raises(SubjectsFailed, match="changed since the map was made"):
         aggregate(maps, tmp_path / "out", aggregator="mean")
     assert json.loads((tmp_path / "out" / "population.json").read_text())["n"] == 5
@@ -144,7 +144,7 @@ def test_of_other_maps_the_population_is_made_anew_and_said_so(
     maps: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = aggregate(maps, tmp_path / "out", aggregator="mean")
-    shutil.rmtree(sorted(maps.glob("sub-*"))[0])
+    shutil.rmtree(min(maps.glob("sub-*")))
     with caplog.at_level("WARNING", "interpbench"):
         after = aggregate(maps, tmp_path / "out", aggregator="mean")
     assert after["n"] == before["n"] - 1

@@ -49,7 +49,7 @@ def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     caplog.set_level(logging.WARNING, logger="interpbench")
 
     def lines() -> list[str]:
-        found = [one.getMessage() for one in caplog.records if one.getMessage().startswith("doubts: no skull")]
+        found = [one.getMessage() for one in caplog.records if one.getMessage().startswith("no skull")]
         caplog.clear()
         return found
 
@@ -62,7 +62,7 @@ def test_training_counts_doubts_and_again_when_there_is_nothing_to_do(doubtful, 
     for _ in range(2):
         train(folder, tmp_path / "model", options=OPTIONS, **SETTINGS)
         (line,) = told()
-        assert line.startswith("doubts: no skull-stripping: 12 of 40 subjects (sub-") and line.endswith(", ...)")
+        assert line.startswith("no skull-stripping: 12 of 40 subjects (sub-") and line.endswith(", ...)")
     record = json.loads((tmp_path / "model" / "model.json").read_text())
     assert len(record["doubts"]["no skull-stripping"]) == 12
     assert record["training_images"]["cells"] == [8, 10, 8]
@@ -85,7 +85,7 @@ def test_fitting_counts_the_doubts_about_those_it_learned_from(doubtful, tmp_pat
             cache=tmp_path / "cache" if cached else None,
         )
         (line,) = told()
-        assert line.startswith(f"doubts: no skull-stripping: {number} of 34 subjects (sub-")
+        assert line.startswith(f"no skull-stripping: {number} of 34 subjects (sub-")
 
 
 @pytest.mark.slow
@@ -95,12 +95,12 @@ def test_explaining_counts_what_is_there_already_as_well_and_aggregating_too(dou
         explain(folder, model, tmp_path / "maps", method="saliency", participants=labels, device="cpu")
         number = len(labels) - 1
         named = "sub-00" if number == 1 else "sub-00, sub-01"
-        assert told() == [f"doubts: no skull-stripping: {number} of {number + 1} subjects ({named})"]
+        assert told() == [f"no skull-stripping: {number} of {number + 1} subjects ({named})"]
     sidecar = json.loads(next((tmp_path / "maps" / "sub-00").glob("*importance.json")).read_text())
     assert len(sidecar["warnings"]) == len(sidecar["warning_kinds"])
     assert "no skull-stripping" in sidecar["warning_kinds"]
     record = aggregate(tmp_path / "maps", tmp_path / "population")
-    assert told() == ["doubts: no skull-stripping: 2 of 3 subjects (sub-00, sub-01)"]
+    assert told() == ["no skull-stripping: 2 of 3 subjects (sub-00, sub-01)"]
     assert record["warning_kinds"].count("no skull-stripping") == 2
     assert any(one.startswith("sub-00: no mask") for one in record["warnings"])
 
@@ -108,7 +108,7 @@ def test_explaining_counts_what_is_there_already_as_well_and_aggregating_too(dou
 def test_predicting_counts_doubts_and_keeps_their_kinds(doubtful, tmp_path, told) -> None:
     folder, model = doubtful
     summary = predict(folder, model, tmp_path / "predictions.tsv", device="cpu")
-    assert told() == ["doubts: no skull-stripping: 12 of 40 subjects (sub-00, sub-01, sub-02, ...)"]
+    assert told() == ["no skull-stripping: 12 of 40 subjects (sub-00, sub-01, sub-02, ...)"]
     assert summary["warning_kinds"].count("no skull-stripping") == 12
 
 
@@ -128,7 +128,7 @@ def test_the_command_line_shows_them_without_being_asked(doubtful, tmp_path, run
         "--device",
         "cpu",
     )
-    assert code == 0 and "doubts: no skull-stripping: 1 of 1 subject (sub-00)" in shown
+    assert code == 0 and "no skull-stripping: 1 of 1 subject (sub-00)" in shown
 
 
 def test_two_scans_of_one_person_are_never_divided_and_one_of_another_run_is_told(
@@ -149,7 +149,7 @@ def test_two_scans_of_one_person_are_never_divided_and_one_of_another_run_is_tol
     (folder / "new.tsv").write_text(f"participant_id\tage\timage\n{trained}+9\t50\t00.nii.gz\n")
     with caplog.at_level(logging.WARNING, logger="interpbench"):
         explain(folder / "new.tsv", tmp_path / "model", tmp_path / "maps", method="saliency", device="cpu")
-    assert f"doubts: one person in two splits: 1 of 1 subject ({trained}+9)" in caplog.text
+    assert f"one person in two splits: 1 of 1 subject ({trained}+9)" in caplog.text
 
 
 def test_the_same_image_in_two_splits_is_told_by_training(
@@ -161,4 +161,4 @@ def test_the_same_image_in_two_splits_is_told_by_training(
     shutil.copy(folder / "03.nii.gz", folder / "22.nii.gz")
     with caplog.at_level(logging.WARNING, logger="interpbench"):
         train(folder, tmp_path / "model", options=OPTIONS, **SETTINGS)
-    assert "doubts: same image twice: 2 of 24 subjects (sub-03, sub-22)" in caplog.text
+    assert "duplicate image: 2 of 24 subjects (sub-03, sub-22)" in caplog.text

@@ -64,11 +64,11 @@ def test_the_batch_halves_until_it_fits_and_the_record_says_so(
     with caplog.at_level("WARNING", "interpbench"):
         (path,) = run(["07"], way=way)
     assert Hungry.tried == [16, 8, 4]
-    assert [words for words in caplog.messages if "going on with" in words] == [
-        f"hungry: memory ran out with batch_size={size}; going on with {size // 2}" for size in (16, 8)
+    assert [words for words in caplog.messages if "trying again with" in words] == [
+        f"hungry: out of memory with batch_size={size}; trying again with {size // 2}" for size in (16, 8)
     ]
     record = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
-    assert "memory ran out with batch_size=8: the map was made with 4" in record["warnings"]
+    assert "out of memory with batch_size=8; the map was made with 4" in record["warnings"]
     assert record["options"]["batch_size"] == 16
 
 

@@ -92,7 +92,7 @@ class Wanders(Explainer):
     """Works in another folder, and comes back."""
 
     def explain(self, predictor, volumes):
-        here = os.getcwd()
+        here = Path.cwd()
         try:
             os.chdir("/")
             time.sleep(0.02)
@@ -225,9 +225,10 @@ def test_a_full_disk_stops_the_run(run, tmp_path: Path, monkeypatch: pytest.Monk
         written.append(path)
         write(path, *arguments, **settings)
 
-    with monkeypatch.context() as patched, pytest.raises(ResourceError, match="the disk or the quota is full"):
+    with monkeypatch.context() as patched:
         patched.setattr(map_files, "write_map", fills_up)
-        run("brightness", ahead=number)
+        with pytest.raises(ResourceError, match="the disk or the quota is full"):
+            run("brightness", ahead=number)
     assert len(Brightness.threads) <= 3 + number
     assert len(contents(tmp_path / "maps")) == 4  # two maps and their sidecars, and nothing half
     assert len(run("brightness", ahead=number)) == len(PEOPLE)

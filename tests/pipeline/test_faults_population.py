@@ -47,7 +47,7 @@ DEEDS: dict[str, tuple[Deed, str]] = {
     "an image that changed": (lambda map, sidecar, image: flip(image), "changed since the map was made"),
     "a sidecar that is cut": (lambda map, sidecar, image: sidecar.write_bytes(sidecar.read_bytes()[:9]), "is not JSON"),
     "an empty sidecar": (lambda map, sidecar, image: sidecar.write_bytes(b""), "is not JSON"),
-    "a sidecar of something else": (lambda map, sidecar, image: sidecar.write_text("[]"), "is no record of a map"),
+    "a sidecar of something else": (lambda map, sidecar, image: sidecar.write_text("[]"), "is not a record of a map"),
     "a sidecar of other kinds": (lambda map, sidecar, image: edit(sidecar, sha256=5), "sha256 is '5'"),
     "a map of another run": (lambda map, sidecar, image: edit(sidecar, run="another"), "is of an earlier run"),
 }

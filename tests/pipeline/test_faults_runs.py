@@ -258,7 +258,7 @@ def test_two_runs_into_one_output(
     assert code == expected
     if expected:
         assert told.count("\n") == 1
-        assert "options.gain" in told and "It is at work, begun by process" in told
+        assert "options.gain" in told and "It is still active, started by process" in told
     assert contents(tmp_path / "maps") == before
 
 

@@ -23,7 +23,7 @@ class Average(Explainer):
     """Learns the mean training volume; every map is that, times `gain`."""
 
     learned = True
-    presets = {"loud": {"gain": 10.0}}  # noqa: RUF012
+    presets = {"loud": {"gain": 10.0}}  # noqa: RUF012  nobody changes it
 
     gain: float = option(1.0, "factor")
     seed: int = option(0, "seed")
@@ -165,7 +165,7 @@ def test_the_same_command_again_does_nothing_and_another_is_refused(
     stamp = (fitted / "state.safetensors").stat().st_mtime_ns
     fit(toy_cohort, toy_model, fitted, method="average", options={"gain": 2}, device="cpu")
     assert (fitted / "state.safetensors").stat().st_mtime_ns == stamp
-    with pytest.raises(ConflictError, match=r"options\.gain is 2\.0 there and 3\.0 here"):
+    with pytest.raises(ConflictError, match=r"options\.gain is 2\.0 in that run and 3\.0 in this one"):
         fit(toy_cohort, toy_model, fitted, method="average", options={"gain": 3}, device="cpu")
 
 
@@ -200,7 +200,7 @@ def test_a_state_that_is_no_numbers_is_refused_and_not_kept(
             return NoNumbers()
 
     toy_plugin.offer("explainer", "broken", Broken)
-    with pytest.raises(PluginError, match="no numbers, in mean"):
+    with pytest.raises(PluginError, match="non-finite values, in mean"):
         fit(toy_cohort, toy_model, tmp_path / "fitted", method="broken", device="cpu")
     assert not (tmp_path / "fitted" / "fitted.json").exists()
 
@@ -219,5 +219,5 @@ def test_a_folder_with_nothing_fitted_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"fitted\.json is missing"):
         read_fitted(tmp_path)
     (tmp_path / "fitted.json").write_text(json.dumps({"method": "average"}))
-    with pytest.raises(InputError, match="no record of a fitted explainer"):
+    with pytest.raises(InputError, match="not a record of a fitted explainer"):
         read_fitted(tmp_path)

@@ -66,7 +66,7 @@ def test_a_third_partys_network_with_one_output_learns_two_classes_and_no_three(
 @pytest.mark.parametrize(
     ("name", "component", "target", "message"),
     [
-        ("squashed", Squashed, "age", "Squashed: its output ends in a sigmoid: it has bounds"),
+        ("squashed", Squashed, "age", "Squashed: the output ends in a sigmoid: it is bounded"),
         ("squashed", Squashed, "group", "ends in a sigmoid: it saturates.* leave out the sigmoid"),
         ("probable", Probable, "group", "ends in a softmax: probabilities saturate.* leave out the softmax"),
         ("probable", Probable, "age", "ends in a softmax over one number"),
@@ -138,7 +138,7 @@ def test_a_range_that_may_be_meant_is_a_warning_in_the_record_of_the_prediction(
     toy_plugin.offer("predictor", "ranged", Ranged)
     summary = predict(cohort, "ranged", tmp_path / "out.tsv", device="cpu")
     assert summary["warnings"] == [
-        "ranged: its output ends in a sigmoid: where it saturates, maps are flat. If that was not meant, leave it out."
+        "ranged: the output ends in a sigmoid: where it saturates, maps are flat. If this is not intended, remove it."
     ]
 
 

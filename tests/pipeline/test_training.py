@@ -83,7 +83,7 @@ def test_the_same_command_again_does_nothing_and_another_is_refused(toy_cohort: 
     stamp = (tmp_path / "model" / "model.safetensors").stat().st_mtime_ns
     train(toy_cohort, tmp_path / "model", **QUICK)
     assert (tmp_path / "model" / "model.safetensors").stat().st_mtime_ns == stamp
-    with pytest.raises(ConflictError, match="seed is 0 there and 1 here"):
+    with pytest.raises(ConflictError, match="seed is 0 in that run and 1 in this one"):
         train(toy_cohort, tmp_path / "model", **QUICK, seed=1)
 
 

@@ -131,7 +131,7 @@ def test_the_command_line_tells_each_and_ends_in_3(place: Path, capsys: pytest.C
         return found.value.code, capsys.readouterr().out
 
     code, told = ended("verify", str(place / "maps"))
-    assert code == 0 and "files are as recorded" in told
+    assert code == 0 and "files agree with the record" in told
     flipped(product(place, "07"))
     code, told = ended("verify", str(place / "maps"))
     assert code == 3 and told.count("\n") == 1 and "sub-07" in told

@@ -9,7 +9,8 @@ import pytest
 from scipy.stats import binomtest, norm
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
-from interpbench.predictor.accuracy import Z, auc, auc_interval, class_figures, describe_classes, mean_of_shares, wilson
+from interpbench.comparison.statistics import auc
+from interpbench.predictor.accuracy import Z, auc_interval, class_figures, describe_classes, mean_of_shares, wilson
 
 
 def rows(
@@ -109,8 +110,8 @@ def test_an_aucs_interval_mirrors_with_the_auc() -> None:
 
 
 def test_ties_count_half_in_an_auc() -> None:
-    assert auc([1.0, 2.0], [1.0, 0.0]) == pytest.approx((0.5 + 1 + 1 + 1) / 4)
-    assert auc([3.0, 3.0], [3.0]) == 0.5
+    assert auc([1.0, 2.0, 1.0, 0.0], [1, 1, 0, 0]) == pytest.approx((0.5 + 1 + 1 + 1) / 4)
+    assert auc([3.0, 3.0, 3.0], [1, 1, 0]) == 0.5
 
 
 def test_the_intervals_hold_the_truth_about_as_often_as_they_promise() -> None:
@@ -118,7 +119,8 @@ def test_the_intervals_hold_the_truth_about_as_often_as_they_promise() -> None:
     truth = float(norm.cdf(1.0 / np.sqrt(2)))
     held = {"auc": 0, "balanced": 0}
     for _ in range(times):
-        low, high = auc_interval(auc(random.normal(1, 1, 18), random.normal(0, 1, 8)), 18, 8)
+        logits = np.concatenate([random.normal(1, 1, 18), random.normal(0, 1, 8)])
+        low, high = auc_interval(auc(logits, [1] * 18 + [0] * 8), 18, 8)
         held["auc"] += low <= truth <= high
         low, high = mean_of_shares([(int(random.binomial(18, 0.95)), 18), (int(random.binomial(8, 0.8)), 8)])
         held["balanced"] += low <= (0.95 + 0.8) / 2 <= high
@@ -130,5 +132,5 @@ def test_a_line_for_the_reader_has_every_figure_with_interval_and_n() -> None:
     assert found is not None
     line = describe_classes(found)
     assert line.count("95 % interval") == 4
-    assert "n = 13 (adult 4, child 9); always saying 'child': accuracy 0.692" in line
+    assert "n = 13 (adult 4, child 9); always predicting 'child': accuracy 0.692" in line
     assert "AUC" not in describe_classes({**found, "auc": None})

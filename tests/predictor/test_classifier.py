@@ -191,14 +191,14 @@ def test_the_maps_of_two_classes_are_two_runs_with_opposite_gradients(cohort, mo
     volumes = torch.randn(1, 1, 10, 12, 8)
     maps = [Watching().explain(load_predictor(model, target=name), volumes) for name in ("old", "young")]
     torch.testing.assert_close(maps[0], -maps[1])
-    with pytest.raises(ConflictError, match='target_class is "old" there and "young" here'):
+    with pytest.raises(ConflictError, match='target_class is "old" in that run and "young" in this one'):
         explain(cohort, model, tmp_path / "old", **{**settings, "target_class": "young"})
 
 
 @pytest.mark.slow
 def test_unoise_says_what_a_classifier_needs_and_then_goes_end_to_end(cohort, model, tmp_path) -> None:
     small = {"channels": 2, "blocks": 1, "epochs": 1, "pretrain_epochs": 0}
-    with pytest.raises(InputError, match="No training subject has a logit that it should get: use target=prediction"):
+    with pytest.raises(InputError, match="No training subject has a class: use target=prediction"):
         fit(cohort, model, tmp_path / "label", method="unoise", options=small, device="cpu")
     options = {**small, "target": "prediction"}
     explain(cohort, model, tmp_path / "maps", method="unoise", options=options, device="cpu")
@@ -211,7 +211,7 @@ def test_unoise_says_what_a_classifier_needs_and_then_goes_end_to_end(cohort, mo
 def test_an_unknown_class_is_told_before_anything_is_written(cohort, model, toy_model, tmp_path) -> None:
     with pytest.raises(UsageError, match=r"no class 'yuong'. Did you mean 'young'\?"):
         predict(cohort, model, tmp_path / "out.tsv", target_class="yuong")
-    with pytest.raises(UsageError, match="no classes: leave out the target class"):
+    with pytest.raises(UsageError, match="no classes: omit the target class"):
         explain(cohort, toy_model, tmp_path / "maps", method="intensity", target_class="young")
     assert not list(tmp_path.iterdir())
 

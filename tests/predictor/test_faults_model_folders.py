@@ -72,16 +72,16 @@ def text_in(content: bytes) -> Deed:
 
 
 FOLDERS: dict[str, tuple[Deed, str]] = {
-    "a flipped bit among the weights": (flipped(0.7), "its SHA-256 is not the one"),
-    "a flipped bit in the header": (flipped(0.0005), "its SHA-256 is not the one"),
-    "weights that are cut": (cut, "its SHA-256 is not the one"),
-    "a pickle named safetensors": (pickled, "not a readable safetensors file"),
+    "a flipped bit among the weights": (flipped(0.7), "its SHA-256 differs from the one"),
+    "a flipped bit in the header": (flipped(0.0005), "its SHA-256 differs from the one"),
+    "weights that are cut": (cut, "its SHA-256 differs from the one"),
+    "a pickle named safetensors": (pickled, "not a safetensors file"),
     "a pickle beside no weights": (beside("model.pt"), "model.safetensors is missing"),
     "weights of another width": (others, "of another architecture"),
     "no record": (lambda model, evil: (model / "model.json").unlink(), "model.json is missing"),
     "an empty record": (text_in(b""), "model.json"),
     "a record that is no JSON": (text_in(b"{'a': 1}"), "model.json"),
-    "a record that is a list": (text_in(b"[]"), "no model record"),
+    "a record that is a list": (text_in(b"[]"), "not a model record"),
     "a record that is no text": (text_in(b"\xff\xfe\x00{"), "model.json"),
     "a record nested a million deep": (text_in(b"[" * 10**6), "model.json"),
     "an option of another network": (record_changed(options__wheels=4), "wheels"),
@@ -94,7 +94,7 @@ FOLDERS: dict[str, tuple[Deed, str]] = {
     "an offset that is no number": (record_changed(offset=None), "offset"),
     "a recipe of text": (record_changed(recipe="plain"), "recipe"),
     "options of text": (record_changed(options="none"), "options"),
-    "a checksum that is no text": (record_changed(sha256=5), "sha256 is '5', which is no text"),
+    "a checksum that is no text": (record_changed(sha256=5), "sha256 is '5', but must be text"),
 }
 
 
@@ -131,4 +131,4 @@ def test_a_predictor_that_names_another_plugins_class(
         given = ["--predictor", model, "--method", "saliency", "--device", "cpu", "--out", tmp_path / "maps"]
         code, _, told = run("explain", toy_cohort, *given)
         assert code == 2 and told.count("\n") == 1
-        assert f"no predictor {name!r}" in told
+        assert f"No predictor {name!r} is installed" in told

@@ -170,7 +170,7 @@ def test_weights_with_the_prefix(prefix: str, adopted: Any, tmp_path: Path, capl
     weights = tmp_path / "weights.safetensors"
     save_file({prefix + name: one for name, one in own_state(tmp_path).items()}, weights)
     assert adopted(weights)[0] == 0
-    assert "was taken off all" in caplog.text
+    assert "was removed from all" in caplog.text
     kept = load_file(tmp_path / "own" / "model.safetensors")
     assert all(torch.equal(kept[name], one) for name, one in own_state(tmp_path).items())
 

@@ -11,7 +11,7 @@ import torch
 from interpbench import NetworkPredictor, Recipe, load_predictor, save_predictor
 from interpbench.errors import InputError, UsageError
 from interpbench.host.registry import discover
-from interpbench.predictor.model import read_record
+from interpbench.predictor.model import read_model_record
 
 RECIPE = Recipe(shape=(6, 7, 8), voxel_size=4.0, centre=(0.0, -10.0, 5.0))
 
@@ -56,7 +56,7 @@ def test_saving_twice_gives_the_same_bytes(folder: Path, tmp_path_factory: pytes
 
 
 def test_the_record_keeps_what_it_was_given(folder: Path) -> None:
-    record = read_record(folder)
+    record = read_model_record(folder)
     assert record["predictor"] == "resnet18"
     assert record["options"] == {"width": 2, "first_stride": 1}
     assert record["training_age_range"] == [20.0, 80.0]
@@ -96,7 +96,7 @@ def test_an_unknown_option_on_record_is_told(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("not JSON", "JSON"), ("[]", "no model record"), ('{"predictor": "resnet18"}', "options, recipe, unit")],
+    [("not JSON", "JSON"), ("[]", "not a model record"), ('{"predictor": "resnet18"}', "options, recipe, unit")],
 )
 def test_a_record_that_is_none_is_refused(folder: Path, content: str, message: str) -> None:
     (folder / "model.json").write_text(content)
@@ -105,7 +105,7 @@ def test_a_record_that_is_none_is_refused(folder: Path, content: str, message: s
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no model folder, model\.json is missing"):
+    with pytest.raises(InputError, match=r"not a model folder, model\.json is missing"):
         load_predictor(tmp_path)
 
 

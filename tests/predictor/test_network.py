@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from interpbench import NetworkPredictor, Predictor, Recipe, check_options, load_predictor, option, save_predictor
+from interpbench.contract.outputs import log_odds
 from interpbench.errors import InputError, UsageError
 from interpbench.predictor.forward_only import forward_only
-from interpbench.predictor.network import log_odds
 from interpbench.testing import PredictorContract
 
 RECIPE = Recipe(shape=(12, 14, 10), voxel_size=4.0)
@@ -96,9 +96,9 @@ def test_scores_may_come_in_a_list_or_with_axes_of_length_one() -> None:
 
 
 def test_an_unknown_class_is_told_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"no class 'chidl'. Did you mean 'child'\? The classes are: adult,"):
+    with pytest.raises(UsageError, match=r"unknown class 'chidl'. Did you mean 'child'\? The classes are: adult,"):
         Small().aimed_at("group", CLASSES, "chidl")
-    with pytest.raises(UsageError, match="no classes: leave out the target class 'child'"):
+    with pytest.raises(UsageError, match="no classes: omit the target class 'child'"):
         Small().aimed_at("age", (), "child")
 
 
@@ -119,7 +119,7 @@ def test_a_saved_classifier_comes_back_and_so_does_any_class_of_it(tmp_path, vol
         loaded = load_predictor(tmp_path, target=target)
         torch.testing.assert_close(loaded.predict(volumes), classifier(target or "child").predict(volumes))
         assert (loaded.classes, loaded.target_column, loaded.unit) == (CLASSES, "group", "logit")
-    with pytest.raises(UsageError, match=f"{tmp_path}: there is no class 'young'"):
+    with pytest.raises(UsageError, match=f"{tmp_path}: unknown class 'young'"):
         load_predictor(tmp_path, target="young")
 
 
@@ -132,7 +132,7 @@ def test_another_number_than_age_is_on_record_and_age_is_not(tmp_path, toy_plugi
         )
         assert load_predictor(tmp_path / column).target_column == column
         assert ("task" in record, record.get("target", "age")) == (column != "age", column)
-    with pytest.raises(UsageError, match="no classes: leave out the target class"):
+    with pytest.raises(UsageError, match="no classes: omit the target class"):
         load_predictor(tmp_path / "bmi", target="child")
 
 

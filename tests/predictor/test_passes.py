@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from interpbench import forward_only
 from interpbench.host.untouched import untouched
+from interpbench.kit import forward_only
 from interpbench.predictor.passes import counted_passes
 from interpbench.testing import cube_predictor, toy_brains
 from interpbench.testing.snapshot import Snapshot

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from interpbench import NetworkPredictor, Predictor, Recipe
 from interpbench.errors import InputError
-from interpbench.predictor.readout import check_readout, squash_of
+from interpbench.predictor.last_layer import squash_of
+from interpbench.predictor.readout import check_readout
 from interpbench.testing import constant_predictor, cube_predictor, failing, linear_predictor, toy_brains
 from interpbench.testing.predictor import PredictorContract
 
@@ -64,7 +65,7 @@ SQUASHED: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("name", SQUASHED)
 def test_a_squash_left_on_is_refused_by_its_name(name: str) -> None:
-    with pytest.raises(InputError, match=r"^MODEL: its output ends in a") as caught:
+    with pytest.raises(InputError, match=r"^MODEL: the output ends in a") as caught:
         check_readout(predictor(SQUASHED[name]), VOLUMES[:1], "MODEL")
     kind = next(word for word in ("log-softmax", "softmax", "log-sigmoid", "hard sigmoid", "sigmoid") if word in name)
     assert f"a {kind}" in str(caught.value) and "\n" not in str(caught.value)
@@ -74,10 +75,10 @@ def test_the_sentences_say_what_to_leave_out() -> None:
     with pytest.raises(InputError) as caught:
         check_readout(predictor(SQUASHED["a softmax"]), VOLUMES[:1], "model")
     assert str(caught.value) == (
-        "model: its output ends in a softmax: probabilities saturate, so maps of them are flat."
-        " Explain the logit: leave out the softmax."
+        "model: the output ends in a softmax: probabilities saturate, so maps of them are flat."
+        " Explain the logit: remove the softmax."
     )
-    with pytest.raises(InputError, match="over one number, which makes it the same for every volume"):
+    with pytest.raises(InputError, match="over one number, so it is the same for every volume"):
         check_readout(predictor(SQUASHED["a softmax over one number"]), VOLUMES[:1], "model")
 
 
@@ -114,7 +115,7 @@ def test_the_scale_of_an_adopted_network_counts_as_meant() -> None:
 
 @pytest.mark.parametrize("ending", [lambda z: 100 * z[:, 0].sigmoid(), lambda z: z[:, 0].tanh()])
 def test_a_network_that_is_to_be_trained_may_have_no_bounds_at_all(ending: Callable[[Tensor], Tensor]) -> None:
-    with pytest.raises(InputError, match="it has bounds, and a standardised target has none"):
+    with pytest.raises(InputError, match="it is bounded, but a standardised target is not"):
         check_readout(predictor(ending), VOLUMES[:1], "model", strict=True)
 
 
@@ -128,7 +129,7 @@ def test_a_classifier_may_end_in_log_probabilities_and_in_nothing_else(strict: b
     check_readout(classifier(lambda z: z), VOLUMES, "model", strict=strict)
     check_readout(classifier(lambda z: z.log_softmax(1)), VOLUMES, "model", strict=strict)
     for ending, outputs in ((lambda z: z.softmax(1), 3), (lambda z: z.sigmoid(), 3), (lambda z: 9 * z.sigmoid(), 1)):
-        with pytest.raises(InputError, match=r"Explain the logit: leave out the (softmax|sigmoid)"):
+        with pytest.raises(InputError, match=r"Explain the logit: remove the (softmax|sigmoid)"):
             check_readout(classifier(ending, outputs), VOLUMES, "model", strict=strict)
 
 

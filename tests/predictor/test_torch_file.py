@@ -163,7 +163,7 @@ class Settings(dict):  # type: ignore[type-arg]
 
 
 def write_script(path: Path) -> None:
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="torch.jit"):
         torch.jit.save(torch.jit.trace(Net().eval(), torch.ones(1, 1, 5, 5, 5)), path)
 
 
@@ -205,41 +205,41 @@ KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: write_zip(path, **{"a__constants.pkl": b"", "a__code__n.py": b"", "a__data.pkl": b""}),
         "a TorchScript archive",
     ),
-    "torch.export": (lambda path: write_zip(path, a__archive_format=b"pt2"), "a program of torch.export"),
+    "torch.export": (lambda path: write_zip(path, a__archive_format=b"pt2"), "a torch.export program"),
     "HDF5": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99)), "an HDF5 file"),
     "Keras": (lambda path: write_zip(path, **{"model.weights.h5": b"", "config.json": b"{}"}), "a Keras model"),
     "a whole network": (
         lambda path: torch.save(nn.Sequential(Net()), path),
-        "a whole object of class torch.nn.modules.container.Sequential",
+        "contains an object of class torch.nn.modules.container.Sequential",
     ),
-    "a network of a class of one's own": (lambda path: torch.save(Net(), path), "a whole object of class "),
-    "npz": (lambda path: write_numpy(path, np.savez), "an archive of numpy (.npz)"),
-    "npy": (lambda path: write_numpy(path, np.save), "an array of numpy (.npy)"),
+    "a network of a class of one's own": (lambda path: torch.save(Net(), path), "contains an object of class "),
+    "npz": (lambda path: write_numpy(path, np.savez), "a NumPy archive (.npz)"),
+    "npy": (lambda path: write_numpy(path, np.save), "a NumPy array (.npy)"),
     "an image": (write_image, "a NIfTI image"),
     "a packed image": (write_packed_image, "a NIfTI image"),
-    "a page": (lambda path: path.write_text("\n <!DOCTYPE html><html>Log in</html>"), "a page of the web"),
-    "text": (lambda path: path.write_text("weights"), "it is text"),
-    "JSON": (lambda path: path.write_text(json.dumps({"lr": 1})), "it is text"),
+    "a page": (lambda path: path.write_text("\n <!DOCTYPE html><html>Log in</html>"), "a web page"),
+    "text": (lambda path: path.write_text("weights"), "it is a text file"),
+    "JSON": (lambda path: path.write_text(json.dumps({"lr": 1})), "it is a text file"),
     "LFS": (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "Git LFS"),
     "tar": (write_tar, "a tar archive"),
-    "gzip": (lambda path: path.write_bytes(gzip.compress(b"weights")), "packed by gzip"),
+    "gzip": (lambda path: path.write_bytes(gzip.compress(b"weights")), "compressed with gzip"),
     "a zip of something else": (lambda path: write_zip(path, a=b"1"), "a zip archive that torch.save did not write"),
     "a bare pickle": (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "a pickle that torch.save did not write"),
     "a picture": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50)), "a picture"),
-    "noise": (lambda path: path.write_bytes(random.Random(3).randbytes(500)), "nor of any format known here"),
+    "noise": (lambda path: path.write_bytes(random.Random(3).randbytes(500)), "or of another known format"),
     "a network under a key": (
         lambda path: torch.save({"model": torch.nn.Sequential(torch.nn.Linear(1, 1))}, path),
-        "save its weights alone: torch.save(network.state_dict(), path)",
+        "save only the weights: torch.save(network.state_dict(), path)",
     ),
     "arrays of numpy": (lambda path: torch.save({"a.weight": np.ones(3)}, path), "torch.from_numpy"),
     "arrays of numpy, deep": (lambda path: torch.save({"a": {"weight": np.ones(3)}}, path), "torch.from_numpy"),
     "settings beside": (
         lambda path: torch.save({"state_dict": state(), "h": argparse.Namespace(lr=1)}, path),
-        "it holds argparse.Namespace, which only code could make",
+        "it contains argparse.Namespace, which only running code could restore",
     ),
     "a number of numpy": (
         lambda path: torch.save({"state_dict": state(), "mae": np.float64(3)}, path),
-        "multiarray.scalar, which only code could make",
+        "multiarray.scalar, which only running code could restore",
     ),
 }
 
@@ -275,7 +275,7 @@ def test_the_class_that_only_the_users_code_could_make_is_named(
     module.Settings = Settings  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     torch.save({"state_dict": state(), "hyper_parameters": Settings(lr=1)}, tmp_path / "run.ckpt")
-    with pytest.raises(InputError, match=r"my_training\.Settings, which only code could make"):
+    with pytest.raises(InputError, match=r"my_training\.Settings, which only running code could restore"):
         read_weights(tmp_path / "run.ckpt")
 
 
@@ -333,7 +333,7 @@ def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path: 
     with zipfile.ZipFile(tmp_path / "weights.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/data.pkl", b"\x80\x02}.")
         archive.writestr("a/data/0", bytes(2**24))
-    with pytest.raises(InputError, match="unpacks to far more than its size"):
+    with pytest.raises(InputError, match="decompresses to far more than its size"):
         read_weights(tmp_path / "weights.pt")
 
 

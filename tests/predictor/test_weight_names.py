@@ -77,7 +77,7 @@ HARMLESS: dict[str, tuple[Callable[[], Any], str]] = {
         "mae.total, loss.weight",
     ),
     "how often it was averaged": (lambda: {**put("module.", state()), "n_averaged": torch.tensor(3)}, "n_averaged"),
-    "what a profiler counted": (
+    "counters of a profiler": (
         lambda: {**state(), "total_ops": torch.ones(1), "head.total_params": torch.ones(1)},
         "profiler",
     ),
@@ -147,7 +147,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "no statistics": (lambda: without("running", state()), "running_mean, features.1.running_var missing"),
     "no statistics, so said": (lambda: without("running", state()), "its batch norm has no running statistics: "),
-    "parameters alone": (lambda: dict(Net().named_parameters()), "Save network.state_dict(), not its parameters"),
+    "parameters alone": (lambda: dict(Net().named_parameters()), "Save network.state_dict(), not only its parameters"),
     "two networks by prefix": (
         lambda: {**put("encoder_q.", state()), **put("encoder_k.", OTHER)},
         "several times, under 'encoder_q.', 'encoder_k.'",

@@ -74,7 +74,7 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, name: str, conten
 def test_a_file_of_torch_named_as_safetensors_is_told_as_such(old: bool, tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     torch.save(network().state_dict(), path, _use_new_zipfile_serialization=not old)
-    with pytest.raises(InputError, match=r"not a readable safetensors file, but one of torch\.save: name it \.pt"):
+    with pytest.raises(InputError, match=r"is not a safetensors file but a torch\.save file: rename it to \.pt"):
         read_weights(path)
 
 
@@ -95,7 +95,7 @@ def test_a_wrappers_prefix_is_taken_off_and_said(prefix: str, caplog: pytest.Log
     with caplog.at_level(logging.WARNING, logger="interpbench"):
         stripped = strip_prefix({prefix + name: tensor for name, tensor in state.items()}, network())
     assert same(stripped, state)
-    assert prefix.split(".")[0] in caplog.text
+    assert prefix.split(".", maxsplit=1)[0] in caplog.text
 
 
 def test_a_prefix_that_the_network_itself_has_stays() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import interpbench
+from interpbench import kit
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -34,7 +35,7 @@ def test_the_wheel_lists_every_plugin_folder_by_name():
 def test_every_plugin_folder_has_its_entry_point():
     declared = PROJECT["project"]["entry-points"]["interpbench"]
     plugins = {name.removeprefix("interpbench_"): f"{name}.plugin" for name in PLUGINS}
-    assert declared == {**plugins, "metrics": "interpbench.metrics.plugin"}  # the core's own measures use the door too
+    assert declared == plugins
 
 
 def test_the_installed_entry_points_are_those_declared():
@@ -62,7 +63,7 @@ def test_the_import_contracts_keep_plugins_out_of_every_room():
     rooms = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
     contracts = {one["id"]: one for one in PROJECT["tool"]["importlinter"]["contracts"]}
     kept = {name.removeprefix("interpbench.") for name in contracts["public"]["protected_modules"]}
-    assert kept == rooms - {"__init__", "__main__", "errors"}
+    assert kept == rooms - {"__init__", "__main__", "errors", "kit"}
 
 
 def test_the_version_is_the_same_everywhere():
@@ -79,7 +80,8 @@ def test_every_dependency_is_pinned_in_the_constraints():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {plain(line.partition("==")[0]) for line in lines if "==" in line}
     groups = [one for group in PROJECT["dependency-groups"].values() for one in group if isinstance(one, str)]
-    needed = [re.split(r"[<>=!~ \[]", one)[0] for one in (*PROJECT["project"]["dependencies"], *groups)]
+    extras = [one for extra in PROJECT["project"]["optional-dependencies"].values() for one in extra]
+    needed = [re.split(r"[<>=!~ \[]", one)[0] for one in (*PROJECT["project"]["dependencies"], *extras, *groups)]
     assert {plain(name) for name in needed} <= pinned
 
 
@@ -94,10 +96,12 @@ def test_no_public_name_is_hidden_by_a_module_of_the_same_name():
     assert modules.isdisjoint(interpbench.__all__)
 
 
-def test_type_checkers_see_every_public_name():
-    source = (Path(interpbench.__file__).parent / "__init__.py").read_text(encoding="utf-8")
-    seen = set(re.findall(r"^    from interpbench\.[\w.]+ import (\w+) as \1$", source, re.MULTILINE))
-    assert seen == set(interpbench.__all__) - {"Component", "__version__", "hookimpl"}
+def test_a_tool_of_the_kit_is_no_public_name_of_the_package_too():
+    assert set(vars(kit)).isdisjoint(interpbench.__all__)
+
+
+def test_public_names_are_described_for_type_checkers_in_the_package():
+    assert Path(interpbench.__file__).with_suffix(".pyi").is_file()
 
 
 @pytest.mark.skipif(not in_tox(), reason="outside tox the source tree may be installed in place")

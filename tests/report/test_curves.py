@@ -6,7 +6,7 @@ import dataclasses
 import io
 import math
 
-import matplotlib
+import matplotlib as mpl
 import pytest
 from matplotlib.image import imread
 
@@ -61,6 +61,6 @@ def test_a_curve_of_unequal_lengths_is_refused() -> None:
 
 
 def test_settings_are_left_alone() -> None:
-    before = dict(matplotlib.rcParams)
+    before = dict(mpl.rcParams)
     chart_png(Chart("Loss", "epoch", "loss", [Curve("loss", EPOCHS, EPOCHS)], log=True))
-    assert dict(matplotlib.rcParams) == before
+    assert dict(mpl.rcParams) == before

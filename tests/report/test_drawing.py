@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -57,10 +57,10 @@ def test_letters_that_the_font_lacks_are_no_warning() -> None:
 
 
 def test_the_same_canvas_gives_the_same_bytes_and_no_setting_changes() -> None:
-    before = dict(matplotlib.rcParams)
+    before = dict(mpl.rcParams)
     pictures = []
     for _ in range(2):
         canvas = canvas_of(2, 1)
         canvas.text(0.1, 0.5, "unoise")
         pictures.append(png_of(canvas))
-    assert pictures[0] == pictures[1] and dict(matplotlib.rcParams) == before
+    assert pictures[0] == pictures[1] and dict(mpl.rcParams) == before

@@ -143,7 +143,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("command", "written", "read", "how"), CASES, ids=lambda word: str(word))
+@pytest.mark.parametrize(("command", "written", "read", "how"), CASES, ids=str)
 def test_an_output_is_never_in_what_is_read(
     command: str, written: str, read: str, how: str, tree: Path, run: Run
 ) -> None:

@@ -29,7 +29,7 @@ from interpbench import (
     train,
 )
 from interpbench.errors import InputError, InterpbenchError, SubjectsFailed, UsageError
-from interpbench.predictor.model import doubts_of, no_better, read_record
+from interpbench.predictor.model import doubts_of, no_better, read_model_record
 
 SHAPE = (10, 12, 8)
 RECIPE = {"shape": SHAPE, "voxel_size": 4.0}
@@ -123,10 +123,10 @@ def adopted(own: Path, out: Path, name: str, **settings: Any) -> dict[str, Any]:
 
 
 REFUSED = {
-    "Chance": "its answer to one volume changes from pass to pass",
-    "Batch": "depends on what else is in the batch",
-    "Gradient": "the gradient of its answer by the volume does not exist",
-    "Constant": "it answers the same, 50.0 years for each of 6 made-up volumes",
+    "Chance": "its prediction for the same volume changes from pass to pass",
+    "Batch": "depends on the other volumes in the batch",
+    "Gradient": "the gradient of its prediction with respect to the volume does not exist",
+    "Constant": "it makes the same prediction, 50.0 years for each of 6 made-up volumes",
     "Stuck": "6 of 6 predictions of made-up volumes are exactly 0.0 years: the network ends in a ReLU at its floor",
 }
 
@@ -151,7 +151,7 @@ def test_adopt_refuses_what_its_trial_finds_unless_that_is_accepted(
     assert f"`--accept {name.lower()}`" in said and not (tmp_path / "model").exists()
     code, _, said = run(*words, "--accept", name.lower())
     assert code == 0 and said.startswith("WARNING: ") and REFUSED[name] in said
-    record = read_record(tmp_path / "model")
+    record = read_model_record(tmp_path / "model")
     assert record["trial"]["accepted"] == [name.lower()] and record["trial"]["found"] == [name.lower()]
     (sentence,) = doubts_of(record)
     assert REFUSED[name] in sentence
@@ -162,7 +162,7 @@ def test_adopt_refuses_what_its_trial_finds_unless_that_is_accepted(
     [
         ("Two", r"tried_network:Two wants 2 inputs \(x, sex\), and a predictor is given the volume alone"),
         ("Channels", r"first convolution, 'conv', is a Conv3d of 2 input channels"),
-        ("Pair", r"gives 2 outputs .* -o column=N \(column 0 is output 0"),
+        ("Pair", r"returns 2 outputs .* -o column=N \(column 0 is output 0"),
     ],
 )
 def test_what_takes_or_gives_more_than_one_is_refused(own: Path, tmp_path: Path, name: str, message: str) -> None:
@@ -209,7 +209,7 @@ def test_what_was_accepted_goes_with_every_result(
     import interpbench.report.pictures as pictures
 
     real = pictures.six_slices
-    monkeypatch.setattr(pictures, "six_slices", lambda *given, **named: (drawn.append(named), real(*given, **named)))
+    monkeypatch.setattr(pictures, "six_slices", lambda *given, **named: drawn.append(named) or real(*given, **named))
     recipe = {**RECIPE, "centre": (0.0, -4.0, 8.0)}
     adopted(own, tmp_path / "placed", "Batch", accept=["batch"], recipe=recipe)
     explain(cohort, tmp_path / "placed", tmp_path / "there", method="still", split=None, device="cpu")
@@ -276,7 +276,7 @@ class OfTheBatch(Plain):
         return nn.Sequential(nn.BatchNorm3d(4, track_running_stats=False), nn.ReLU())
 
 
-BAD = [(Dropped, "changes from pass to pass"), (OfTheBatch, "depends on what else is in the batch")]
+BAD = [(Dropped, "changes from pass to pass"), (OfTheBatch, "depends on the other volumes in the batch")]
 
 
 @pytest.mark.parametrize(("component", "message"), BAD)
@@ -326,7 +326,7 @@ class Ready(Predictor):
 
 def test_a_predictor_by_name_is_tried_at_use(cohort: Path, tmp_path: Path, toy_plugin: Any) -> None:
     toy_plugin.offer("predictor", "ready", Ready)
-    with pytest.raises(InputError, match=r"^ready: .* is in the batch, .* Use statistics that are fixed") as caught:
+    with pytest.raises(InputError, match=r"^ready: .* in the batch, .* Use fixed statistics") as caught:
         predict(cohort, "ready", tmp_path / "p.tsv", device="cpu")
     assert "--accept" not in str(caught.value)
 
@@ -457,7 +457,7 @@ def test_what_a_method_says_of_itself_must_be_json(
     cohort: Path, tmp_path: Path, toy_plugin: Any, toy_model: Path
 ) -> None:
     toy_plugin.offer("explainer", "undescribed", Undescribed)
-    with pytest.raises(InterpbenchError, match="'undescribed' must describe itself by JSON values"):
+    with pytest.raises(InterpbenchError, match="'undescribed' must describe itself with JSON values"):
         explain(cohort, toy_model, tmp_path / "maps", method="undescribed", split=None, device="cpu")
 
 

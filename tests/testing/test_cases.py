@@ -65,7 +65,7 @@ def test_whatever_a_case_may_lack_can_be_left_out(name: str) -> None:
 
 
 def test_a_case_that_lacks_what_none_may_lack_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a case may lack truth, .* got brain, volume"):
+    with pytest.raises(ValueError, match=r"a case may omit truth, .* got brain, volume"):
         toy_case(weighted_cube_predictor(SHAPE), MAP, without=["volume", "truth", "brain"])
 
 
@@ -116,7 +116,7 @@ def test_an_unsigned_map_explained_again_is_nowhere_below_zero() -> None:
 
 
 def test_a_case_without_a_method_says_that_its_map_cannot_be_made_again() -> None:
-    with pytest.raises(NotApplicable, match="the maps of 'toy' are given"):
+    with pytest.raises(NotApplicable, match="the maps of 'toy' were given"):
         toy_case(weighted_cube_predictor(SHAPE), MAP, without=["again"]).explain()
 
 

@@ -264,7 +264,7 @@ NOTHING = "test_measuring_changes_nothing"
 FAILURE = "test_a_failure_of_the_predictor_passes_through_and_changes_nothing"
 
 BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
-    ("test_is_a_metric", {}, NoMetric(), "NoMetric is no subclass of interpbench.Metric"),
+    ("test_is_a_metric", {}, NoMetric(), "NoMetric is not a subclass of interpbench.Metric"),
     (DECLARED, {}, declaring(), "at least one Measure"),
     (DECLARED, {}, declaring(FALL, FALL), "'fall' is used twice"),
     (DECLARED, {}, declaring(changed(FALL, name="Fall (%)")), "small letters, digits and _, got 'Fall"),
@@ -275,7 +275,7 @@ BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
     (DECLARED, {}, declaring(changed(CURVE, steps_name="")), "must say what its steps are"),
     (DECLARED, {}, broken(right, repeats=None), "`repeats` must be True or False, got None"),
     ("test_what_explains_again_says_so", {}, does(lambda case: case.explain()), "explained 1 more times, for"),
-    (RETURNS, {}, gives(lambda found: list(found)), "must return a mapping of measures to numbers, got list"),
+    (RETURNS, {}, gives(list), "must return a mapping of measures to numbers, got list"),
     (RETURNS, {}, gives(lambda found: {"fall": found["fall"]}), "but 'fall_curve', 'ratio' is missing"),
     (RETURNS, {}, gives(lambda found: {**found, "more": 1.0}), "returned 'more', which it does not declare"),
     (RETURNS, {}, gives(lambda found: {**found, "ratio": None}), "one number for 'ratio', NaN where"),
@@ -284,7 +284,7 @@ BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
     (RETURNS, {}, gives(lambda found: {**found, "ratio": math.inf}), "returned infinity for 'ratio'"),
     (LITTLE, {"kind": "zero"}, plus(dividing), "returned infinity for 'fall'"),
     (LITTLE, {"kind": "nowhere in the brain"}, plus(dividing), "returned infinity for 'fall'"),
-    (LITTLE, {"kind": "constant"}, broken(silent), "NotApplicable was raised without a word"),
+    (LITTLE, {"kind": "constant"}, broken(silent), "NotApplicable was raised without a message"),
     (UNKNOWN, {"missing": "truth"}, plus(lambda case: float(case.truth.sum())), "'NoneType' object has no"),
     (UNKNOWN, {"missing": "all of them"}, plus(lambda case: case.regions.max()), "'NoneType' object has no"),
     (TRUTH, {"full": False}, plus(lambda case: 1 / int(case.truth.sum())), "division by zero"),
@@ -320,10 +320,15 @@ BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
     (NOTHING, {}, does(lambda case: torch.manual_seed(0)), "random state of torch"),
     (NOTHING, {}, does(lambda case: np.random.seed(0)), "random state of numpy"),
     (NOTHING, {}, does(lambda case: random.seed(0)), "random state of Python"),
-    (FAILURE, {"call": 1, "stage": "forward"}, broken(swallowing), "kept it to itself"),
-    (FAILURE, {"call": 2, "stage": "forward"}, broken(swallowing), "kept it to itself"),
-    (FAILURE, {"call": 1, "stage": "backward"}, broken(not_applying), "kept it to itself"),
-    (FAILURE, {"call": 1, "stage": "forward"}, broken(leaving_train_mode), "left changed: training flag"),
+    (FAILURE, {"call": 1, "stage": "forward"}, broken(swallowing), "hid it"),
+    (FAILURE, {"call": 2, "stage": "forward"}, broken(swallowing), "hid it"),
+    (FAILURE, {"call": 1, "stage": "backward"}, broken(not_applying), "hid it"),
+    (
+        FAILURE,
+        {"call": 1, "stage": "forward"},
+        broken(leaving_train_mode),
+        "left this changed after an exception: training flag",
+    ),
     ("test_options_survive_a_round_trip", {}, Doubling(draws=1), "changed on their way through JSON"),
 ]
 
@@ -353,5 +358,5 @@ def test_every_check_of_a_metric_has_a_broken_one_that_it_catches() -> None:
 
 
 def test_a_forgotten_fixture_is_told_in_words() -> None:
-    with pytest.raises(NotImplementedError, match="MetricContract must give the fixture `metric`"):
+    with pytest.raises(NotImplementedError, match="MetricContract must define the fixture `metric`"):
         inspect.unwrap(vars(MetricContract)["metric"])(MetricContract())

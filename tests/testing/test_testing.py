@@ -178,6 +178,6 @@ def test_under_plain_pytest_a_third_partys_subclasses_run_and_the_bases_do_not(t
     assert len(outcomes["Sum"]) >= 12 and set(outcomes["Sum"]) == {"PASSED"}, run.stdout
     failed = {line.split()[0] for line in lines if line.split()[1] == "FAILED"}
     assert len(failed) == 3 and all("::TestBlind::" in name for name in failed), run.stdout
-    assert "TestForgotten must give the fixture `explainer`" in run.stdout
+    assert "TestForgotten must define the fixture `explainer`" in run.stdout
     assert "Contract::" not in run.stdout.replace("Contract::test", "") and run.returncode == 1
     assert not any(line.startswith("test_mine.py::ExplainerContract") for line in lines)

@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-from interpbench import Checkpoint, Recipe, Sample
+from interpbench import Recipe, Sample
 from interpbench.errors import ResourceError
-from interpbench.training.epochs import TrainingSettings
-from interpbench.training.regression import train_network
+from interpbench.kit import Checkpoint
+from interpbench.training.epochs import TrainingSettings, train_epochs
+from interpbench.training.regression import Regression
 from interpbench_networks.torch_module import TorchModule
 
 SHAPE = (6, 6, 6)
@@ -72,7 +73,7 @@ def test_a_damaged_file_is_told_of_and_training_begins_anew(
     kept.path.write_bytes(damage(kept.path.read_bytes()))
     with caplog.at_level(logging.WARNING, "interpbench"):
         assert kept.find() is None
-    assert "training begins anew" in caplog.text
+    assert "training starts again from the beginning" in caplog.text
 
 
 class Shy(nn.Module):
@@ -122,14 +123,12 @@ def test_a_training_that_is_cut_off_ends_as_one_that_was_not(
         with torch.random.fork_rng():
             torch.manual_seed(3)
             predictor = TorchModule().loaded(Shy(), Recipe(shape=SHAPE, voxel_size=4.0))
-            return train_network(
-                predictor,
+            return train_epochs(
                 Shy(),
+                Regression(predictor, 10.0, 40.0),
                 samples(11, 0),
                 samples(4, 1),
                 settings,
-                scale=10.0,
-                offset=40.0,
                 seed=7,
                 checkpoint=checkpoint,
             )

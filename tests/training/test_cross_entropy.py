@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from interpbench import NetworkPredictor, Sample
 from interpbench.errors import InputError
-from interpbench.training.cross_entropy import CrossEntropy, train_classifier
-from interpbench.training.epochs import Trained, TrainingSettings, read_samples_of
+from interpbench.training.cross_entropy import CrossEntropy
+from interpbench.training.epochs import Trained, TrainingSettings, read_samples_of, train_epochs
 
 SHAPE = (6, 7, 8)
 
@@ -39,8 +39,12 @@ def trained(classes: tuple[str, ...] = ("dark", "light"), validation: int = 6, e
     predictor = Mean().aimed_at("group", classes)
     settings = TrainingSettings(epochs=epochs, learning_rate=0.3, milestones_every=20, batch_size=6)
     number = len(classes)
-    return train_classifier(
-        predictor, predictor.build(SHAPE), samples(18, 0, number), samples(validation, 1, number), settings
+    return train_epochs(
+        predictor.build(SHAPE),
+        CrossEntropy(predictor),
+        samples(18, 0, number),
+        samples(validation, 1, number),
+        settings,
     )
 
 
@@ -84,4 +88,4 @@ def test_without_a_validation_split_the_last_epoch_is_kept() -> None:
 def test_a_network_with_another_number_of_outputs_is_refused() -> None:
     predictor = Mean().aimed_at("group", ("a", "b", "c"))
     with pytest.raises(InputError, match="has 1 output, but there are 3 classes"):
-        train_classifier(predictor, Mean().build(SHAPE), samples(6), [], TrainingSettings(epochs=1))
+        train_epochs(Mean().build(SHAPE), CrossEntropy(predictor), samples(6), [], TrainingSettings(epochs=1))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from interpbench import Sample
 from interpbench.errors import InterpbenchError, UsageError
 from interpbench.predictor.network import NetworkPredictor
-from interpbench.training.regression import TrainingSettings, predict_samples, train_network
+from interpbench.training.epochs import TrainingSettings, read_samples_of, train_epochs
+from interpbench.training.regression import Regression
 
 SHAPE = (6, 7, 8)
 
@@ -38,15 +39,19 @@ def samples(number: int, seed: int = 0) -> list[Sample]:
 def trained(settings: TrainingSettings, seed: int = 0, validation: int = 6) -> tuple[nn.Module, int, list[dict]]:
     predictor = Mean()
     module = predictor.build(SHAPE)
-    result = train_network(
-        predictor, module, samples(16), samples(validation, 1), settings, scale=3.0, offset=55.0, seed=seed
-    )
+    goal = Regression(predictor, 3.0, 55.0)
+    result = train_epochs(module, goal, samples(16), samples(validation, 1), settings, seed=seed)
     return result.module, result.best_epoch, result.curve
+
+
+def predicted(module: nn.Module, some: list[Sample]) -> list[float]:
+    goal = Regression(Mean(), 3.0, 55.0)
+    return goal.values(read_samples_of(goal, module, some, TrainingSettings()))
 
 
 def test_it_finds_the_line_that_made_the_ages() -> None:
     module, _, curve = trained(TrainingSettings(epochs=120, learning_rate=0.1, milestones_every=40))
-    values = predict_samples(Mean(), module, samples(5, 2), TrainingSettings(), scale=3.0, offset=55.0)
+    values = predicted(module, samples(5, 2))
     assert values == pytest.approx([sample.target for sample in samples(5, 2)], abs=0.1)
     assert curve[-1]["training_rmse"] < 0.1
 
@@ -56,7 +61,7 @@ def test_the_kept_weights_are_those_of_the_epoch_with_the_lowest_validation_erro
     module, best_epoch, curve = trained(settings)
     scores = [row["validation_mae"] for row in curve]
     held_out = samples(6, 1)
-    values = predict_samples(Mean(), module, held_out, settings, scale=3.0, offset=55.0)
+    values = predicted(module, held_out)
     error = sum(abs(value - sample.target) for value, sample in zip(values, held_out, strict=True)) / 6
     assert best_epoch == 1 + scores.index(min(scores))
     assert error == pytest.approx(min(scores))
@@ -92,7 +97,7 @@ def test_training_leaves_the_global_random_state_alone() -> None:
     predictor = Mean()
     with torch.random.fork_rng(devices=[]):
         module = predictor.build(SHAPE)
-    train_network(predictor, module, samples(4), [], TrainingSettings(epochs=1, noise=0.1), scale=1.0, offset=50.0)
+    train_epochs(module, Regression(predictor, 1.0, 50.0), samples(4), [], TrainingSettings(epochs=1, noise=0.1))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -105,7 +110,7 @@ def test_no_batch_holds_a_single_subject() -> None:
             return super().read_out(output)
 
     predictor = Watched()
-    train_network(predictor, predictor.build(SHAPE), samples(9), [], TrainingSettings(epochs=1), scale=1.0, offset=0.0)
+    train_epochs(predictor.build(SHAPE), Regression(predictor, 1.0, 0.0), samples(9), [], TrainingSettings(epochs=1))
     assert sorted(seen) == [4, 5]
 
 

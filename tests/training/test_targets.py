@@ -32,7 +32,7 @@ def test_age_is_in_years_and_who_has_none_is_dropped(table: Write) -> None:
     assert open_target(table(["x"]), "age", None)[1] == Target("age", "years")
     with pytest.raises(InputError, match="no subject can be used"):
         open_target(table(["x"], age="n/a"), "Age", "years")
-    with pytest.raises(UsageError, match="age is in years, got the unit 'months'"):
+    with pytest.raises(UsageError, match="the unit of age is years, got 'months'"):
         open_target(table(["x"]), "age", "months")
 
 
@@ -57,24 +57,24 @@ def test_ages_are_not_needed_for_another_column(table: Write) -> None:
 def test_who_has_no_value_is_dropped_and_named(table: Write, caplog: pytest.LogCaptureFixture) -> None:
     people, target = open_target(table(["1", "n/a", "3", ""]), "what", "mm")
     assert people.dropped == ("01", "03") and [one.id for one in people.subjects] == ["00", "02"]
-    assert "2 dropped without a value in column 'what': sub-01, sub-03" in caplog.text
+    assert "2 subjects excluded without a value in column 'what': sub-01, sub-03" in caplog.text
     assert math.isnan(target.of(people.subjects[0].__class__("x", Path("a.nii.gz"))))
 
 
 def test_two_numbers_are_a_number_and_it_is_told(table: Write, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="interpbench"):
         assert open_target(table(["0"] * 5 + ["1"] * 5), "what", "points")[1].classes == ()
-    assert "'what' holds two numbers only, and is predicted as a number: write words for classes" in caplog.text
+    assert "'what' has two different numbers only, and is predicted as a number: use words for classes" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        (["1", "2", "high"], r"holds words and numbers \('high' in line 4, '1' in line 2\)"),
-        (["child"] * 9, "everybody is 'child' in column 'what': nothing to tell"),
+        (["1", "2", "high"], r"contains words and numbers \('high' in line 4, '1' in line 2\)"),
+        (["child"] * 9, "all subjects have 'child' in column 'what': there is nothing to predict"),
         (["child"] * 9 + ["adult"] * 4, "class 'adult' of column 'what' has 4 subjects, and each of 2 classes needs"),
         (["child"] * 9 + ["adult"], "class 'adult' of column 'what' has 1 subject, and"),
-        (["n/a", ""], "nobody has a value in column 'what'"),
+        (["n/a", ""], "no subject has a value in column 'what'"),
     ],
 )
 def test_a_column_that_cannot_be_learned_is_told(table: Write, cells: list[str], message: str) -> None:
@@ -89,15 +89,15 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest(table: Write) -> No
 
 @pytest.mark.parametrize("column", ["image", "split", "participant_id"])
 def test_a_column_about_files_is_no_target(table: Write, column: str) -> None:
-    with pytest.raises(UsageError, match=f"column '{column}' says who or where a subject is"):
+    with pytest.raises(UsageError, match=f"column '{column}' identifies a subject or an image"):
         open_target(table(["1"]), column, None)
 
 
 def test_classes_have_no_unit(table: Write) -> None:
-    with pytest.raises(UsageError, match="holds classes, which have no unit: leave out 'years'"):
+    with pytest.raises(UsageError, match="contains classes, which have no unit: omit 'years'"):
         open_target(table(["a"] * 5 + ["b"] * 5), "what", "years")
 
 
 def test_the_sex_is_a_column_like_another(table: Write) -> None:
-    with pytest.raises(InputError, match="everybody is 'F' in column 'sex'"):
+    with pytest.raises(InputError, match="all subjects have 'F' in column 'sex'"):
         open_target(table(["1"]), "Sex", None)

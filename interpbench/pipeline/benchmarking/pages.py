@@ -60,7 +60,7 @@ def _of_one(
     made = {name: map.cpu().numpy() for name, map in maps_of_subject(subject, prepared, base, maps, found)}
     if not made:
         return None
-    drawn = {**made, **{name: None for name in found.excluded}}
+    drawn = {**made, **dict.fromkeys(found.excluded)}
     where, path = truth_of(subject, truth, prepared), folder / "maps_of_one_subject.png"
     method_maps(
         drawn,

@@ -11,8 +11,8 @@ from typing import Any
 from interpbench.contract.metric import UNIT, Measure
 from interpbench.errors import InputError
 from interpbench.files.atomic import write_tsv
+from interpbench.files.written.benchmark import CURVE_COLUMNS, MEASURE_COLUMNS, ROW_COLUMNS
 
-COLUMNS = ("participant_id", "method", "measure", "step", "value", "note")
 Row = dict[str, Any]
 
 
@@ -33,7 +33,7 @@ def rows_of(
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the results of one subject."""
-    write_tsv(path, rows, COLUMNS)
+    write_tsv(path, rows, tuple(ROW_COLUMNS))
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -71,13 +71,10 @@ def write_tables(folder: Path, rows: Iterable[Row]) -> tuple[list[Row], list[Row
     curves: list[Row] = []
     for row in rows:
         (numbers if row["step"] is None else curves).append(row)
-    named = [
-        {name: row[name] or None if name == "note" else row[name] for name in COLUMNS if name != "step"}
-        for row in numbers
-    ]
-    write_tsv(folder / "measures.tsv", named, [name for name in COLUMNS if name != "step"])
-    stepped = [{name: row[name] for name in COLUMNS if name != "note"} for row in curves]
-    write_tsv(folder / "curves.tsv", stepped, [name for name in COLUMNS if name != "note"])
+    named = [{name: row[name] or None if name == "note" else row[name] for name in MEASURE_COLUMNS} for row in numbers]
+    write_tsv(folder / "measures.tsv", named, tuple(MEASURE_COLUMNS))
+    stepped = [{name: row[name] for name in CURVE_COLUMNS} for row in curves]
+    write_tsv(folder / "curves.tsv", stepped, tuple(CURVE_COLUMNS))
     return numbers, curves
 
 

@@ -6,8 +6,9 @@ In channels last, oneDNN (in torch 2.13) has three faults, which `Convolution` a
   whatever the memory held before is returned. Where one place comes out, the stride does not matter: it is set to 1.
 - With a kernel edge of 1 along K and a dilation above 1, it reads beyond the volume, and may end the process. Where the
   kernel's edge is 1, the dilation does not matter: it is set to 1.
-- In bfloat16 with one input channel a group, an AMD EPYC of family 25 leaves places unwritten too. These are convolved
-  in float32, which is no slower: with one channel a processor cannot use what it has for bfloat16.
+- In bfloat16, on processors that multiply it but have no matrix units (AVX512_BF16 without AMX), with one input channel
+  a group and a volume one voxel thick along I, outputs are not written, or wrongly. Such volumes are convolved in
+  float32.
 
 The fuzz in `tests/predictor/graph/test_convolution_fuzz.py` looks for further ones, in memory that was filled before.
 """
@@ -77,7 +78,7 @@ class Convolution(nn.Module):
             given = self.stride, padding, self.dilation, self.groups
             made = F.conv3d(volumes, self.weight, self.bias, *given)
             return made.relu_() if self.rectified else made
-        if self.weight.dtype == torch.bfloat16 and self.weight.shape[1] == 1:
+        if self.weight.dtype == torch.bfloat16 and self.weight.shape[1] == volumes.shape[2] == 1:
             exact: Tensor = self._in_float32()(volumes.float(), padding)
             return exact.to(torch.bfloat16)
         stride, written = self._stride_for(volumes.shape[-1], padding)

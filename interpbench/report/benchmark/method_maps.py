@@ -28,7 +28,7 @@ from interpbench.report.benchmark.map_layout import ASIDE, BAR, EDGE, GAP, NAME,
 from interpbench.report.benchmark.map_ranks import percentile_ranks, spread_in_words
 from interpbench.report.drawing import canvas_of, fitting, png_of
 from interpbench.report.pictures import DIM, GREYS, INK, PAPER
-from interpbench.report.slices import Axis, Upright, box_of, grey_range, inside_of, letters, spread_slices
+from interpbench.report.slices import Axis, Upright, bounding_box, grey_range, inside_of, letters, spread_slices
 
 SLICES = 4
 ONE_BLOCK = 9  # rows; more stand side by side, two a line
@@ -129,7 +129,7 @@ def _scene_of(
     positions: Sequence[int] | None,
 ) -> _Scene:
     """Only the box around the brain and the truth is drawn, so that slices fill their places."""
-    box = box_of(inside if truth is None else inside | truth)
+    box = bounding_box(inside if truth is None else inside | truth)
     chosen = list(positions) if positions is not None else spread_slices(inside, axis, SLICES)
     low, high = grey_range(grey.data, inside)
     image = grey.cropped(box)

@@ -210,7 +210,7 @@ def _curves(summary: Record, unblurred: Sequence[Place], coloured: Sequence[str]
     found = []
     for metric in dict.fromkeys(one["metric"] for one in curves):
         panels = [_panel(summary, one, drawn) for one in curves if one["metric"] == metric]
-        columns = 4 if len(panels) > 4 else len(panels)
+        columns = min(len(panels), 4)
         image = curve_grid_png(panels, coloured=chosen, banded=banded, floors=floors, columns=columns)
         found.append(_Curves(metric, ", ".join(panel.title for panel in panels), inlined(image)))
     words = "Means over subjects."

@@ -111,7 +111,7 @@ def refused(somebody: Somebody) -> Callable[[tuple[int, str, str], str], None]:
     def refused(came: tuple[int, str, str], factory: str) -> None:
         code, _, told = came
         assert (code, told.count("\n")) == (3, 1), told
-        assert told.startswith(f"Error: {somebody.folder / 'model.json'} asks to import `{factory}`"), told
+        assert told.startswith(f"Error: {somebody.folder / 'model.json'} would import `{factory}`"), told
         assert f"`interpbench trust {somebody.folder}`" in told and f"--trust-factory {factory}" in told
         assert somebody.markers() == [] and not (somebody.home / "out.tsv").exists()
 

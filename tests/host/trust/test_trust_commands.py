@@ -79,7 +79,7 @@ def test_a_copy_of_a_trusted_folder_is_trusted(run: Run, somebody: Any) -> None:
 
 
 def test_who_adopts_trusts_and_python_may_allow_by_name(somebody: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="asks to import"):
+    with pytest.raises(InputError, match="would import"):
         load_predictor(somebody.folder)
     load_predictor(somebody.folder, trust_factory="somebodys_network:make")
     load_predictor(somebody.folder, trust_factory=["a:b", "somebodys_network:make"])

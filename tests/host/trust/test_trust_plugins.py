@@ -40,7 +40,7 @@ class Hooked(Explainer):
 class Foreign(NetworkPredictor):
     """A predictor of a third party that imports when it is made."""
 
-    body: str = option("math:sqrt", "what makes the network, as module:function", runs=True)
+    body: str = option("math:sqrt", "function or class that builds the network, as module:function", runs=True)
     wide: bool = option(False, "whether it is wide")
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ def test_a_third_partys_predictor_declares_what_runs(
         asks(**options)
         load_predictor(somebody.folder)
     asks(body="somebodys_network:make")
-    with pytest.raises(InputError, match="asks to import `somebodys_network:make`"):
+    with pytest.raises(InputError, match="would import `somebodys_network:make`"):
         load_predictor(somebody.folder)
     assert somebody.markers() == []
     assert run("trust", somebody.folder, "--yes")[0] == 0
@@ -102,7 +102,7 @@ def test_what_a_fit_recorded_imports_nothing_either(
     monkeypatch.setenv("INTERPBENCH_CONFIG", str(somebody.home / "of-another-user"))
     somebody.forget()
     code, _, told = run(*words, somebody.home / "more")
-    assert (code, told.count("\n")) == (3, 1) and "fitted.json asks to import `somebodys_network:make`" in told
+    assert (code, told.count("\n")) == (3, 1) and "fitted.json would import `somebodys_network:make`" in told
     assert somebody.markers() == []
     assert run(*words, somebody.home / "more", "-o", "hook=somebodys_network:make")[0] == 0
     somebody.forget()
@@ -141,13 +141,13 @@ def test_a_benchmark_imports_nothing_that_maps_and_fits_record(
         "07",
     ]
     _, _, told = run(*bench, "--out", somebody.home / "bench")
-    assert "manifest.json asks to import `somebodys_network:make`" in told
+    assert "manifest.json would import `somebodys_network:make`" in told
     assert somebody.markers() == []
     for folder in (fitted, maps):
         assert run("trust", folder, "--yes")[0] == 0
     assert somebody.markers() == []
     _, _, told = run(*bench, "--out", somebody.home / "bench")
-    assert "asks to import" not in told and somebody.markers() == ["marker-imported"]
+    assert "would import" not in told and somebody.markers() == ["marker-imported"]
 
 
 def test_a_search_runs_over_no_code(toy_plugin: Any, toy_cohort: Path, toy_model: Path, somebody: Any) -> None:

@@ -138,10 +138,10 @@ class Mixed(Twice):
 
 
 MIXED: dict[str, tuple[Rectify, str]] = {
-    "F.relu": (functional.relu, r"a ReLU that is no module, such as F\.relu \(1\)"),
-    "torch.relu": (torch.relu, "a ReLU that is no module"),
-    "in place": (functional.relu_, "a ReLU that is no module"),
-    "a method": (lambda values: values.relu(), "a ReLU that is no module"),
+    "F.relu": (functional.relu, r"a functional ReLU, such as F\.relu \(1\)"),
+    "torch.relu": (torch.relu, "a functional ReLU"),
+    "in place": (functional.relu_, "a functional ReLU"),
+    "a method": (lambda values: values.relu(), "a functional ReLU"),
     "clamp": (lambda values: values.clamp(min=0), r"clamp at 0 \(1\)"),
     "clamp_min": (lambda values: values.clamp_min(0), "clamp at 0"),
     "maximum": (lambda values: torch.maximum(values, torch.zeros(())), "maximum of a number and a constant"),

@@ -125,7 +125,9 @@ def test_a_network_without_feature_maps_is_refused_in_one_line() -> None:
 @pytest.mark.parametrize("explainer", [GradCam(layer="network.stag"), GuidedGradCam(layer="network.stag")])
 def test_an_unknown_layer_is_refused_with_the_nearest_one(explainer: Explainer) -> None:
     predictor = ToyPredictor(small_network(), SHAPE)
-    with pytest.raises(UsageError, match=r"got 'network\.stag'\. Did you mean 'network\.stage'\? Layers that have"):
+    with pytest.raises(
+        UsageError, match=r"got 'network\.stag'\. Did you mean 'network\.stage'\? Layers with such features"
+    ):
         explainer.explain(predictor, toy_brains(1, SHAPE))
 
 
@@ -133,7 +135,9 @@ def test_an_unknown_layer_is_refused_with_the_nearest_one(explainer: Explainer) 
 def test_a_layer_without_feature_maps_is_refused_and_the_stages_are_told(layer: str) -> None:
     blank = ResNet18(width=2)
     predictor = blank.loaded(blank.build(SHAPE), Recipe(shape=SHAPE, voxel_size=4.0))
-    with pytest.raises(UsageError, match=r"Layers that have: conv1, bn1, act, maxpool, layer1, .*, and those inside"):
+    with pytest.raises(
+        UsageError, match=r"Layers with such features: conv1, bn1, act, maxpool, layer1, .*, and the layers inside them"
+    ):
         GradCam(layer=layer).explain(predictor, toy_brains(1, SHAPE))
 
 

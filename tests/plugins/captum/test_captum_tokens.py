@@ -252,5 +252,5 @@ class Beside(Patches):
 
 
 def test_a_layer_that_the_prediction_does_not_depend_on_is_refused() -> None:
-    with pytest.raises(NotApplicable, match=r"no gradient goes from the prediction to the features of layer"):
+    with pytest.raises(NotApplicable, match=r"there is no gradient from the prediction to the features of layer"):
         GradCam(layer="network.other").explain(predictor(Beside), toy_brains(1, SHAPE))

@@ -118,7 +118,7 @@ def test_a_template_without_a_file_is_refused_before_anything_is_computed() -> N
 
 
 def test_a_template_of_another_grid_is_refused(population: Path) -> None:
-    with pytest.raises(InputError, match="lies on another grid"):
+    with pytest.raises(InputError, match="has another grid"):
         Template(file=str(population)).explain(registered((12, 14, 11)), toy_brains(1, (12, 14, 11)))
 
 

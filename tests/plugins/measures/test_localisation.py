@@ -11,7 +11,9 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from interpbench import UsageError
-from interpbench.metrics import (
+from interpbench.testing import cube_predictor, toy_brain, toy_case, toy_cube
+from interpbench_measures.localisation import (
+    Localisation,
     auc,
     average_precision,
     mass_outside,
@@ -20,8 +22,6 @@ from interpbench.metrics import (
     relevance_mass,
     relevance_rank,
 )
-from interpbench.metrics.localisation import Localisation
-from interpbench.testing import cube_predictor, toy_brain, toy_case, toy_cube
 
 SHAPE = (6, 7, 8)
 LEVELS = [1, 2, 5, 10_000]  # of importance; fewer make more ties

@@ -7,8 +7,8 @@ import torch
 from captum.attr import IntegratedGradients
 
 from interpbench import NotApplicable
-from interpbench.metrics.completeness import Completeness
 from interpbench.testing import cube_predictor, linear_predictor, toy_case, toy_volume
+from interpbench_measures.completeness import Completeness
 
 SHAPE = (6, 7, 8)
 

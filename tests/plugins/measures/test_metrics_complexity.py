@@ -9,9 +9,8 @@ import pytest
 import torch
 from scipy.stats import entropy as scipy_entropy
 
-from interpbench.metrics import entropy, gini
-from interpbench.metrics.complexity import Complexity
 from interpbench.testing import cube_predictor, toy_brain, toy_case
+from interpbench_measures.complexity import Complexity, entropy, gini
 
 SHAPE = (6, 7, 8)
 

@@ -9,19 +9,19 @@ from torch import Tensor
 
 from interpbench import Case, Metric
 from interpbench.host.ask_metric import declared
-from interpbench.metrics.completeness import Completeness
-from interpbench.metrics.complexity import Complexity
-from interpbench.metrics.cost import Cost
-from interpbench.metrics.deletion import Deletion
-from interpbench.metrics.infidelity import Infidelity
-from interpbench.metrics.localisation import Localisation
-from interpbench.metrics.noise_tolerance import NoiseTolerance
-from interpbench.metrics.plugin import interpbench_metrics
-from interpbench.metrics.randomisation import Randomisation
-from interpbench.metrics.region_deletion import RegionDeletion
-from interpbench.metrics.repeatability import Repeatability
-from interpbench.metrics.sensitivity import Sensitivity
 from interpbench.testing import MetricContract
+from interpbench_measures.completeness import Completeness
+from interpbench_measures.complexity import Complexity
+from interpbench_measures.cost import Cost
+from interpbench_measures.deletion import Deletion
+from interpbench_measures.infidelity import Infidelity
+from interpbench_measures.localisation import Localisation
+from interpbench_measures.noise_tolerance import NoiseTolerance
+from interpbench_measures.plugin import interpbench_metrics
+from interpbench_measures.randomisation import Randomisation
+from interpbench_measures.region_deletion import RegionDeletion
+from interpbench_measures.repeatability import Repeatability
+from interpbench_measures.sensitivity import Sensitivity
 
 
 class TestLocalisation(MetricContract):

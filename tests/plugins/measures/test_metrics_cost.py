@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from interpbench import NotApplicable, forward_only
-from interpbench.metrics import memory, peak_memory
-from interpbench.metrics.cost import Cost
+from interpbench import NotApplicable
+from interpbench.kit import forward_only
 from interpbench.testing import ToyFailure, cube_predictor, failing, toy_case, toy_volume
 from interpbench.testing.cases import slope
 from interpbench.testing.snapshot import Snapshot
+from interpbench_measures import memory
+from interpbench_measures.cost import Cost
+from interpbench_measures.memory import peak_memory
 
 SHAPE = (6, 7, 8)
 FLAT = torch.ones(SHAPE)

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from interpbench import Case, NotApplicable, UsageError
-from interpbench.metrics.deletion import STEPS, Deletion, hidden_voxels, symmetric_relevance_gain
-from interpbench.metrics.imputers import IMPUTERS
 from interpbench.testing import cube_predictor, linear_predictor, toy_brain, toy_brains
+from interpbench_measures.deletion import STEPS, Deletion, hidden_voxels, symmetric_relevance_gain
+from interpbench_measures.imputers import IMPUTERS
 
 SHAPE = (6, 7, 8)
 BRAIN = toy_brain(SHAPE)

@@ -9,10 +9,10 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from interpbench import Case, NotApplicable, UsageError
-from interpbench.metrics.deletion import Deletion
-from interpbench.metrics.imputers import IMPUTERS, blurred, check_imputers, filling, impute
 from interpbench.options import parse_options
 from interpbench.testing import linear_predictor, toy_brain, toy_brains
+from interpbench_measures.deletion import Deletion
+from interpbench_measures.imputers import IMPUTERS, blurred, check_imputers, filling, impute
 
 SHAPE = (6, 7, 8)
 BRAIN = toy_brain(SHAPE)

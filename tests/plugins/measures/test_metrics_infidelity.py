@@ -12,14 +12,14 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import spearmanr
 
 from interpbench import Case, NotApplicable, UsageError
-from interpbench.metrics.infidelity import (
+from interpbench.testing import constant_predictor, cube_predictor, linear_predictor, toy_brain, toy_brains
+from interpbench_measures.infidelity import (
     Infidelity,
     normalised_infidelity,
     random_boxes,
     rank_correlation,
     sums_over_boxes,
 )
-from interpbench.testing import constant_predictor, cube_predictor, linear_predictor, toy_brain, toy_brains
 
 SHAPE = (6, 7, 8)
 BRAIN = toy_brain(SHAPE)

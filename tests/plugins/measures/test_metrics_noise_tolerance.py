@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from interpbench import Case, NotApplicable, UsageError
-from interpbench.metrics.noise_tolerance import NoiseTolerance, noise_variance
-from interpbench.metrics.ordering import on_grid
 from interpbench.testing import constant_predictor, cube_predictor, linear_predictor, toy_brain, toy_brains
+from interpbench_measures.noise_tolerance import NoiseTolerance, noise_variance
+from interpbench_measures.ordering import on_grid
 
 SHAPE = (6, 7, 8)
 BRAIN = toy_brain(SHAPE)

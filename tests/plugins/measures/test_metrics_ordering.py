@@ -7,7 +7,7 @@ import torch
 from scipy.stats import rankdata
 
 from interpbench import NotApplicable
-from interpbench.metrics.ordering import check_not_flat, on_grid, places, shared_ranks
+from interpbench_measures.ordering import check_not_flat, on_grid, places, shared_ranks
 
 
 def generator(seed: int = 0) -> torch.Generator:

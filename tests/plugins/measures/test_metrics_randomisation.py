@@ -10,9 +10,6 @@ from torch import Tensor, nn
 
 from interpbench import InputError, NotApplicable, Predictor, UsageError
 from interpbench.errors import ResourceError
-from interpbench.metrics import likeness, randomised
-from interpbench.metrics.randomisation import Randomisation
-from interpbench.metrics.shuffling import LEVELS
 from interpbench.testing import (
     ToyPredictor,
     constant_predictor,
@@ -22,6 +19,8 @@ from interpbench.testing import (
     toy_volume,
 )
 from interpbench.testing.cases import slope
+from interpbench_measures.randomisation import Randomisation, likeness
+from interpbench_measures.shuffling import LEVELS, randomised
 
 SHAPE = (12, 14, 10)
 BRAIN = toy_brain(SHAPE)

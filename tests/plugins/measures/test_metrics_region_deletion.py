@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from interpbench import Case, NotApplicable, UsageError
-from interpbench.metrics.deletion import symmetric_relevance_gain
-from interpbench.metrics.region_deletion import RegionDeletion, region_means, removals
-from interpbench.metrics.regions import cubes, numbered, regions_of
 from interpbench.testing import linear_predictor, toy_brain, toy_brains
+from interpbench_measures.deletion import symmetric_relevance_gain
+from interpbench_measures.region_deletion import RegionDeletion, region_means, removals
+from interpbench_measures.regions import cubes, numbered, regions_of
 
 SHAPE = (6, 7, 8)
 BRAIN = torch.ones(SHAPE, dtype=torch.bool)

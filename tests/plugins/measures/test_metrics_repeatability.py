@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from interpbench import NotApplicable
-from interpbench.metrics import icc
-from interpbench.metrics.repeatability import Repeatability
 from interpbench.testing import cube_predictor, toy_brain, toy_case
+from interpbench_measures.repeatability import Repeatability, icc
 
 SHAPE = (12, 14, 10)
 # Shrout and Fleiss 1979, table 2: six targets by four judges.

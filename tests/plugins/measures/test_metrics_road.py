@@ -10,8 +10,8 @@ import torch
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from interpbench.metrics.road import NOISE, connected, neighbour_weights, road
 from interpbench.testing import toy_brain, toy_brains
+from interpbench_measures.road import NOISE, connected, neighbour_weights, road
 
 SHAPE = (6, 7, 8)
 BRAIN = toy_brain(SHAPE)

@@ -9,9 +9,9 @@ import torch
 from captum.metrics import sensitivity_max
 
 from interpbench import NotApplicable, UsageError
-from interpbench.metrics.sensitivity import Sensitivity, max_sensitivity, perturbed
 from interpbench.testing import cube_predictor, linear_predictor, toy_brain, toy_case, toy_volume
 from interpbench.testing.cases import slope
+from interpbench_measures.sensitivity import Sensitivity, max_sensitivity, perturbed
 
 SHAPE = (6, 7, 8)
 

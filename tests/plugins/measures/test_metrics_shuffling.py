@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from interpbench import NotApplicable, Predictor, Recipe
-from interpbench.metrics import randomised
-from interpbench.metrics.shuffling import LEVELS, layers_of
 from interpbench.predictor.layout import settle
 from interpbench.testing import ToyPredictor, cube_predictor, linear_predictor
 from interpbench.testing.snapshot import Snapshot
+from interpbench_measures.shuffling import LEVELS, layers_of, randomised
 from interpbench_networks.resnet18 import ResNet18
 
 SHAPE = (6, 7, 8)

@@ -10,8 +10,8 @@ import torch
 from monai.metrics.regression import compute_ssim_and_cs
 from scipy.stats import spearmanr
 
-from interpbench.metrics import on_common_scale, spearman, ssim
 from interpbench.testing import toy_brain
+from interpbench_measures.similarity import on_common_scale, spearman, ssim
 
 SHAPE = (14, 17, 15)
 BRAIN = toy_brain(SHAPE).numpy()

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from interpbench.metrics import random_like, smoothness
 from interpbench.testing import toy_brain
+from interpbench_measures.surrogate import random_like, smoothness
 
 SHAPE = (36, 40, 32)
 BRAIN = toy_brain(SHAPE).numpy()

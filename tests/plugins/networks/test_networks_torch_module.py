@@ -32,7 +32,7 @@ def test_arguments_that_are_no_json_object_are_refused(arguments: str) -> None:
         ("torch.nn.Conv3d", "module:function or module:Class"),
         ("no_such_module:Net", "No module named 'no_such_module'"),
         ("torch.nn:NoSuchNet", "has no 'NoSuchNet'"),
-        ("torch:__version__", "nothing that can be called"),
+        ("torch:__version__", "which cannot be called"),
     ],
 )
 def test_a_factory_that_is_not_there_is_told_in_one_line(name: str, message: str) -> None:

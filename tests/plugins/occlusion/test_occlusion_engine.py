@@ -8,14 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from interpbench import Predictor, Recipe, read_network
+from interpbench import Predictor, Recipe
+from interpbench.kit import read_network
 from interpbench.testing import toy_brain, toy_brains
 from interpbench_networks.torch_module import TorchModule
 from interpbench_occlusion.boxes import BoxGrid
 from interpbench_occlusion.engine import Engine
 from interpbench_occlusion.incremental import Incremental
 from interpbench_occlusion.reading import program_of
-from interpbench_occlusion.replacement import Fill, Place, filling, hidden_box, hull, with_place_hidden
+from interpbench_occlusion.replacement import Fill, Place, hidden_box, hull, replacement_values, with_place_hidden
 from interpbench_occlusion.route import Route, whole_cost
 from interpbench_occlusion.steps import Program
 
@@ -113,7 +114,7 @@ def test_wherever_it_lies_a_place_is_hidden_as_in_a_plain_pass(
 def test_boxes_and_regions_are_filled_as_in_a_plain_pass(
     predictor: Predictor, program: Program, replacement: str
 ) -> None:
-    fill = filling(replacement, VOLUME[0], toy_brain(SHAPE), sigma=1.5, seed=3)
+    fill = replacement_values(replacement, VOLUME[0], toy_brain(SHAPE), sigma=1.5, seed=3)
     places = [*CORNERS, *REGIONS]
     _, found = engine_of(program).predictions(Route(program, NECK), VOLUME, places, fill)
     torch.testing.assert_close(found, asked(predictor, places, fill), atol=1e-6, rtol=0)
@@ -121,7 +122,7 @@ def test_boxes_and_regions_are_filled_as_in_a_plain_pass(
 
 @pytest.mark.parametrize("place", [CORNERS[3], VOXELS[1], REGIONS[0], REGIONS[1]])
 def test_what_is_put_in_is_the_plain_copys_cut_out(place: Place) -> None:
-    fill = filling("noise", VOLUME[0], toy_brain(SHAPE), sigma=1.5, seed=3)
+    fill = replacement_values("noise", VOLUME[0], toy_brain(SHAPE), sigma=1.5, seed=3)
     around = tuple(slice(*span) for span in hull(place))
     assert torch.equal(hidden_box(VOLUME[0], place, fill), with_place_hidden(VOLUME[0], place, fill)[around])
 
@@ -213,7 +214,7 @@ def test_where_even_the_least_does_not_fit_it_says_so_and_goes_on(
     with caplog.at_level(logging.WARNING, "interpbench"):
         _, found = engine_of(program, memory=1.0).predictions(Route(program, NECK), VOLUME, CORNERS, lambda _: 1.5)
     torch.testing.assert_close(found, asked(predictor, CORNERS, lambda _: 1.5), atol=1e-6, rtol=0)
-    assert [record.message for record in caplog.records if "more than memory allows" in record.message]
+    assert [record.message for record in caplog.records if "more than the option memory allows" in record.message]
 
 
 def test_less_of_the_network_is_worked_out_for_a_smaller_box(program: Program) -> None:

@@ -163,7 +163,7 @@ def test_what_cannot_be_followed_takes_plain_passes_and_says_so_once(
     predictor = predictor_of(between)
     effect = fresh().explain_with_extras(predictor, VOLUMES)[1]["effect"]
     (message,) = warnings_in(caplog)
-    assert message.startswith("occlusion takes plain passes, which take longer: ")
+    assert message.startswith("occlusion uses full passes, which are slower: ")
     assert "\n" not in message
     assert not capfd.readouterr().err  # torch itself would print the network
     assert len(through_the_engine) <= 1
@@ -194,7 +194,7 @@ def test_an_engine_that_says_otherwise_is_not_used(
     effect = fresh().explain_with_extras(predictor_of(), VOLUMES)[1]["effect"]
     torch.testing.assert_close(effect, plain_map, atol=1e-5, rtol=0)
     (message,) = warnings_in(caplog)
-    assert "in parts the network says" in message
+    assert "in parts the network predicts" in message
     assert len(through_the_engine) == 1
 
 
@@ -208,7 +208,7 @@ def test_an_engine_that_fails_is_not_used(
     effect = fresh().explain_with_extras(predictor_of(), VOLUMES)[1]["effect"]
     torch.testing.assert_close(effect, plain_map, atol=1e-5, rtol=0)
     (message,) = warnings_in(caplog)
-    assert message.endswith("the network cannot be worked out in parts (no such operation)")
+    assert message.endswith("the network cannot be evaluated in parts (no such operation)")
 
 
 def doubled(predictor: Predictor) -> None:

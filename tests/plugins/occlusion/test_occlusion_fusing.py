@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from interpbench import Recipe, read_network
+from interpbench import Recipe
+from interpbench.kit import read_network
 from interpbench.testing import toy_brains
 from interpbench_networks.torch_module import TorchModule
 from interpbench_occlusion.engine import Engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,9 +135,12 @@ def test_an_engine_that_is_wrong_somewhere_is_given_up_and_it_is_said(
     map = occlusion.explain(predictor_of(), VOLUMES[:1])
     torch.testing.assert_close(map, PLAIN[:1], atol=1e-4, rtol=0)
     (message,) = said(caplog)
-    assert message.startswith("occlusion takes plain passes, which take longer: in parts the network says ")
-    (note,) = occlusion.told()
-    assert note.startswith("occlusion was made by plain passes: in parts the network says ")
+    difference = (
+        r"in parts the network predicts [-\w.+]+ for a hidden position instead of [-\w.+]+; the range of effects"
+    )
+    assert re.match(f"occlusion uses full passes, which are slower: {difference}", message)
+    (note,) = occlusion.map_warnings()
+    assert re.match(f"occlusion used full passes: {difference}", note)
 
 
 def test_an_engine_that_is_right_is_believed(
@@ -145,8 +149,8 @@ def test_an_engine_that_is_right_is_believed(
     engine(everywhere(0.0))
     occlusion = fresh()
     torch.testing.assert_close(occlusion.explain(predictor_of(), VOLUMES), PLAIN, atol=1e-4, rtol=0)
-    assert occlusion.told() == ()
-    assert occlusion.measured() == {}
+    assert occlusion.map_warnings() == ()
+    assert occlusion.map_figures() == {}
     assert not said(caplog)
 
 
@@ -164,7 +168,7 @@ def test_an_engine_that_turns_wrong_later_is_given_up_and_the_maps_before_are_na
     torch.testing.assert_close(fresh().explain(predictor_of(), VOLUMES), PLAIN, atol=1e-4, rtol=0)
     assert len(asked) == 3  # the fourth volume was not asked of it
     (message,) = said(caplog)
-    assert message.endswith("; 2 maps were made in parts before: make them again")
+    assert message.endswith("; 2 earlier maps were made in parts: make them again")
 
 
 def test_a_volume_without_any_effect_teaches_nothing(
@@ -204,7 +208,8 @@ def test_an_effect_far_beyond_the_others_is_believed_where_a_plain_pass_says_the
     effects = torch.tensor([0.3, 1.1 * BEYOND, -0.9 * BEYOND, math.nan, -math.inf, 2.0])
     assert set(guard.implausible(effects, tried=[0])) == {1, 3, 4}
     assert guard.difference(torch.tensor([math.nan, 70.0]), torch.tensor([math.nan, 70.0])) is None
-    assert guard.difference(torch.tensor([math.nan]), torch.tensor([70.0])) is not None
+    told = guard.difference(torch.tensor([1.0, math.nan]), torch.tensor([1.0, 70.0]))
+    assert told is not None and told.startswith("nan for a hidden position instead of 70; the range of effects is ")
 
 
 def test_what_is_told_and_measured_belongs_to_the_map_that_was_made_last(engine: Callable[[Change], None]) -> None:
@@ -214,7 +219,7 @@ def test_what_is_told_and_measured_belongs_to_the_map_that_was_made_last(engine:
     first, second = explained(occlusion, predictor, VOLUMES[:2], labels, "occlusion", 0)
     assert isinstance(first, Explained)
     assert isinstance(second, Explained)
-    assert "made by plain passes" in first.notes[0]
+    assert "used full passes" in first.notes[0]
     assert second.notes == ()
 
 
@@ -238,7 +243,7 @@ def test_in_bfloat16_the_engine_is_tried_in_bfloat16(
     assert "plain passes" not in caplog.text
     engine(everywhere(3.0))
     map = fresh(precision="bfloat16").explain(predictor_of(), VOLUMES[:1])
-    assert "occlusion takes plain passes, which take longer: in parts the network says" in caplog.text
+    assert "occlusion uses full passes, which are slower: in parts the network predicts" in caplog.text
     assert float((map - right).abs().max()) < 1.0
 
 
@@ -249,10 +254,10 @@ def test_the_error_of_bfloat16_is_a_share_of_the_range_and_warned_of_where_it_is
     monkeypatch.setattr("interpbench_occlusion.evaluation.DOUBTFUL", doubtful)
     occlusion = fresh(precision="bfloat16")
     occlusion.explain(predictor_of(), VOLUMES[:1])
-    share = occlusion.measured()[ERROR]
+    share = occlusion.map_figures()[ERROR]
     assert 1e-4 < share < 1
-    assert bool(occlusion.told()) == (share > doubtful) == bool(said(caplog))
-    for note in occlusion.told():
+    assert bool(occlusion.map_warnings()) == (share > doubtful) == bool(said(caplog))
+    for note in occlusion.map_warnings():
         assert f"{share:.1%} of their range" in note
         assert note.endswith("precision=float32 has no such error")
 

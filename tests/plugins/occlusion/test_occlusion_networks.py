@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from monai.networks.nets import DenseNet, ResNet
 from torch import Tensor, nn
 
-from interpbench import Predictor, Recipe, read_network
+from interpbench import Predictor, Recipe
+from interpbench.kit import read_network
 from interpbench.testing import toy_brains
 from interpbench_networks.torch_module import TorchModule
 from interpbench_occlusion.engine import Engine

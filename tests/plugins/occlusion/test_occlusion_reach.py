@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from interpbench import Recipe, read_network
+from interpbench import Recipe
+from interpbench.kit import read_network
 from interpbench_networks.torch_module import TorchModule
 from interpbench_occlusion.reach import reach
 from interpbench_occlusion.reading import program_of

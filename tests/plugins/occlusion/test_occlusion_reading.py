@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from interpbench import PRECISIONS, Convolution, Predictor, Recipe, read_network
+from interpbench import Predictor, Recipe
+from interpbench.kit import PRECISIONS, Convolution, read_network
 from interpbench.testing import toy_brains
 from interpbench_networks.torch_module import TorchModule
 from interpbench_occlusion.reading import in_precision, program_of

@@ -145,7 +145,7 @@ def test_a_noise_floor_that_ruins_the_prediction_is_told(predictor: ToyPredictor
     record = loud.fit(predictor, samples[:32], samples[32:]).record
     floor = record["noise_floor"]
     assert floor["mae_at_1"] > floor["mae_at_0"] > 2 * floor["clean_mae"]
-    assert any("least noise already ruins" in sentence for sentence in record["warnings"])
+    assert any("minimum noise destroys" in sentence for sentence in record["warnings"])
 
 
 def test_a_predictor_that_reads_nothing_is_told(samples: list[Sample]) -> None:

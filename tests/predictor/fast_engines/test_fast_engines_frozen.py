@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from interpbench import Predictor, forward_only
+from interpbench import Predictor
+from interpbench.kit import forward_only
 from interpbench_unoise.frozen import frozen_copy
 
 ALLOWED = 1e-5  # of the range of predictions, and of the largest gradient

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from interpbench import BatchNorm, Convolution
+from interpbench.kit import BatchNorm, Convolution
 from interpbench.predictor.graph.convolution import CHANNELS_LAST
 
 

@@ -98,6 +98,10 @@ FAULTS = {
     "a kernel of 1 with holes": one_channel(
         (1, 7, 1), (1, 2, 2), (1, 19, 1), channels=(3, 1), dilation=(2, 3, 2), padding=(0, 0, 1)
     ),
+    "one voxel thick along I": one_channel((3, 3, 3), (1, 2, 1), (1, 7, 3), dilation=(2, 1, 1), padding=(2, 1, 0)),
+    "one voxel thick along I, a channel a group": one_channel(
+        (1, 3, 4), (1, 1, 2), (1, 6, 4), channels=(2, 16), groups=2, dilation=(1, 2, 1), padding=(0, 1, 0)
+    ),
     "groups, a kernel of 1 with holes": one_channel(
         (3, 7, 1), (2, 3, 3), (3, 8, 2), channels=(16, 8), groups=4, dilation=(1, 1, 3), padding=(1, 1, 1)
     ),

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
-from interpbench import Convolution, Recipe, in_place, read_network
+from interpbench import Recipe
+from interpbench.kit import Convolution, in_place, read_network
 from interpbench.testing import toy_brains
 from interpbench_networks.torch_module import TorchModule
 

@@ -9,7 +9,8 @@ import torch
 from monai.networks.nets import DenseNet
 from torch import Tensor, fx, nn
 
-from interpbench import Convolution, Recipe, layer_of, read_network
+from interpbench import Recipe
+from interpbench.kit import Convolution, layer_of, read_network
 from interpbench.predictor.graph.onednn import for_forward_passes
 from interpbench.testing import toy_brains
 from interpbench_networks.torch_module import TorchModule

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from interpbench import Predictor, Recipe, UnreadableNetwork, read_network
+from interpbench import Predictor, Recipe
+from interpbench.kit import UnreadableNetwork, read_network
 from interpbench.predictor.graph import reading
 from interpbench.predictor.passes import counted_passes
 from interpbench.testing import ToyFailure, cube_predictor, failing, toy_brains

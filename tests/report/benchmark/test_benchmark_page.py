@@ -253,7 +253,7 @@ def test_pale_curves_are_named(tmp_path: Path) -> None:
     many = [f"method{index}" for index in range(12)]
     found["methods"] += [method(name) for name in many]
     for curve in found["curves"].values():
-        curve |= {name: curve["saliency"] for name in many}
+        curve.update(dict.fromkeys(many, curve["saliency"]))
     curves = Document(page(tmp_path, found)).sections["curves"]
     pale = curves.split("Pale lines: ")[1].split(".")[0].split(", ")
     assert len(pale) == 12 + 2 - 7 and set(pale) < {*many, "saliency"}

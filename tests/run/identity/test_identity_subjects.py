@@ -100,4 +100,4 @@ def test_a_scan_that_came_into_two_splits_is_said_beside_the_old_map(world: Any)
     shutil.copy(world.root / "cohort" / "03.nii.gz", world.root / "cohort" / f"{other}.nii.gz")
     world.run("explain")
     (sidecar,) = place.glob("sub-03/*_importance.json")
-    assert "same image twice" in json.loads(sidecar.read_text())["warning_kinds"]
+    assert "duplicate image" in json.loads(sidecar.read_text())["warning_kinds"]

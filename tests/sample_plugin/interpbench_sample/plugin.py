@@ -2,6 +2,8 @@
 
 from interpbench import Component, hookimpl
 
+INTERPBENCH_API = "1.0"
+
 
 @hookimpl
 def interpbench_explainers():

@@ -1,0 +1,1 @@
+"""Measures of how good an importance map is, one file a family."""

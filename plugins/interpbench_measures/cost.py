@@ -1,0 +1,72 @@
+"""What does one map cost? The method runs again and is watched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import ClassVar
+
+import torch
+
+from interpbench import Case, Measure, Metric, NotApplicable, check_options, option
+from interpbench.kit import counted_passes
+from interpbench_measures.memory import peak_memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost(Metric):
+    """Seconds, passes through the network and memory of one map, and the time that the method learned before.
+
+    The first run is counted and its memory watched; those after it are timed, with nothing else going on.
+    """
+
+    repeats: ClassVar[bool] = True
+
+    runs: int = option(1, "timed runs, of which the median counts", minimum=1)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        return (
+            _measure("seconds", "s", "Time for one map"),
+            _measure("forward_equivalents", "volumes", "Volumes that went through the network for one map"),
+            _measure("backward_equivalents", "volumes", "Volumes whose gradient went back through the network"),
+            _measure("peak_memory", "MiB", "Most memory taken beyond what was taken before"),
+            _measure("training_seconds", "s", "Time in which the method learned, once for all maps"),
+        )
+
+    def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
+        if case.copy_of:
+            raise NotApplicable(f"a smoothed copy costs what {case.copy_of} costs")
+        device = case.volume.device
+        with counted_passes(case.predictor.module) as passes, peak_memory(device) as peak:
+            case.explain()
+        return {
+            "seconds": median(_seconds(case) for _ in range(self.runs)),
+            "forward_equivalents": float(passes.forward),
+            "backward_equivalents": float(passes.backward),
+            "peak_memory": peak.mebibytes,
+            "training_seconds": case.training_seconds,
+        }
+
+
+def _seconds(case: Case) -> float:
+    device = case.volume.device
+    _synchronise(device)
+    start = time.perf_counter()
+    case.explain()
+    _synchronise(device)
+    return time.perf_counter() - start
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _measure(name: str, unit: str, help: str) -> Measure:
+    return Measure(name=name, unit=unit, direction="lower", help=help)

@@ -1,0 +1,38 @@
+"""What each key of a fit's record means, with its unit; the reference page is made from it."""
+
+from __future__ import annotations
+
+RECORD_KEYS = {
+    "curves.pretraining[].epoch": "epoch of the pretraining, from 1",
+    "curves.pretraining[].validation_loss": "voxel-wise mean squared error, in squared SDs of the volume",
+    "curves.noise_model[].epoch": "epoch of the noise model, from 1",
+    "curves.noise_model[].validation_loss": "`validation_error` plus r times `validation_penalty`, in the squared unit",
+    "curves.noise_model[].validation_error": "prediction term of the loss, in the squared unit",
+    "curves.noise_model[].validation_penalty": "mean of -log B over the penalised voxels",
+    "curves.noise_model[].noisy_mae": "mean absolute error under the noise, in the unit",
+    "curves.noise_model[].recalibrated_mae": "the same after the training's line at that moment, in the unit",
+    "curves.noise_model[].slope": "slope of that line, from noisy prediction to target",
+    "noise_floor.clean_mae": "mean absolute error without noise, in the unit",
+    "noise_floor.mae_at_0": "mean absolute error at B = 0 everywhere, in the unit",
+    "noise_floor.mae_at_1": "mean absolute error at B = 1 everywhere, in the unit",
+    "noise_floor.mean_predictor_mae": "mean absolute error of predicting the mean, in the unit",
+    "noise_floor.n": "number of subjects",
+    "diagnostics.mask_mean": "mean of B inside the brain, 0 to 1",
+    "diagnostics.mask_sd": "SD of B over the brain voxels of a subject",
+    "diagnostics.share_below_0.01": "share of brain voxels with B below 0.01, 0 to 1",
+    "diagnostics.share_above_0.99": "share of brain voxels with B above 0.99, 0 to 1",
+    "diagnostics.mean_log10_sigma": "mean of log10 of the noise's SD over brain voxels, in SDs of the volume",
+    "diagnostics.noisy_mae": "mean absolute error under the learned noise, in the unit",
+    "diagnostics.recalibrated_mae": "the same after a least-squares line, fitted on training subjects, in the unit",
+    "diagnostics.bias": "mean of predicted minus true under the learned noise, in the unit",
+    "diagnostics.penalty": "mean of -log B over the penalised voxels",
+    "diagnostics.map_correlation": "mean correlation between the masks of two subjects, -1 to 1",
+    "diagnostics.n": "number of subjects",
+    "selection.error": "`recalibrated_mae`, which `search` compares, in the unit",
+    "selection.clean_error": "`clean_mae`, in the unit",
+    "selection.unit": "the target's unit",
+    "selection.amount": "`mean_log10_sigma`",
+    "selection.amount_name": "what the amount is",
+    "selection.validation_loss": "lowest validation loss",
+    "warnings": "sentences for the user",
+}

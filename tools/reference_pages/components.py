@@ -1,0 +1,91 @@
+"""Every built-in component of one kind: its options, presets and measures, as `interpbench methods NAME` has them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from interpbench.host.registry import Installed, Kind, discover
+from interpbench.options import describe_options, option_fields
+from interpbench.training.epochs import TrainingSettings
+from reference_pages.markdown import code, paragraphs, table
+
+OURS = "interpbench"  # the distribution whose components are built in
+MEASURE_COLUMNS = ("measure", "unit", "better", "chance", "curve over", "meaning")
+TITLES: Mapping[Kind, str] = {
+    "explainer": "Explainers and their options",
+    "predictor": "Predictors and their options",
+    "aggregator": "Aggregators and their options",
+    "metric": "Metrics, their options and measures",
+}
+ABOUT: Mapping[Kind, str] = {
+    "explainer": "Formulae and sources: [U-noise](../unoise.md), [gradient methods](../gradient-methods.md),"
+    " [occlusion](../occlusion.md), [floors](../floors.md).",
+    "predictor": "How to [bring your own network](../../how-to/own-network.md).",
+    "aggregator": "What they write: [files](files.md).",
+    "metric": "Formulae and sources: measures of [faithfulness](../measures-faithfulness.md) and"
+    " [of the rest](../measures-other.md).",
+}
+TRAINING = "## Training\n\nOf `interpbench train`, whatever the network."
+
+
+def components_page(kind: Kind) -> str:
+    """One section a component."""
+    registry = discover()
+    built_in = [one for one in registry.components(kind) if one.plugin.distribution == OURS]
+    sections = [_section(one, registry.load(kind, one.name)) for one in built_in]
+    training = paragraphs(TRAINING, options_table(TrainingSettings)) if kind == "predictor" else ""
+    how = "An option is set by `-o NAME=VALUE`; `interpbench methods NAME` lists those of any component, plugins too."
+    return paragraphs(f"# {TITLES[kind]}", how, ABOUT[kind], *sections, training)
+
+
+def options_table(component: type[Any]) -> str:
+    """The options of a component; a sentence where it has none."""
+    fields = {field.name: field for field in option_fields(component)}
+    if not fields:
+        return "It has no options."
+    presets: Mapping[str, Mapping[str, Any]] = getattr(component, "presets", {})
+    rows = []
+    for one in describe_options(component):
+        name = one["name"]
+        given = [_value(preset[name]) if name in preset else "" for preset in presets.values()]
+        allowed = _allowed(fields[name].metadata)
+        rows.append((code(name), one["type"], _value(one["default"]), *given, allowed, one["help"]))
+    named = [f"preset {code(name)}" for name in presets]
+    return table(("option", "type", "default", *named, "allowed", "meaning"), rows)
+
+
+def _section(one: Installed, component: type[Any]) -> str:
+    measures = _measures_table(component().measures) if one.kind == "metric" else ""
+    return paragraphs(f"## {one.name}", f"{one.component.summary}.", options_table(component), measures)
+
+
+def _measures_table(measures: Iterable[Any]) -> str:
+    rows = []
+    for one in map(dataclasses.asdict, measures):
+        unit = one["unit"].replace("{unit}", "the predictor's")
+        chance = "" if one["chance"] is None else f"{one['chance']:g}"
+        better = one["direction"] or "only shown"
+        rows.append((code(one["name"]), unit, better, chance, one["steps_name"], one["help"]))
+    return table(MEASURE_COLUMNS, rows)
+
+
+def _allowed(metadata: Mapping[str, Any]) -> str:
+    """The words or the range that an option may have."""
+    if metadata.get("choices"):
+        return ", ".join(code(one) for one in metadata["choices"])
+    words = {"minimum": "at least", "above": "above", "maximum": "at most"}
+    bounds = [f"{word} {metadata[key]:g}" for key, word in words.items() if metadata.get(key) is not None]
+    return ", ".join(bounds)
+
+
+def _value(default: Any) -> str:
+    """A default as it is typed behind `-o NAME=`."""
+    if isinstance(default, tuple):
+        return code(",".join(f"{one:g}" if isinstance(one, float) else str(one) for one in default))
+    if isinstance(default, bool):
+        return code(str(default).lower())
+    if isinstance(default, float):
+        return code(f"{default:g}")
+    return "none" if default is None else code(default)

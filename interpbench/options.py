@@ -142,7 +142,7 @@ def describe_options(component: type) -> list[dict[str, Any]]:
     return [
         {
             "name": field.name,
-            "type": getattr(hints[field.name], "__name__", str(hints[field.name])),
+            "type": _type_name(hints[field.name]),
             "default": None if field.default is dataclasses.MISSING else field.default,
             "help": field.metadata.get("help", ""),
             "choices": list(field.metadata.get("choices", ())),
@@ -150,6 +150,11 @@ def describe_options(component: type) -> list[dict[str, Any]]:
         }
         for field in option_fields(component)
     ]
+
+
+def _type_name(hint: Any) -> str:
+    """A type as it is written in code; a union has a name of its own in some versions of Python."""
+    return str(hint) if _is_union(hint) else getattr(hint, "__name__", str(hint))
 
 
 def _range(allowed: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ def main() -> None:
     found = list(loaded_from_a_network(site))
     if found or not pages:
         sys.exit("\n".join(found) or f"{site} holds no page")
-    print(f"{pages} pages, nothing is loaded from a network")
+    sys.stdout.write(f"{pages} pages, nothing is loaded from a network\n")
 
 
 if __name__ == "__main__":

@@ -125,12 +125,12 @@ def _voxel_problems(
 def _doubts_about_all(cohort: Cohort, splits: Mapping[str, str] | None) -> list[Problem]:
     """Warnings about the table as a whole."""
     hashes = Hashes()
-    people = doubts_about_identity(cohort.subjects, hashes)
+    identity = doubts_about_identity(cohort.subjects, hashes)
     apart = doubts_about_splits(cohort.subjects, splits, hashes)
     found = [
         _warning(subject, subject.image, words)
         for subject in cohort.subjects
-        for words in (*people.get(subject.id, ()), *apart.get(subject.id, ()))
+        for words in (*identity.get(subject.id, ()), *apart.get(subject.id, ()))
     ]
     found += [_about_ages(cohort, words) for words in cohort.doubts]
     ages = [subject.age for subject in cohort.subjects if subject.age is not None]

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from interpbench.comparison.families import FamilyName, family_of, of_family
 from interpbench.comparison.one_measure import powerless, standing
 from interpbench.comparison.wording import amount, between, chance, counted, estimate, label, listed, number
 
-# Of a built-in metric the first of these that is there leads; of any other metric, its first few measures do.
-LEADING = {
-    "localisation": ("auc", "average_precision", "relevance_mass_ratio"),
-    "deletion": ("srg_mean", "srg_road", "srg_blur", "srg_noise", "srg_zero"),
-    "region_deletion": ("region_srg_mean", "region_srg_road", "region_srg_blur", "region_srg_noise", "region_srg_zero"),
-    "noise_tolerance": ("noise_tolerance",),
-    "infidelity": ("ninfd",),
-    "sensitivity": ("max_sensitivity",),
-    "repeatability": ("repeat_spearman", "repeat_icc"),
-}
-OTHERS = 3  # measures of a metric that is not built in, at most
-ASIDE = ("randomisation", "complexity", "completeness", "cost")  # told of elsewhere, or not to be won
+UNDECLARED = 3  # measures that lead of a metric that does not say which one does
 NAMED = 3  # methods whose distance from the best is spelled out
 
 
@@ -30,14 +21,28 @@ def headlines(benchmark: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         for one in benchmark["measures"]
         if one["direction"] and benchmark["results"].get(one["name"], {"best": []})["best"]
     ]
+    declared = {one["metric"] for one in benchmark["measures"] if one.get("leads")}
     found = []
     for one in able:
-        siblings = [other["name"] for other in able if other["metric"] == one["metric"]]
-        leading = [name for name in LEADING.get(one["metric"], ()) if name in siblings] or siblings
-        most = 1 if one["metric"] in LEADING else OTHERS
-        if one["metric"] not in ASIDE and one["name"] in leading[:most]:
+        siblings = [other for other in able if other["metric"] == one["metric"]]
+        most = 1 if one["metric"] in declared else UNDECLARED
+        if family_of(one).leads and one in sorted(siblings, key=_turn)[:most]:
             found.append(one)
     return found
+
+
+def spokesmen(
+    family: FamilyName, measures: Sequence[Mapping[str, Any]], results: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Of each metric of a family the measure that leads, where it declares one that has values."""
+    able = [one for one in measures if of_family(family, one) and one.get("leads")]
+    able = [one for one in able if results.get(one["name"], {"methods": {}})["methods"]]
+    return list({one["metric"]: one for one in sorted(able, key=_turn, reverse=True)}.values())
+
+
+def _turn(measure: Mapping[str, Any]) -> float:
+    """When it is a measure's turn to lead its metric: those that do not say come last."""
+    return measure.get("leads") or math.inf
 
 
 def leader(measure: Mapping[str, Any], result: Mapping[str, Any], floors: Sequence[str]) -> list[str]:
@@ -49,12 +54,12 @@ def leader(measure: Mapping[str, Any], result: Mapping[str, Any], floors: Sequen
         return [f"{label(measure)}: {first} has {estimate(figures, unit)}; there is nothing to compare it with."]
     text = f"{label(measure)}: {title} has the best mean, {estimate(figures, unit)}."
     if powerless(result):
-        return [f"{text} With so few subjects no two of {len(result['methods'])} methods can be told apart."]
+        return [f"{text} With so few subjects no two of {len(result['methods'])} methods can be distinguished."]
     behind = [name for name in result["methods"] if _told(result, measure, name, first) == "worse"]
     if tied:
         distances = [_distance(measure, result, first, name) for name in tied[:NAMED]]
         rest = f", and {counted(len(tied) - NAMED, 'other')}" if len(tied) > NAMED else ""
-        text += f" Not told apart from it, with mean difference and 95 % interval: {'; '.join(distances)}{rest}."
+        text += f" Not distinguished from it, with mean difference and 95 % interval: {'; '.join(distances)}{rest}."
     if behind:
         sign = -1 if measure["direction"] == "higher" else 1
         nearest = min(behind, key=lambda name: sign * result["methods"][name]["mean"])
@@ -71,7 +76,7 @@ def leader(measure: Mapping[str, Any], result: Mapping[str, Any], floors: Sequen
     upset = [name for name in tied if _told(result, measure, name, first) == "better"]
     if upset:
         text += (
-            f" By the signed-rank test {listed(upset)} does better than {first}: its mean is led by a few"
+            f" By the signed-rank test {listed(upset)} is better than {first}, whose mean depends on a few"
             " subjects, so there is no single best."
         )
     return [text]
@@ -96,7 +101,7 @@ def against_floors(
     if bad:
         text += (
             f" Not shown to be better: {listed(bad, 20)}; this measure gives no reason to prefer"
-            f" {'its maps' if len(bad) == 1 else 'their maps'} to one that knows nothing of the network."
+            f" {'its maps' if len(bad) == 1 else 'their maps'} to a map that does not use the network."
         )
     return [text]
 
@@ -125,13 +130,17 @@ def smoothness(
         parts.append(f"smoothing alone makes the maps of {listed(helped)} better")
     if hurt:
         parts.append(f"smoothing makes {'those' if helped else 'the maps'} of {listed(hurt)} worse")
-    text = f"{measure['name']}: {' and '.join(parts) or 'smoothing a map makes no difference that can be told'}."
+    text = f"{measure['name']}: {' and '.join(parts) or 'no effect of smoothing was found'}."
     first = result["best"][0]
     originals = {copy: name for name, copy in there.items()}
     if first in originals:
         source = originals[first]
         how = (
-            "better than" if source in helped else "by the test worse than" if source in hurt else "not told apart from"
+            "better than"
+            if source in helped
+            else "by the test worse than"
+            if source in hurt
+            else "not distinguished from"
         )
         text += f" The best mean is that of a smoothed copy, {how} its original. {_unsmoothed(measure, result, plain)}"
     else:
@@ -139,11 +148,11 @@ def smoothness(
         caught = [name for name in led if _told(result, measure, there[name], first) != "worse"]
         if caught:
             text += (
-                f" The lead of {first} over {listed(caught)} can no longer be told once they are smoothed as well:"
+                f" {first} is not shown to be better than the smoothed maps of {listed(caught)}:"
                 " smoothness alone may explain it."
             )
         elif led:
-            text += f" The lead of {first} over {listed(led)} stays when they are smoothed as well."
+            text += f" {first} is also better than the smoothed maps of {listed(led)}."
     return [text]
 
 
@@ -155,9 +164,9 @@ def _unsmoothed(measure: Mapping[str, Any], result: Mapping[str, Any], plain: Se
         return ""
     first, *others = sorted(ranked, key=lambda name: sign * result["methods"][name]["mean"])
     tied = [name for name in others if _told(result, measure, name, first) != "worse"]
-    text = f"Among maps as they are, {first} has the best mean, {estimate(result['methods'][first], measure['unit'])}"
+    text = f"Among unsmoothed maps, {first} has the best mean, {estimate(result['methods'][first], measure['unit'])}"
     if tied:
-        return f"{text}; not told apart from it: {listed(tied, 20)}."
+        return f"{text}; not distinguished from it: {listed(tied, 20)}."
     return f"{text}; the others are worse." if others else f"{text}."
 
 

@@ -244,12 +244,12 @@ def _fitted_before(
 ) -> Fitted:
     """What was fitted, whose options those asked for must not contradict."""
     if not explainer.learned:
-        raise UsageError(f"Method {asked.name!r} has nothing to learn: leave out the fitted folder.")
+        raise UsageError(f"Method {asked.name!r} needs no fitting: omit the fitted folder.")
     fitted = open_fitted(folder, study, method=asked.name, trust_factory=allowed)
     there, here = fitted.record["options"], options_json(explainer)
     for name in asked.options:
         if there.get(name) != here[name]:
-            raise UsageError(f"{folder} was fitted with {name}={there.get(name)}, not {here[name]}: leave it out.")
+            raise UsageError(f"{folder} was fitted with {name}={there.get(name)}, not {here[name]}: omit this option.")
     return fitted
 
 

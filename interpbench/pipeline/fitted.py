@@ -77,7 +77,7 @@ def _fitted(
     if record.get("target_class") != predictor.target_class:
         there, here = _logit_of(record.get("target_class")), _logit_of(predictor.target_class)
         raise InputError(
-            f"{folder} was fitted to {there}, not to {here}. Fit the method to this one, or ask for the other class."
+            f"{folder} was fitted to {there}, not to {here}. Fit the method to this class, or give the other class."
         )
     if record["predictor_sha256"] != fingerprint:
         raise InputError(
@@ -86,14 +86,14 @@ def _fitted(
         )
     state = folder / STATE
     if not state.is_file() or hashes.of(state) != record["sha256"]:
-        raise InputError(f"{state}: missing, or its SHA-256 is not the one in {RECORD}: fit again.")
+        raise InputError(f"{state}: missing, or its SHA-256 differs from the one in {RECORD}: fit again.")
     options = checked_options(
         discover().load("explainer", record["method"]), record["options"], folder / RECORD, allowed
     )
     explainer, _ = make_component("explainer", record["method"], options)
     learned = read_weights(state)
     measured = {**(record.get("record") or {}), **_times(folder)}
-    with asking(f"method {record['method']!r}", what=f"cannot use what is kept of it in {state}"):
+    with asking(f"method {record['method']!r}", what=f"cannot use its state in {state}"):
         fitted: Explainer = explainer.with_state(learned).with_record(measured)
     return Fitted(fitted, record)
 
@@ -116,7 +116,7 @@ def read_fitted(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / RECORD
     if not path.is_file():
-        raise InputError(f"{folder}: holds nothing fitted, {RECORD} is missing. `interpbench fit` writes it.")
+        raise InputError(f"{folder}: is not a folder of a fit, {RECORD} is missing. `interpbench fit` writes it.")
     return read_record(path, _NEEDED, "record of a fitted explainer")
 
 

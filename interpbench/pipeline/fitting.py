@@ -153,7 +153,7 @@ def fit_study(study: Study, asked: AskedMethod, out: Path, learners: Learners) -
     run.write_inputs(input_rows(parts))
     before = None
     if run.resumed and finished:
-        log.info("%s: fitted before with these settings; nothing to do", run.path)
+        log.info("%s: already fitted with these settings; nothing to do", run.path)
         before = open_fitted(run.path, study, trust_factory=code_named_by(explainer).values())
         fitted = before.explainer
     else:
@@ -174,7 +174,7 @@ def fit_study(study: Study, asked: AskedMethod, out: Path, learners: Learners) -
 def _must_learn(asked: AskedMethod) -> tuple[Explainer, Any]:
     explainer, installed = asked.made()
     if not explainer.learned:
-        raise UsageError(f"Method {asked.name!r} has nothing to learn: leave out `fit` and explain with it.")
+        raise UsageError(f"Method {asked.name!r} needs no fitting: omit `fit` and run explain.")
     return explainer, installed
 
 
@@ -187,9 +187,7 @@ def _fit(
         InputError: nobody to learn from.
     """
     if not learners.of("train"):
-        raise InputError(
-            f"{study.cohort.table}: nobody is in the training split, so {asked.name!r} cannot learn from it."
-        )
+        raise InputError(f"{study.cohort.table}: the training split is empty, so {asked.name!r} cannot learn from it.")
     training, validation = learners.training, learners.validation
     log.info(
         "fitting %s on %d subjects, %d for validation, on %s",

@@ -72,7 +72,7 @@ def train_on(
     targets = [aim.of(subject) for subject in training.subjects]
     learned = _learned_from(targets, aim, people.table)
     if not validation:
-        log.warning("There is no validation split: the last epoch is kept, not the best.")
+        log.warning("There is no validation split: the last epoch is kept instead of the best.")
     mean, spread = statistics.fmean(targets), statistics.pstdev(targets)
     scale, offset = (spread, mean) if blank.standardise and not aim.classes else (1.0, 0.0)
     like = torch.empty(1, 1, *recipe.shape, device="meta")
@@ -155,11 +155,14 @@ def _learned_from(targets: list[float], aim: Target, table: Path) -> dict[str, A
         counts = {name: targets.count(index) for index, name in enumerate(aim.classes)}
         absent = [name for name, number in counts.items() if number == 0]
         if absent:
-            raise InputError(f"{table}: the training split has nobody of class {absent[0]!r} of column {aim.column!r}.")
+            raise InputError(
+                f"{table}: the training split has no subject of class {absent[0]!r} of column {aim.column!r}."
+            )
         return {"training_counts": counts}
     if len(targets) < 2 or min(targets) == max(targets):
         raise InputError(
-            f"{table}: the training split needs two subjects of different {aim.column}, it has {len(targets)}."
+            f"{table}: the training split needs two subjects with different {aim.column}, it has"
+            f" {len(targets)} subjects."
         )
     key = "training_age_range" if aim.column == "age" else "training_range"
     return {key: [min(targets), max(targets)], "training_mean": statistics.fmean(targets)}

@@ -203,7 +203,7 @@ def predict_subjects(
                 given = volume[None].to(device)
                 numbers = _numbers(predictor, subject, given)
             except InterpbenchError as error:
-                log.warning("left out: sub-%s: %s", subject.id, error)
+                log.warning("excluded: sub-%s: %s", subject.id, error)
                 failures.append(failure(subject.id, subject.image, error))
                 continue
             alike.see(_prediction_in(predictor, numbers), given)

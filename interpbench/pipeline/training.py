@@ -130,7 +130,7 @@ def train(
     )
     run.write_inputs(input_rows(parts))
     if run.resumed and finished:
-        log.info("%s: trained before with these settings; nothing to do", run.path)
+        log.info("%s: already trained with these settings; nothing to do", run.path)
     else:
         with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
             torch.manual_seed(seed)  # the first weights and dropout draw from the global random state
@@ -151,11 +151,11 @@ def _divided(
     """The network's own options, and the training's; a name that both have is the network's."""
     network = discover().load("predictor", predictor)
     if not issubclass(network, NetworkPredictor):
-        raise UsageError(f"predictor {predictor!r} is no network that can be trained here.")
+        raise UsageError(f"predictor {predictor!r} is not a network that can be trained.")
     own, training = ({field.name for field in option_fields(one)} for one in (network, TrainingSettings))
     for name in options:
         if name not in own | training:
-            known = f"Of the network: {', '.join(sorted(own))}. Of the training: {', '.join(sorted(training))}."
+            known = f"Network: {', '.join(sorted(own))}. Training: {', '.join(sorted(training))}."
             hint = did_you_mean(name, own | training)
             raise UsageError(f"predictor {predictor!r} and its training have no option {name!r}.{hint} {known}")
     mine = {name: value for name, value in options.items() if name in own}

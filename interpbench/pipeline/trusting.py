@@ -53,7 +53,7 @@ def request_of(folder: str | Path) -> Request:
     folder = Path(folder)
     name = next((name for name in _RECORDS if (folder / name).is_file()), None)
     if name is None:
-        raise InputError(f"{folder}: holds no {', no '.join(_RECORDS)}: there is nothing to trust.")
+        raise InputError(f"{folder}: has no {' or '.join(_RECORDS)}: there is nothing to allow.")
     kind, key, weights = _RECORDS[name]
     place = folder / name
     record = read_record(place, {key: str, "options": dict}, "record of a network or method")
@@ -112,4 +112,4 @@ def _weights(file: Path, recorded: object) -> str:
     if not file.is_file():
         return f"{file} is missing"
     found = sha256_of(file)
-    return f"{file}, SHA-256 {found}, {'as recorded' if found == recorded else 'NOT the one on record'}"
+    return f"{file}, SHA-256 {found}, {'as recorded' if found == recorded else 'NOT the recorded one'}"

@@ -51,14 +51,14 @@ def verify(out: str | Path, root: str | Path | None = None) -> Verified:
     """
     out = Path(out)
     if not out.exists():
-        raise InputError(f"{out}: there is no such folder.")
+        raise InputError(f"{out}: no such folder.")
     if not any(out.glob(f"**/{MANIFEST}")):
-        raise InputError(f"{out}: holds no run of interpbench: there is no {MANIFEST} in it.")
+        raise InputError(f"{out}: is not the folder of a run: it has no {MANIFEST}.")
     known: dict[Path, str] = {}
     misfits: list[Misfit] = []
     for file, sha256, by in _recorded(out, misfits, None if root is None else MovedImages(root)):
         if file in known and known[file] != sha256:
-            misfits.append(Misfit(file, f"two records have two hashes of it, the second {by}"))
+            misfits.append(Misfit(file, f"two records have different hashes of it, the second is {by}"))
         known.setdefault(file, sha256)
     hashed = 0
     for file, sha256 in track(sorted(known.items()), "verifying", unit="file"):
@@ -67,7 +67,7 @@ def verify(out: str | Path, root: str | Path | None = None) -> Verified:
             continue
         hashed += 1
         if sha256_of(file) != sha256:
-            misfits.append(Misfit(file, f"its bytes are not those on record (SHA-256 {sha256[:12]}...)"))
+            misfits.append(Misfit(file, f"its content differs from the record (SHA-256 {sha256[:12]}...)"))
     misfits += [Misfit(file, message) for file, message in _strangers(out, known)]
     return Verified(hashed, tuple(sorted(misfits, key=lambda one: str(one.file))))
 
@@ -108,7 +108,7 @@ def _of_sidecar(
         misfits.append(Misfit(sidecar, fault))
         return
     if record.get("run") != run:
-        misfits.append(Misfit(sidecar, "is of an earlier run into this folder"))
+        misfits.append(Misfit(sidecar, "belongs to an earlier run in this folder"))
     yield sidecar.parent / Path(record["file"]).name, record["sha256"], f"in {sidecar}"
     for name in _INPUTS:
         if isinstance(record.get(name), str) and isinstance(record.get(f"{name}_sha256"), str):
@@ -127,9 +127,9 @@ def _strangers(out: Path, known: Mapping[Path, str]) -> Iterator[tuple[Path, str
         if not file.is_file() or file in known:
             continue
         if TEMPORARY.fullmatch(file.name):
-            yield file, "was being written when its process ended; the same command again removes it"
+            yield file, "was being written when its process ended; running the same command again removes it"
         elif file.name.endswith((".nii", ".nii.gz", ".safetensors")):
-            yield file, "has no record: it is unfinished, or none of this run's"
+            yield file, "has no record: it is unfinished, or does not belong to this run"
 
 
 def _read(path: Path, misfits: list[Misfit]) -> dict[str, Any]:

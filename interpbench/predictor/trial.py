@@ -87,7 +87,7 @@ def try_builds(first: Predictor, second: Predictor, volumes: Tensor) -> tuple[Fi
 def refuse_findings(
     findings: Sequence[Finding], who: str, accepted: Collection[str] = (), how: str = ""
 ) -> tuple[str, ...]:
-    """Refuse what was found, but for what is accepted or not certain.
+    """Refuse a network with findings, except those that are accepted or uncertain.
 
     Args:
         who: how the message calls the predictor.
@@ -108,7 +108,7 @@ def refuse_findings(
 
 @dataclass(frozen=True)
 class EqualPredictions:
-    """Predictions of several subjects that are one number exactly."""
+    """Predictions of several subjects that are exactly equal."""
 
     sentence: str
     bound: Bound | None  # the layer that made them, where it is known
@@ -118,7 +118,7 @@ class EqualPredictions:
 def equal_predictions(
     predictions: Sequence[float], unit: str, bound_at: Callable[[int], Bound | None], of: str = ""
 ) -> list[EqualPredictions]:
-    """Numbers that several predictions are exactly, the commonest first.
+    """The values that several predictions share exactly, the most frequent first.
 
     Args:
         predictions: one a subject.
@@ -182,7 +182,7 @@ def _gradient(predictor: Predictor, volume: Tensor) -> Tensor | None:
 def _try_spread(
     predictor: Predictor, volumes: Tensor, answers: list[float], what: str, *, reached: bool
 ) -> list[Finding]:
-    """Whether answers are all the same, or some of them exactly; `reached` says whether the volume moves the answer."""
+    """Findings about equal predictions; `reached` is whether the prediction depends on the volume."""
     finite = [one for one in answers if math.isfinite(one)]
     same = len(finite) > 1 and max(finite) - min(finite) <= 0.1 * SAME * max(1.0, *map(abs, finite))
     if same and bound_of(predictor, volumes[:1]) is None:

@@ -1,4 +1,4 @@
-"""Weights from a file into a network: nothing is executed, nothing is skipped silently."""
+"""Loads weights from a file into a network, without executing code or skipping anything silently."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _own(module: nn.Module, source: str | Path) -> dict[str, Tensor]:
 
 
 def _harmless(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors for names that a file may lack: they change no prediction, or are there under another name."""
+    """Tensors for names that a file may lack: they do not change predictions, or exist under another name."""
     found: dict[str, Tensor] = {}
     for name, tensor in own.items():
         if name in state:
@@ -131,7 +131,7 @@ def _harmless(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[st
 
 
 def _is_one(first: Tensor, second: Tensor) -> bool:
-    """Whether two tensors of a network are one, under two names."""
+    """Whether two tensors of a network are the same one under two names."""
     same = first.data_ptr() == second.data_ptr() and first.shape == second.shape and first.stride() == second.stride()
     return same and first.numel() > 0
 

@@ -26,7 +26,7 @@ from interpbench.progress import track
 log = logging.getLogger("interpbench")
 
 SOME = 16  # subjects that are predicted to see whether predictions are equal, where volumes are not large
-ADOPT_AGAIN = " Where that is meant, `interpbench adopt --accept {kind}` allows it, with a warning."
+ADOPT_AGAIN = " If this is intended, `interpbench adopt --accept {kind}` allows it with a warning."
 
 
 def try_before_use(predictor: Predictor, volumes: Tensor, who: str, record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def try_before_use(predictor: Predictor, volumes: Tensor, who: str, record: Mapp
         try:
             found = try_answers(predictor, volumes)
         except Exception as error:  # another's code: whoever predicts with it next tells what went wrong
-            log.debug("%s could not be tried: %s", who, one_line(error))
+            log.debug("%s could not be tested: %s", who, one_line(error))
     refuse_findings(found.findings, who, accepted, ADOPT_AGAIN if record else "")
     said = check_readout(predictor, volumes, who, stuck="stuck" in accepted)
     known = [one for one in doubts_of(record) if one.partition(": ")[2] not in {two.partition(": ")[2] for two in said}]
@@ -86,7 +86,7 @@ def doubts_of_cohort(
     chosen, prepared = [subjects[place] for place in places], PreparedOnce(predictor.recipe)
     doubts = try_before_use(predictor, prepared.first_volumes(chosen, torch.device("cpu")), str(who), record)
     alike, predictions = AlikePredictions(predictor), dict[str, float]()
-    for subject in track(chosen, "Trying the predictor", unit="subject"):
+    for subject in track(chosen, "Testing the predictor", unit="subject"):
         try:
             volume = prepared.whole(subject).volume[None]
         except InputError:

@@ -1,4 +1,4 @@
-"""Predictors whose importance is known: linear, constant, "only this cube matters", and one that breaks off.
+"""Predictors whose importance is known: linear, constant, with one important cube, and one that fails.
 
 All are one small network, `(X inside a window) -> 1x1x1 convolution -> rectifier -> weighted sum`, so that methods
 which need layers find some. Predictions are around 60 years with a spread of about 7 years on `toy_brains`.
@@ -70,7 +70,7 @@ def constant_predictor(shape: Shape, value: float = MEAN) -> ToyPredictor:
 
 
 def cube_predictor(shape: Shape, *, nonlinear: bool = False) -> ToyPredictor:
-    """Only the voxels of `toy_cube(shape)` matter, each as much as the others.
+    """A predictor that uses only the voxels of `toy_cube(shape)`, all equally.
 
     Linear: f(x) = b + w sum of x over the cube. Nonlinear: f(x) = b + w sum of (2 relu(x) + relu(-x)), whose slope
     depends on the sign of x and never vanishes, and whose expectation moves when noise is added.
@@ -108,7 +108,7 @@ def failing(predictor: ToyPredictor, *, call: int = 1, stage: str = "forward") -
 
 @dataclass(eq=False)
 class FailurePlan:
-    """When a predictor fails (call 0 is never), whether it has, and how it was asked. Copies of a network share it."""
+    """The call in which a predictor fails (0 for never), and whether it has failed. Copies of a network share it."""
 
     call: int = 0
     stage: str = "forward"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,10 @@ from interpbench import Case, Measure, Metric, check_options, option
 from interpbench.kit import auc
 
 NAN = float("nan")
+LIMITS = (
+    "Localisation compares maps with a ground truth of the images, not of the network. If the network uses only a part"
+    " of it, a correct map of that part gets lower figures."
+)
 
 
 def average_precision(score: ArrayLike, truth: ArrayLike) -> float:
@@ -117,22 +122,42 @@ def mass_outside(map: ArrayLike, brain: ArrayLike) -> float:
 class Localisation(Metric):
     """A map against a known truth, inside the brain."""
 
-    tolerance: float = option(5.0, "how far beside the truth the pointing game still hits, in mm", minimum=0)
+    tolerance: float = option(
+        5.0, "distance from the ground truth that still counts as a hit in the pointing game, in mm", minimum=0
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        hit = f"The most important voxel lies at most {self.tolerance:g} mm from the truth"
+        hit = f"The most important voxel lies at most {self.tolerance:g} mm from the ground truth"
         return (
-            _measure("auc", "A voxel of the truth is above one beside it: the chance of that", chance=0.5),
-            _measure("average_precision", "Area below the curve of precision over recall of the truth"),
-            _measure("relevance_mass", "Share of all importance that lies on the truth"),
-            _measure("relevance_mass_ratio", "The same, over the share of the brain that is truth", chance=1.0),
-            _measure("relevance_rank", "Share of the truth among as many most important voxels"),
+            _measure(
+                "auc",
+                "Probability that a voxel of the ground truth is above another brain voxel",
+                chance=0.5,
+                leads=1,
+                question="pointing at the ground truth",
+            ),
+            _measure("average_precision", "Area under the precision-recall curve of the ground truth", leads=2),
+            _measure("relevance_mass", "Share of all importance inside the ground truth"),
+            _measure(
+                "relevance_mass_ratio",
+                "Relevance mass relative to the share of the brain in the ground truth",
+                chance=1.0,
+                leads=3,
+            ),
+            _measure("relevance_rank", "Share of the ground truth among as many most important voxels"),
             _measure("pointing_game", hit),
-            Measure(name="mass_outside_brain", unit="", direction="lower", help="Share of |map| outside the brain"),
+            Measure(
+                name="mass_outside_brain",
+                unit="",
+                direction="lower",
+                help="Share of |map| outside the brain",
+                family="localisation",
+                limits=LIMITS,
+            ),
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
@@ -160,8 +185,18 @@ class Localisation(Metric):
         }
 
 
-def _measure(name: str, help: str, chance: float | None = None) -> Measure:
-    return Measure(name=name, unit="", direction="higher", help=help, chance=chance)
+def _measure(name: str, help: str, **other: Any) -> Measure:
+    """One that compares with the truth."""
+    return Measure(
+        name=name,
+        unit="",
+        direction="higher",
+        help=help,
+        family="localisation",
+        needs_truth=True,
+        limits=LIMITS,
+        **other,
+    )
 
 
 def _checked(score: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -1,4 +1,4 @@
-"""Occlusion (Zeiler and Fergus 2014, arXiv 1311.2901, section 4.2): hide a part of the image, watch the prediction.
+"""Occlusion (Zeiler and Fergus 2014, arXiv 1311.2901, section 4.2): the prediction's change by hidden parts.
 
 The effect of a box b is f(x) - f(x with b filled otherwise), in the predictor's unit. A voxel's effect is the mean
 over the boxes that cover it, as Captum defines it, or is interpolated between the boxes' centres. With an atlas, whole
@@ -78,7 +78,7 @@ class Occlusion(Explainer):
         return self.explain_with_extras(predictor, volumes)[0]
 
     def explain_with_extras(self, predictor: Predictor, volumes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """|effect|, and `effect` with its sign: above zero where what was hidden had raised the prediction."""
+        """|effect|, and `effect` with its sign: above zero if the hidden voxels had raised the prediction."""
         places, combined = self._places(predictor, volumes)
         object.__setattr__(self, "_told", ())
         object.__setattr__(self, "_measured", {})

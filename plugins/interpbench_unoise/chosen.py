@@ -1,4 +1,4 @@
-"""Some of the samples, each with the target that a training is to use; samples are read when they are asked for."""
+"""A selection of samples with the targets of a training; samples are read when they are used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from interpbench_unoise.batches import in_order
 
 
 class ChosenSamples(Sequence[Sample]):
-    """The samples at some places of a sequence.
+    """The samples at some positions of a sequence.
 
     Args:
         samples: read anew whenever one is asked for, so that the memory they take is the sequence's own business.
@@ -42,7 +42,7 @@ class ChosenSamples(Sequence[Sample]):
 
 
 def with_target(samples: Sequence[Sample]) -> ChosenSamples:
-    """Those whose target is known."""
+    """The samples whose target is known."""
     targets = {place: samples[place].target for place in range(len(samples))}
     return ChosenSamples(samples, {place: target for place, target in targets.items() if not math.isnan(target)})
 
@@ -51,7 +51,7 @@ def with_target(samples: Sequence[Sample]) -> ChosenSamples:
 def with_prediction(
     samples: Sequence[Sample], predictor: Predictor, *, device: torch.device, batch_size: int
 ) -> ChosenSamples:
-    """All of them, the target of each the predictor's own answer without noise; it is found once."""
+    """All samples, with the prediction without noise as target; it is computed once."""
     found: list[float] = []
     for batch in in_order(samples, batch_size, device):
         for place, _ in batch.parts():

@@ -1,4 +1,4 @@
-"""U-noise in 3D (Bintsi et al. 2021; Koker et al. 2021, arXiv 2101.05791): which voxels tolerate no noise?
+"""U-noise in 3D (Bintsi et al. 2021; Koker et al. 2021, arXiv 2101.05791): which voxels tolerate little noise?
 
 A U-Net f_psi gives a mask B = f_psi(X) in (0, 1) and with it the standard deviation of the noise that is added to each
 voxel. It is trained to add as much as it can (-r log B) while the frozen predictor's answer stays right. A voxel that
@@ -32,7 +32,7 @@ from interpbench_unoise.unet import UNet
 
 @dataclass(frozen=True, kw_only=True)
 class UNoise(Explainer):
-    """Learn how much noise each voxel tolerates before the prediction suffers."""
+    """Learns how much noise each voxel tolerates before the prediction gets worse."""
 
     learned: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -113,7 +113,7 @@ class UNoise(Explainer):
 
     @property
     def objective(self) -> Objective:
-        """What the noise model minimises."""
+        """The objective of the noise model."""
         noise = Noise(self.v_min, self.v_max, self.noise_form)
         return Objective(noise=noise, r=self.r, penalty_over=self.penalty_over, estimator=self.estimator)
 

@@ -1,4 +1,4 @@
-"""Training by epochs: batches in a seeded order, one Adam, checkpoints, early stopping."""
+"""Training by epochs with Adam: batches in a seeded order, checkpoints, early stopping."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger("interpbench")
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long and how fast to train."""
+    """The settings of a training: epochs, learning rate, schedule, early stopping."""
 
     epochs: int
     batch_size: int
@@ -49,7 +49,7 @@ def train_by_epochs(
     checkpoint: Path | None = None,
     remembered: dict[str, list[float]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Train a network in place; it ends with the weights of the epoch of the lowest `validation_loss`.
+    """Train a network in place; it ends with the weights of the epoch with the lowest `validation_loss`.
 
     An epoch depends on nothing but the state before it and the seed, so that a training which goes on from a
     checkpoint ends with the same bytes on a CPU.

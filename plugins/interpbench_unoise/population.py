@@ -89,5 +89,5 @@ def _plus(total: Tensor | None, values: Tensor) -> Tensor:
 
 
 def _rank(voxels: int, share: float) -> int:
-    """Which place from below the lowest kept voxel holds, counted from 1."""
+    """The rank of the lowest kept voxel from below, counted from 1."""
     return max(1, voxels - max(1, round(share * voxels)) + 1)

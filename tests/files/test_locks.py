@@ -21,8 +21,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no locks of thi
 HOLDS = """
 import sys, time
 from pathlib import Path
-from interpbench.files.locks import Hold
-hold = Hold.on(Path(sys.argv[1]))
+from interpbench.files.locks import FolderLock
+hold = FolderLock.on(Path(sys.argv[1]))
 print(hold.alone(), flush=True)
 if sys.argv[2] == "share":
     hold.share()

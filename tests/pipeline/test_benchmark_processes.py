@@ -86,6 +86,7 @@ class Frame(Explainer):
     """A floor that must wait for a template, and then does not apply."""
 
     floor: ClassVar[bool] = True
+    template = "file"
     file: str = option("", "the template")
 
     def explain(self, predictor, volumes):
@@ -212,7 +213,7 @@ def test_what_one_process_tells_several_tell_as_well_and_no_more(compared, capfd
     Height.act = lambda method: {}[method] if method == "breaks" else None
     alone, together = told(1), told(2)
     assert sorted(alone) == sorted(together)
-    assert sum("capsules takes no part" in line for line in together) == 1
+    assert sum("capsules is excluded" in line for line in together) == 1
     assert sum("no map" in line for line in together) > 0 < sum("metric 'height'" in line for line in together)
 
 

@@ -160,7 +160,7 @@ def test_adopt_refuses_what_its_trial_finds_unless_that_is_accepted(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Two", r"tried_network:Two wants 2 inputs \(x, sex\), and a predictor is given the volume alone"),
+        ("Two", r"tried_network:Two needs 2 inputs \(x, sex\), but a predictor gets only the volume"),
         ("Channels", r"first convolution, 'conv', is a Conv3d of 2 input channels"),
         ("Pair", r"returns 2 outputs .* -o column=N \(column 0 is output 0"),
     ],
@@ -240,7 +240,7 @@ def test_predictions_at_the_clamp_are_counted_wherever_they_are_made(
         failed = error
     assert said in caplog.text
     assert held == 5 or isinstance(failed, SubjectsFailed)
-    assert caplog.text.count("gradients are zero there).") >= held
+    assert caplog.text.count("where gradients are zero).") >= held
     kept = tmp_path / "check.json"
     code, _, told = run("check", cohort, "--predictor", model, "--json", kept)
     assert code == 0 and said in told

@@ -16,7 +16,7 @@ from interpbench.host.registry import discover
 from interpbench.host.trust import checked_options, code_named_by
 from interpbench.images.volume import write_map
 from interpbench.options import options_json
-from interpbench.pipeline.benchmarking.contestants import Contestant, enter, wants_template
+from interpbench.pipeline.benchmarking.contestants import Contestant, enter
 from interpbench.pipeline.benchmarking.rounds import Found
 from interpbench.pipeline.fitted import RECORD, open_fitted, read_fitted
 from interpbench.pipeline.fitting import fitted_in
@@ -91,7 +91,7 @@ class LearnedMethods:
         for place in (folder / "fitted", None if recorded is None else Path(recorded)):
             if place is not None and (place / RECORD).is_file():
                 return place
-        raise UsageError(f"{folder}: these maps are of a learned method; give its folder of `fit` as fitted.")
+        raise UsageError(f"{folder}: these maps are of a fitted method; give its folder of `fit` with --fitted.")
 
 
 def entered_methods(
@@ -104,7 +104,7 @@ def entered_methods(
         try:
             entered.append(learned.ready(name, options.get(name, {})))
         except (InputError, NotApplicable, PluginError) as error:
-            log.warning("%s takes no part: %s", name, error)
+            log.warning("%s is excluded: %s", name, error)
             excluded[name] = str(error)
     return entered, excluded
 
@@ -120,7 +120,9 @@ def fitted_folders(folders: Sequence[str | Path], names: Sequence[str]) -> dict[
     for folder in map(Path, folders):
         method = str(read_fitted(folder)["method"])
         if method not in names:
-            raise UsageError(f"{folder} was fitted with {method!r}, which takes no part.{did_you_mean(method, names)}")
+            raise UsageError(
+                f"{folder} was fitted with {method!r}, which is not in this benchmark.{did_you_mean(method, names)}"
+            )
         if method in found:
             raise UsageError(f"Both {found[method]} and {folder} were fitted with {method!r}: give one of them.")
         found[method] = folder
@@ -133,7 +135,7 @@ def divided(names: Sequence[str], options: Options) -> tuple[list[str], list[str
     waiting = []
     for name in names:
         found = registry.load("explainer", name)
-        if found.floor and wants_template(found) and "file" not in options.get(name, {}):
+        if found.template is not None and found.template not in options.get(name, {}):
             waiting.append(name)
     return [name for name in names if name not in waiting], waiting
 
@@ -155,11 +157,12 @@ def with_template(
     there = [one for one in base if one.name in found.means and one.kind == "method"]
     methods = [one.name for one in sorted(there, key=lambda one: not one.explainer.learned)]
     if chosen is not None and chosen not in found.means:
-        raise UsageError(f"template_of: {chosen!r} has no maps.{did_you_mean(chosen, methods)}")
+        raise UsageError(f"template_of: no maps of {chosen!r}.{did_you_mean(chosen, methods)}")
     of = chosen or next(iter(methods), None)
     if of is None or model.recipe.centre is None:
         why = "the images share no space" if of is not None else "no method has maps"
-        log.warning("left out: %s: %s", ", ".join(waiting), why)
+        log.warning("excluded: %s: %s", ", ".join(waiting), why)
         return list(base)
     write_map(out / TEMPLATE, found.means[of].float(), affine=found.affine)
-    return [*base, *(enter(name, {"file": str(out / TEMPLATE)}, 0) for name in waiting)]
+    registry, file = discover(), str(out / TEMPLATE)
+    return [*base, *(enter(name, {str(registry.load("explainer", name).template): file}, 0) for name in waiting)]

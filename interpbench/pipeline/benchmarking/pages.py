@@ -74,7 +74,7 @@ def _of_one(
         truth=None if truth is None else truth.numpy(),
         notes=found.excluded,
     )
-    return f"Every method's map of one subject, sub-{subject.id}, the first of those that take part", path
+    return f"Every method's map of one subject, sub-{subject.id}, the first one of the benchmark", path
 
 
 def _of_all(folder: Path, found: Found, base: Sequence[Contestant], truth: Tensor | None) -> tuple[str, Path] | None:

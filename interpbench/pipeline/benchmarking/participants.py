@@ -38,7 +38,9 @@ def participants_of(study: Study, work: AskedWork, refit_subjects: int, seed: in
     chosen = study.chosen(work.subjects, study.splits)
     number = work.number
     if number and not work.subjects.labels and len(chosen) > number:
-        log.info("%d of %d subjects take part, drawn with seed %d; --subjects 0 takes all", number, len(chosen), seed)
+        log.info(
+            "%d of %d subjects are included, drawn with seed %d; --subjects 0 includes all", number, len(chosen), seed
+        )
         chosen = _drawn(chosen, number, seed)
     splits = study.splits or {}
     training, validation = (

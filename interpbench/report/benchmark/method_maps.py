@@ -163,7 +163,7 @@ def _draw(scene: _Scene, rows: Sequence[_Row | None], title: str, path: Path) ->
     _draw_bar(canvas, canvas.add_axes(bar))
     last = "L, R, P, A: the left, right, back and front of the subject"
     if scene.truth is not None:
-        last += ";  blue outline: the truth"
+        last += ";  blue outline: ground truth"
     words.write(last, EDGE, layout.height - 0.14, 8, DIM)
     with atomic_path(path) as temporary:
         temporary.write_bytes(png_of(canvas, DPI))

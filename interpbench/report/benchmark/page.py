@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from interpbench.comparison.families import of_family
 from interpbench.report.benchmark.critical_difference import Ranks, critical_difference_png
 from interpbench.report.benchmark.curve_grid import MOST, Line, Panel, curve_grid_png
 from interpbench.report.benchmark.dot_plot import Dot, dot_plot_png
@@ -39,9 +40,7 @@ from interpbench.report.benchmark.tables import (
 from interpbench.report.drawing import LOOKS_IN_WORDS, Look, look_of
 from interpbench.report.page import inlined, inlined_pictures, write_html
 
-COST = "cost"  # the metric whose measures stand in a table of their own
 BANDS = 3  # curves with a band
-ORDERS = ("morf", "lerf")  # curves of one imputer that share their axis differ in this part of their names
 
 
 def write_benchmark_page(
@@ -81,7 +80,7 @@ def write_benchmark_page(
     counted = [sort_by] if sort_by else [name for name in counted_in(summary) if has_values(summary, name)]
     places = places_by(summary, sort_by) if sort_by else places_of(summary, counted)
     looks = {name: _look(method) for name, method in methods_of(summary).items()}
-    costs = [one for one in summary["measures"] if one["metric"] == COST and has_values(summary, one["name"])]
+    costs = [one for one in summary["measures"] if of_family("cost", one) and has_values(summary, one["name"])]
     unblurred = [place for place in places if not methods_of(summary)[place.name]["blurred"]]
     curves, curves_note = _curves(summary, unblurred, coloured)
     agreement = summary.get("agreement")
@@ -137,7 +136,7 @@ def _about(summary: Record) -> str:
     metrics = list(dict.fromkeys(one["metric"] for one in summary["measures"]))
     parts = [_counted(len(methods) - floors - copies, "method"), _counted(copies, "blurred copy", "blurred copies")]
     return (
-        f"The same predictor and the same subjects for everybody, n = {summary.get('n')}:"
+        f"The same predictor and the same subjects for all methods, n = {summary.get('n')}:"
         f" {', '.join(parts)} and {_counted(floors, 'floor')}, by"
         f" {_counted(len(summary['measures']) - curves, 'measure')} and {_counted(curves, 'curve')} of"
         f" {_counted(len(metrics), 'metric')} ({', '.join(metrics)})."
@@ -182,7 +181,7 @@ def _plots(summary: Record, measure: Record, looks: Mapping[str, Look]) -> tuple
             ranked,
             result.get("groups") or (),
             looks,
-            column.note or "1 is best; a bar joins methods that are not told apart, its dots mark who belongs to it",
+            column.note or "1 is best; a bar joins methods that are not distinguished, dots mark its members",
         )
     )
     return inlined(dotted), inlined(ranks_drawn)
@@ -218,13 +217,15 @@ def _curves(summary: Record, unblurred: Sequence[Place], coloured: Sequence[str]
         words += f" Bands: 95 % intervals of {', '.join(banded)}; benchmark.json has those of all."
     pale = [name for name in own if name not in chosen]
     if pale:
-        words += f" In colours: methods that learn, then the first of the table, {MOST} in all." * (coloured is None)
+        words += (f" In colours: methods that need fitting, then the first ones of the table, {MOST} in all.") * (
+            coloured is None
+        )
         words += f" Pale lines: {', '.join(pale)}."
     if floors:
         words += " Grey: floors."
     hidden = sum(name in there and name not in drawn for name in methods)
     if hidden:
-        words += f" Not drawn, for the sake of reading: {_counted(hidden, 'blurred copy', 'blurred copies')};"
+        words += f" Not drawn: {_counted(hidden, 'blurred copy', 'blurred copies')};"
         words += " curves.tsv has them."
     return found, words
 
@@ -245,6 +246,5 @@ def _panel(summary: Record, measure: Record, drawn: Sequence[str]) -> Panel:
             continue
         values = [float("nan") if number(value) is None else float(value) for value in curve["mean"]]
         lines.append(Line(name, measure["steps"], values, [pair(one) for one in curve.get("interval") or ()]))
-    family = next((measure["name"].replace(order, "*") for order in ORDERS if order in measure["name"]), "")
     x = measure.get("steps_name") or "step"
-    return Panel(measure["name"], x, unit_of(summary, measure), lines, family=family)
+    return Panel(measure["name"], x, unit_of(summary, measure), lines, axis=measure.get("axis") or "")

@@ -21,7 +21,7 @@ class Completeness(Metric):
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        help = "What the map's sum lacks of f(x) - f(x'), where the method claims that it adds up"
+        help = "difference between the map's sum and f(x) - f(x'), for methods whose maps should add up to it"
         return (
             Measure(name="completeness_gap", unit=UNIT, direction="lower", help=help, family="axiomatic", column=True),
         )

@@ -125,7 +125,7 @@ def aggregate(
     population = Population(recipe, component, aggregator)
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
     for path, why in left_out.items():
-        log.warning("left out: %s: %s", path.parent.name, why)
+        log.warning("excluded: %s: %s", path.parent.name, why)
     read_one = functools.partial(_read, recipe=recipe, images=images, whole=bool(manifest.get("whole")))
     with read_ahead(read_one, sidecars.items(), ahead) as read:
         for path, record in track(sidecars.items(), "aggregating", unit="subject"):
@@ -137,10 +137,10 @@ def aggregate(
             except NoTemplate:
                 raise
             except InputError as error:
-                log.warning("left out: %s: %s", record["participant_id"], error)
+                log.warning("excluded: %s: %s", record["participant_id"], error)
                 failures.append(failure(record["participant_id"], path, error))
     if not population.number:
-        raise InputError(f"{maps}: none of {len(failures)} maps can be used. The first: {failures[0]['message']}")
+        raise InputError(f"{maps}: none of {len(failures)} maps can be used. The first error: {failures[0]['message']}")
     summary = _write(run.path, population, manifest, asked)
     run.write_failures(failures)
     names = (*summary["files"].values(), "population_background.nii.gz", "population_brain.nii.gz")
@@ -177,7 +177,7 @@ def _manifest(maps: Path) -> dict[str, Any]:
     place = maps / MANIFEST
     found = read_record(place, {"kind": str}, "manifest of a run") if place.is_file() else {}
     if found.get("kind") != "explain":
-        raise InputError(f"{maps}: no folder of maps; `interpbench explain` writes one.")
+        raise InputError(f"{maps}: is not a folder of maps; `interpbench explain` writes one.")
     if fault := fault_in(found, _MANIFEST):
         raise InputError(f"{place}: {fault}.")
     return found
@@ -195,18 +195,18 @@ def _sidecars(maps: Path, run: str) -> tuple[dict[Path, dict[str, Any]], dict[Pa
         try:
             record = read_record(path, _ASKED, "record of a map")
         except InputError as error:
-            left_out[path] = f"{error} Explain again."
+            left_out[path] = f"{error} Run explain again."
             continue
         if record["run"] != run:
-            left_out[path] = f"{path}: is of an earlier run into this folder: explain again."
+            left_out[path] = f"{path}: belongs to an earlier run in this folder: run explain again."
         else:
             found[path.with_suffix(".nii.gz")] = {name: record[name] for name in _USED if name in record}
     for path in sorted(maps.glob("sub-*/sub-*_importance.nii.gz")):
         if not sidecar_of(path).is_file():
-            left_out[sidecar_of(path)] = f"{path}: has no record beside it, it is unfinished: explain again."
+            left_out[sidecar_of(path)] = f"{path}: has no record beside it, so it is unfinished: run explain again."
     if not found:
-        why = f" The first: {next(iter(left_out.values()))}" if left_out else ""
-        raise InputError(f"{maps}: there is no finished map in it.{why}")
+        why = f" The first error: {next(iter(left_out.values()))}" if left_out else ""
+        raise InputError(f"{maps}: has no finished map.{why}")
     return found, left_out
 
 

@@ -256,12 +256,12 @@ def _fitted_before(
 ) -> tuple[Explainer, dict[str, Any]]:
     """What was fitted, and its options, which those asked for must not contradict."""
     if not asked.learned:
-        raise UsageError(f"Method {method!r} has nothing to learn: leave out the fitted folder.")
+        raise UsageError(f"Method {method!r} needs no fitting: omit the fitted folder.")
     fitted = load_fitted(folder, model, method=method, trust_factory=allowed)
     there, here = dict(read_fitted(folder)["options"]), options_json(asked)
     for name in options or {}:
         if there.get(name) != here[name]:
-            raise UsageError(f"{folder} was fitted with {name}={there.get(name)}, not {here[name]}: leave it out.")
+            raise UsageError(f"{folder} was fitted with {name}={there.get(name)}, not {here[name]}: omit this option.")
     return fitted, there
 
 

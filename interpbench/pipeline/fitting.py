@@ -108,7 +108,7 @@ def fit(
     check_places("fit", given)
     explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
     if not explainer.learned:
-        raise UsageError(f"Method {method!r} has nothing to learn: leave out `fit` and explain with it.")
+        raise UsageError(f"Method {method!r} needs no fitting: omit `fit` and run explain.")
     where = resolve_device(device)
     loaded = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
     people = open_cohort(cohort, need_age=False, images=images)
@@ -131,13 +131,13 @@ def fit(
     run = RunFolder.open(out, "fit", {**identity, "command": command}, anew=None if finished else (WORKSPACE,))
     run.write_inputs(input_rows(read_by))
     if run.resumed and finished:
-        log.info("%s: fitted before with these settings; nothing to do", run.path)
+        log.info("%s: already fitted with these settings; nothing to do", run.path)
         fitted: Explainer = load_fitted(run.path, loaded, trust_factory=code_named_by(explainer).values())
     else:
         write_splits(run.path, people.subjects, splits)
         parts = {split: [one for one in people.subjects if splits[one.id] == split] for split in SPLITS}
         if not parts["train"]:
-            raise InputError(f"{people.table}: nobody is in the training split, so {method!r} cannot learn from it.")
+            raise InputError(f"{people.table}: the training split is empty, so {method!r} cannot learn from it.")
         target = functools.partial(target_of, predictor=loaded)
         prepared = None if cache is None else PreparedCache(cache)
         read = functools.partial(read_samples, recipe=loaded.recipe, target=target, prepared=prepared)
@@ -188,7 +188,7 @@ def load_fitted(
     if record.get("target_class") != predictor.target_class:
         there, here = _logit_of(record.get("target_class")), _logit_of(predictor.target_class)
         raise InputError(
-            f"{folder} was fitted to {there}, not to {here}. Fit the method to this one, or ask for the other class."
+            f"{folder} was fitted to {there}, not to {here}. Fit the method to this class, or give the other class."
         )
     if record["predictor_sha256"] != predictor.fingerprint:
         raise InputError(
@@ -197,14 +197,14 @@ def load_fitted(
         )
     state = folder / STATE
     if not state.is_file() or sha256_of(state) != record["sha256"]:
-        raise InputError(f"{state}: missing, or its SHA-256 is not the one in {RECORD}: fit again.")
+        raise InputError(f"{state}: missing, or its SHA-256 differs from the one in {RECORD}: fit again.")
     options = checked_options(
         discover().load("explainer", record["method"]), record["options"], folder / RECORD, trust_factory
     )
     explainer, _ = make_component("explainer", record["method"], options)
     learned = read_weights(state)
     measured = {**(record.get("record") or {}), **_times(folder)}
-    with asking(f"method {record['method']!r}", what=f"cannot use what is kept of it in {state}"):
+    with asking(f"method {record['method']!r}", what=f"cannot use its state in {state}"):
         fitted: Explainer = explainer.with_state(learned).with_record(measured)
     return fitted
 
@@ -227,7 +227,7 @@ def read_fitted(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / RECORD
     if not path.is_file():
-        raise InputError(f"{folder}: holds nothing fitted, {RECORD} is missing. `interpbench fit` writes it.")
+        raise InputError(f"{folder}: is not a folder of a fit, {RECORD} is missing. `interpbench fit` writes it.")
     return read_record(path, _NEEDED, "record of a fitted explainer")
 
 

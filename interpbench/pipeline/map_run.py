@@ -95,7 +95,7 @@ class MapRun:
         with ahead(self._is_done, subjects, self.ahead) as done:
             left = [subject for subject, there in zip(subjects, done, strict=True) if not there]
         if len(left) < len(subjects):
-            log.info("%d of %d maps are there already", len(subjects) - len(left), len(subjects))
+            log.info("%d of %d maps exist already", len(subjects) - len(left), len(subjects))
         self._tell_of_changes(left)
         groups = [left[start : start + batch_size] for start in range(0, len(left), batch_size)]
         put_back = remembered(self.predictor.module)
@@ -164,7 +164,7 @@ class MapRun:
                 changed += [f"sub-{subject.id} ({', '.join(names)})"] if names else []
         if changed:
             told = ", ".join(changed[:NAMED]) + (", ..." if len(changed) > NAMED else "")
-            log.warning("%d maps are made anew, for what they were made from changed: %s", len(changed), told)
+            log.warning("%d maps are made again, because their inputs changed: %s", len(changed), told)
 
     def read(self, subject: Subject) -> Read | InputError:
         """A subject's volume and origin, or why it is refused."""
@@ -205,7 +205,7 @@ class MapRun:
             self.predictions[subject.id] = prediction
             held = bound_of(self.predictor, volume[None].to(self.device)) if self.bounded else None
             if held is not None:
-                where = f"the network ends in {held}, gradients are zero there"
+                where = f"the network ends in {held}, where gradients are zero"
                 why = f"the prediction is exactly {prediction:.6g} {self.predictor.unit}: {where}"
                 origin = dataclasses.replace(origin, held=why)
             volumes.append(volume)

@@ -193,7 +193,7 @@ def predict_subjects(
                 volume, warnings = found
                 numbers = _numbers(predictor, subject, volume[None].to(device))
             except InterpbenchError as error:
-                log.warning("left out: sub-%s: %s", subject.id, error)
+                log.warning("excluded: sub-%s: %s", subject.id, error)
                 failures.append(failure(subject.id, subject.image, error))
                 continue
             for warning in warnings:

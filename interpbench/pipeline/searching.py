@@ -90,7 +90,7 @@ def search(
     combinations = _combinations(method, grid, options or {}, preset, seed)
     explainer, installed = make_component("explainer", method, {**(options or {}), **combinations[0]}, preset=preset)
     if not explainer.learned:
-        raise UsageError(f"Method {method!r} has nothing to learn, so there is nothing to search.")
+        raise UsageError(f"Method {method!r} needs no fitting, so there is nothing to search.")
     fixed = {name: value for name, value in options_json(explainer).items() if name not in grid and name != "seed"}
     people = read_table(cohort, need_age=False, rules=ImageRules.of(images))
     component = read_component(explainer, installed)
@@ -154,7 +154,7 @@ def _combinations(
         raise UsageError("A search needs a grid: at least one option, with at least one value each.")
     for name in grid:
         if name in options:
-            raise UsageError(f"{name} is in the grid and among the options: give it once.")
+            raise UsageError(f"{name} is in the grid and in the options: give it once.")
     allowed: list[dict[str, Any]] = []
     refused: list[tuple[dict[str, Any], UsageError]] = []
     alive: set[tuple[str, str]] = set()  # an option and a value of it that some combination allows
@@ -171,7 +171,7 @@ def _combinations(
     for values, reason in refused:
         if not alive >= _pairs(values):
             raise reason
-        log.warning("left out: %s: %s", label_of(values), reason)
+        log.warning("excluded: %s: %s", label_of(values), reason)
     return allowed
 
 

@@ -148,7 +148,7 @@ def train(
     run = RunFolder.open(out, "train", {**asked, "command": command}, anew=None if finished else (WORKSPACE,))
     run.write_inputs(input_rows(parts))
     if run.resumed and finished:
-        log.info("%s: trained before with these settings; nothing to do", run.path)
+        log.info("%s: already trained with these settings; nothing to do", run.path)
     else:
         with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
             torch.manual_seed(seed)  # the first weights and dropout draw from the global random state
@@ -169,11 +169,11 @@ def _divided(
     """The network's own options, and the training's; a name that both have is the network's."""
     network = discover().load("predictor", predictor)
     if not issubclass(network, NetworkPredictor):
-        raise UsageError(f"predictor {predictor!r} is no network that can be trained here.")
+        raise UsageError(f"predictor {predictor!r} is not a network that can be trained.")
     own, training = ({field.name for field in option_fields(one)} for one in (network, TrainingSettings))
     for name in options:
         if name not in own | training:
-            known = f"Of the network: {', '.join(sorted(own))}. Of the training: {', '.join(sorted(training))}."
+            known = f"Network: {', '.join(sorted(own))}. Training: {', '.join(sorted(training))}."
             hint = did_you_mean(name, own | training)
             raise UsageError(f"predictor {predictor!r} and its training have no option {name!r}.{hint} {known}")
     mine = {name: value for name, value in options.items() if name in own}
@@ -205,7 +205,7 @@ def _train(
     targets = [aim.of(subject) for subject in training.subjects]
     learned = _learned_from(targets, aim, people.table)
     if not validation:
-        log.warning("There is no validation split: the last epoch is kept, not the best.")
+        log.warning("There is no validation split: the last epoch is kept instead of the best.")
     mean, spread = statistics.fmean(targets), statistics.pstdev(targets)
     scale, offset = (spread, mean) if blank.standardise and not aim.classes else (1.0, 0.0)
     like = torch.empty(1, 1, *recipe.shape, device="meta")
@@ -277,11 +277,14 @@ def _learned_from(targets: list[float], aim: Target, table: Path) -> dict[str, A
         counts = {name: targets.count(index) for index, name in enumerate(aim.classes)}
         absent = [name for name, number in counts.items() if number == 0]
         if absent:
-            raise InputError(f"{table}: the training split has nobody of class {absent[0]!r} of column {aim.column!r}.")
+            raise InputError(
+                f"{table}: the training split has no subject of class {absent[0]!r} of column {aim.column!r}."
+            )
         return {"training_counts": counts}
     if len(targets) < 2 or min(targets) == max(targets):
         raise InputError(
-            f"{table}: the training split needs two subjects of different {aim.column}, it has {len(targets)}."
+            f"{table}: the training split needs two subjects with different {aim.column}, it has"
+            f" {len(targets)} subjects."
         )
     key = "training_age_range" if aim.column == "age" else "training_range"
     return {key: [min(targets), max(targets)], "training_mean": statistics.fmean(targets)}

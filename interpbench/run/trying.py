@@ -28,7 +28,7 @@ from interpbench.run.provenance import predictor_record
 log = logging.getLogger("interpbench")
 
 SOME = 16  # subjects that are predicted to see whether predictions are equal, where volumes are not large
-ADOPT_AGAIN = " Where that is meant, `interpbench adopt --accept {kind}` allows it, with a warning."
+ADOPT_AGAIN = " If this is intended, `interpbench adopt --accept {kind}` allows it with a warning."
 
 
 def try_before_use(predictor: Predictor, volumes: Tensor, who: str, record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ def try_before_use(predictor: Predictor, volumes: Tensor, who: str, record: Mapp
         try:
             found = try_answers(predictor, volumes)
         except Exception as error:  # another's code: whoever predicts with it next tells what went wrong
-            log.debug("%s could not be tried: %s", who, one_line(error))
+            log.debug("%s could not be tested: %s", who, one_line(error))
     refuse_findings(found.findings, who, accepted, ADOPT_AGAIN if record else "")
     said = check_readout(predictor, volumes, who, stuck="stuck" in accepted)
     known = [one for one in doubts_of(record) if one.partition(": ")[2] not in {two.partition(": ")[2] for two in said}]
@@ -86,7 +86,7 @@ def doubts_of_cohort(predictor: Predictor, who: str | Path, subjects: Sequence[S
     device = torch.device("cpu")
     doubts = try_before_use(predictor, first_volumes(chosen, predictor.recipe, device), str(who), predictor_record(who))
     volume_of, predictions = volumes_of(chosen, predictor.recipe, device), dict[str, float]()
-    for place, subject in enumerate(track(chosen, "Trying the predictor", unit="subject")):
+    for place, subject in enumerate(track(chosen, "Testing the predictor", unit="subject")):
         volume = volume_of(place)
         try:
             if volume is not None:

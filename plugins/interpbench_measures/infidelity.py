@@ -115,9 +115,9 @@ class Infidelity(Metric):
             name="ninfd",
             unit="",
             direction="lower",
-            help="part of the effect of random perturbations that a signed map does not predict",
+            help="share of the effect of random perturbations that a signed map does not predict",
             family="faithfulness",
-            question="predicting the effect of a perturbation",
+            question="predicting the effect of perturbations",
             leads=1,
         )
         if self.perturbation == "noise":
@@ -127,7 +127,7 @@ class Infidelity(Metric):
             unit="",
             direction="higher",
             chance=0.0,
-            help="rank correlation of the importance in random boxes and the effect of emptying them",
+            help="rank correlation between the importance in random boxes and the effect of setting them to 0",
             family="faithfulness",
         )
         return unsaid, correlation

@@ -188,7 +188,7 @@ def test_a_preset_sets_options_and_single_options_go_over_it(toy_cohort: Path, t
 
 
 def test_a_method_that_has_nothing_to_learn_is_refused(toy_cohort: Path, toy_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'fixed' has nothing to learn"):
+    with pytest.raises(UsageError, match="'fixed' needs no fitting"):
         fit(toy_cohort, toy_model, tmp_path / "fitted", method="fixed")
 
 

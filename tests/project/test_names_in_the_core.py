@@ -28,7 +28,7 @@ WORDS = {
     "mass_outside_brain": {"maps/files.py"},  # a figure in a map's sidecar
     "random": {"testing/metric.py", "training/checkpoint.py"},  # toy maps; states of random generators
     "seconds": {"files/run_folder.py"},  # a precision of times
-    "smoothgrad": {"pipeline/explaining_volume.py"},  # the default of `explain_volume`
+    "smoothgrad": {"pipeline/explaining_volume.py"},  # what a notebook takes where it names no method
     "template": {  # whether a method is one, in benchmark.json
         "comparison/verdict.py",
         "pipeline/benchmarking/contestants.py",

@@ -103,7 +103,7 @@ class Ground:
         for place in (folder / "fitted", None if recorded is None else Path(recorded)):
             if place is not None and (place / RECORD).is_file():
                 return place
-        raise UsageError(f"{folder}: these maps are of a learned method; give its folder of `fit` as fitted.")
+        raise UsageError(f"{folder}: these maps are of a fitted method; give its folder of `fit` with --fitted.")
 
 
 def fitted_folders(folders: Sequence[str | Path], names: Sequence[str]) -> dict[str, Path]:
@@ -117,7 +117,9 @@ def fitted_folders(folders: Sequence[str | Path], names: Sequence[str]) -> dict[
     for folder in map(Path, folders):
         method = str(read_fitted(folder)["method"])
         if method not in names:
-            raise UsageError(f"{folder} was fitted with {method!r}, which takes no part.{did_you_mean(method, names)}")
+            raise UsageError(
+                f"{folder} was fitted with {method!r}, which is not in this benchmark.{did_you_mean(method, names)}"
+            )
         if method in found:
             raise UsageError(f"Both {found[method]} and {folder} were fitted with {method!r}: give one of them.")
         found[method] = folder
@@ -152,11 +154,11 @@ def with_template(
     there = [one for one in base if one.name in found.means and one.kind == "method"]
     methods = [one.name for one in sorted(there, key=lambda one: not one.explainer.learned)]
     if chosen is not None and chosen not in found.means:
-        raise UsageError(f"template_of: {chosen!r} has no maps.{did_you_mean(chosen, methods)}")
+        raise UsageError(f"template_of: no maps of {chosen!r}.{did_you_mean(chosen, methods)}")
     of = chosen or next(iter(methods), None)
     if of is None or model.recipe.centre is None:
         why = "the images share no space" if of is not None else "no method has maps"
-        log.warning("left out: %s: %s", ", ".join(waiting), why)
+        log.warning("excluded: %s: %s", ", ".join(waiting), why)
         return list(base)
     write_map(out / TEMPLATE, found.means[of].float(), affine=found.affine)
     registry, file = discover(), str(out / TEMPLATE)

@@ -112,7 +112,7 @@ class Maps:
         if record.get("run") != self.runs[contestant.method] or any(record.get(key) != read[key] for key in read):
             return None, None, None  # an earlier run left it in the folder, or the subject is another one now
         if record.get("sha256") != sha256_of(path):
-            raise InputError(f"{path}: its bytes are not those that its sidecar vouches for; explain again.")
+            raise InputError(f"{path}: its content differs from the hash in its sidecar; run explain again.")
         found = on_network_grid(path, record, prepared)
         return (None, None, folder) if found is None else (found.to(self.device), folder, None)
 
@@ -154,7 +154,7 @@ def explained_before(folders: Sequence[str | Path], predictor: Predictor) -> dic
         place = folder / "manifest.json"
         manifest = read_record(place, _NEEDED, "manifest of a run") if place.is_file() else {}
         if manifest.get("kind") != "explain":
-            raise InputError(f"{folder}: no folder of maps; `interpbench explain` writes one.")
+            raise InputError(f"{folder}: is not a folder of maps; `interpbench explain` writes one.")
         if fault := fault_in(manifest, {"method": str, "options": dict, "predictor_sha256": str}):
             raise InputError(f"{place}: {fault}.")
         if manifest["predictor_sha256"] != predictor.fingerprint:

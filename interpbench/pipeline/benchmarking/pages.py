@@ -72,7 +72,7 @@ def _of_one(
         truth=None if where is None else where.numpy(),
         notes=found.excluded,
     )
-    return f"Every method's map of one subject, sub-{subject.id}, the first of those that take part", path
+    return f"Every method's map of one subject, sub-{subject.id}, the first one of the benchmark", path
 
 
 def _of_all(

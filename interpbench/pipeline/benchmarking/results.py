@@ -96,7 +96,7 @@ def _doubts(found: Found) -> list[str]:
     """What must be said before any figure."""
     number = len(found.subjects)
     flat = [
-        f"{method}: the map is the same everywhere for {count} of {number} subjects; it says nothing about them."
+        f"{method}: the map is constant for {count} of {number} subjects; it has no information about them."
         for method, count in found.flat.items()
         if count
     ]

@@ -97,8 +97,8 @@ def said_of_resampled(found: Found) -> list[str]:
     """Sentences about maps that were given and could not be taken."""
     number = len(found.subjects)
     return [
-        f"{method}: {count} of {number} maps were made anew: those given were interpolated onto their images' grids, "
-        "and the ones on the network's grid are gone."
+        f"{method}: {count} of {number} maps were made again: the given ones were interpolated to their images' grids, "
+        "and those on the network's grid are missing."
         for method, count in found.anew.items()
         if count
     ]
@@ -120,7 +120,7 @@ def _look(
     except ResourceError:
         raise
     except InterpbenchError as error:
-        log.warning("left out: sub-%s: %s", subject.id, error)
+        log.warning("excluded: sub-%s: %s", subject.id, error)
         found.failures.append(failure(subject.id, subject.image, error))
         return
     found.subjects.append(subject)
@@ -145,7 +145,7 @@ def maps_of_subject(
         try:
             yield one.method, maps.of(one, subject, prepared)
         except NotApplicable as error:
-            log.warning("%s takes no part: %s", one.method, error)
+            log.warning("%s is excluded: %s", one.method, error)
             found.excluded[one.method] = str(error)
         except ResourceError:
             raise
@@ -185,7 +185,9 @@ class Measuring:
         anew = [f"sub-{subject.id}" for subject in others if self.run.done(self._product(subject))]
         if anew:
             told = ", ".join(anew[:NAMED]) + (", ..." if len(anew) > NAMED else "")
-            log.warning("%d subjects are measured anew, for what their figures came from changed: %s", len(anew), told)
+            log.warning(
+                "%d subjects are measured again, because the inputs of their figures changed: %s", len(anew), told
+            )
         finish = partial(self._finish, found, frozenset({*found.excluded, *found.missing}))
         side_by_side(left, finish, processes, "measuring", order=self._turns(left, found))
         rows: list[Row] = []

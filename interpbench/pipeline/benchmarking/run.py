@@ -271,7 +271,7 @@ def _entered(
         try:
             entered.append(ground.ready(name, options.get(name, {}), model))
         except (InputError, NotApplicable, PluginError) as error:
-            log.warning("%s takes no part: %s", name, error)
+            log.warning("%s is excluded: %s", name, error)
             excluded[name] = str(error)
     return entered, excluded
 
@@ -304,7 +304,9 @@ def _people(
     splits = recorded_splits(people, predictor)
     chosen = choose(people, splits, split, participants)
     if number and not participants and len(chosen) > number:
-        log.info("%d of %d subjects take part, drawn with seed %d; --subjects 0 takes all", number, len(chosen), seed)
+        log.info(
+            "%d of %d subjects are included, drawn with seed %d; --subjects 0 includes all", number, len(chosen), seed
+        )
         chosen = _drawn(chosen, number, seed)
     parts = splits or {}
     training, validation = (

@@ -69,7 +69,11 @@ def draw_ranks(ranks: Ranks) -> Canvas:
 
     _draw_axis(axes, ranks, place(1), place(last), last)
     if len(chosen) < len(groups):
-        told = f"{len(chosen)} to which {short(names[0])} belongs" if chosen else "none, for the best rank has no bar"
+        told = (
+            (f"{len(chosen)} to which {short(names[0])} belongs")
+            if chosen
+            else "none, because the best rank has no bar"
+        )
         told = f"{len(groups)} bars are too many to read; drawn: {told}"
         axes.text(0.1, 0.5 - HEAD, told, fontsize=8, va="top", color=DIM, parse_math=False)
     for index, name in enumerate(names):

@@ -65,7 +65,7 @@ def check_names(names: Iterable[str], known: Collection[str], kind: str) -> None
     """
     for name in names:
         if name not in known:
-            raise UsageError(f"There is no {kind} {name!r} in this benchmark.{did_you_mean(name, known)}")
+            raise UsageError(f"Unknown {kind} {name!r} in this benchmark.{did_you_mean(name, known)}")
 
 
 def has_values(summary: Record, measure: str) -> bool:

@@ -136,7 +136,7 @@ def _about(summary: Record) -> str:
     metrics = list(dict.fromkeys(one["metric"] for one in summary["measures"]))
     parts = [_counted(len(methods) - floors - copies, "method"), _counted(copies, "blurred copy", "blurred copies")]
     return (
-        f"The same predictor and the same subjects for everybody, n = {summary.get('n')}:"
+        f"The same predictor and the same subjects for all methods, n = {summary.get('n')}:"
         f" {', '.join(parts)} and {_counted(floors, 'floor')}, by"
         f" {_counted(len(summary['measures']) - curves, 'measure')} and {_counted(curves, 'curve')} of"
         f" {_counted(len(metrics), 'metric')} ({', '.join(metrics)})."
@@ -181,7 +181,7 @@ def _plots(summary: Record, measure: Record, looks: Mapping[str, Look]) -> tuple
             ranked,
             result.get("groups") or (),
             looks,
-            column.note or "1 is best; a bar joins methods that are not told apart, its dots mark who belongs to it",
+            column.note or "1 is best; a bar joins methods that are not distinguished, dots mark its members",
         )
     )
     return inlined(dotted), inlined(ranks_drawn)
@@ -217,13 +217,15 @@ def _curves(summary: Record, unblurred: Sequence[Place], coloured: Sequence[str]
         words += f" Bands: 95 % intervals of {', '.join(banded)}; benchmark.json has those of all."
     pale = [name for name in own if name not in chosen]
     if pale:
-        words += f" In colours: methods that learn, then the first of the table, {MOST} in all." * (coloured is None)
+        words += (f" In colours: methods that need fitting, then the first ones of the table, {MOST} in all.") * (
+            coloured is None
+        )
         words += f" Pale lines: {', '.join(pale)}."
     if floors:
         words += " Grey: floors."
     hidden = sum(name in there and name not in drawn for name in methods)
     if hidden:
-        words += f" Not drawn, for the sake of reading: {_counted(hidden, 'blurred copy', 'blurred copies')};"
+        words += f" Not drawn: {_counted(hidden, 'blurred copy', 'blurred copies')};"
         words += " curves.tsv has them."
     return found, words
 

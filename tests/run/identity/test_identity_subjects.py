@@ -89,7 +89,7 @@ def test_a_map_that_is_made_again_for_a_changed_image_is_said(world: Any, caplog
     world.change_image("cohort/00.nii.gz")
     with caplog.at_level("WARNING", logger="interpbench"):
         world.run("explain")
-    assert "1 maps are made anew, for what they were made from changed: sub-00 (image)" in caplog.text
+    assert "1 maps are made again, because their inputs changed: sub-00 (image)" in caplog.text
 
 
 def test_a_scan_that_came_into_two_splits_is_said_beside_the_old_map(world: Any) -> None:

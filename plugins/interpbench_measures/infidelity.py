@@ -31,7 +31,8 @@ import torch
 from torch import Tensor
 
 from interpbench import Case, Measure, Metric, NotApplicable, UsageError, check_options, option
-from interpbench_measures.ordering import check_not_flat, shared_ranks
+from interpbench_measures.ordering import check_not_flat
+from interpbench_measures.similarity import spearman
 
 
 def normalised_infidelity(foretold: Tensor, happened: Tensor) -> float:
@@ -50,14 +51,6 @@ def normalised_infidelity(foretold: Tensor, happened: Tensor) -> float:
         return math.nan
     own = float(u.square().sum())
     return 1.0 if own == 0 else min(1.0, max(0.0, 1 - float((u * d).sum()) ** 2 / (own * size)))
-
-
-def rank_correlation(first: Tensor, second: Tensor) -> float:
-    """Spearman's correlation of two lists `(P,)`; NaN where one of them is constant."""
-    a, b = (shared_ranks(values) for values in (first, second))
-    a, b = a - a.mean(), b - b.mean()
-    size = float(a.square().sum() * b.square().sum())
-    return float((a * b).sum()) / math.sqrt(size) if size > 0 else math.nan
 
 
 def sums_over_boxes(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -150,7 +143,8 @@ class Infidelity(Metric):
             contributions.append(normalised_infidelity(sums_over_boxes(map, low, high), change))
             voxels = sums_over_boxes(case.brain, low, high)
             mean = sums_over_boxes(case.importance, low, high) / voxels
-            correlations.append(rank_correlation(mean, change.abs() / voxels))
+            effect = change.abs() / voxels
+            correlations.append(spearman(mean.cpu().numpy(), effect.cpu().numpy()))
         best = min(_mean(slopes), _mean(contributions))
         return {"ninfd": best if case.signed else math.nan, "infidelity_corr": _mean(correlations)}
 

@@ -111,7 +111,7 @@ def unbeaten(measure: Mapping[str, Any], result: Mapping[str, Any], name: str, f
     return [floor for floor in floors if _told(result, measure, name, floor) != "better"]
 
 
-def smoothness(
+def smoothing_effects(
     measure: Mapping[str, Any], result: Mapping[str, Any], plain: Sequence[str], copies: Mapping[str, str]
 ) -> list[str]:
     """Where smoothing alone makes maps better, and whether the leader's lead is still there against smoothed copies.

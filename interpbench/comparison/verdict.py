@@ -12,11 +12,11 @@ from interpbench.comparison.headline import (
     against_floors,
     headlines,
     leader,
-    smoothness,
+    smoothing_effects,
     spokesmen,
     unbeaten,
 )
-from interpbench.comparison.limits import limits, reach
+from interpbench.comparison.limits import detectable_differences, limits
 from interpbench.comparison.one_measure import powerless
 from interpbench.comparison.sanity import sanity
 from interpbench.comparison.statistics import ALPHA
@@ -39,7 +39,7 @@ def verdict(benchmark: Mapping[str, Any]) -> list[str]:
         result = benchmark["results"][measure["name"]]
         found += leader(measure, result, masks)
         found += against_floors(measure, result, own, floors)
-        found += smoothness(measure, result, own, copies)
+        found += smoothing_effects(measure, result, own, copies)
     return [
         *found,
         *_never_above_floors(benchmark, leading, own, floors),
@@ -49,7 +49,7 @@ def verdict(benchmark: Mapping[str, Any]) -> list[str]:
         *_agreement(benchmark),
         *sanity(benchmark, own),
         *_cost(benchmark),
-        *reach(benchmark, leading),
+        *detectable_differences(benchmark, leading),
         *limits(benchmark),
     ]
 

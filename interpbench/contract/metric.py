@@ -50,7 +50,7 @@ class Measure:
     ceiling_by: str = ""  # the measure of this metric that gives the most that each method can get
 
 
-class Again(Protocol):
+class ExplainAgain(Protocol):
     """Explains the same subject by the same method once more, in other circumstances."""
 
     def __call__(
@@ -86,7 +86,7 @@ class Case:
     training_seconds: float = 0.0  # that the method learned; NaN where unknown
     batch_size: int = 8  # volumes that go through the predictor at once
     forward: Callable[[Tensor], Tensor] | None = None  # a faster `predictor.predict` that gives no gradients
-    again: Again | None = None  # see `explain`
+    again: ExplainAgain | None = None  # see `explain`
     shared: dict[str, Any] = field(default_factory=dict)  # see `once`
 
     @property

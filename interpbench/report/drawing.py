@@ -20,7 +20,7 @@ LETTER = 0.078  # inches that a letter of a 9-point name takes at most, on avera
 
 
 @dataclass(frozen=True)
-class Look:
+class MethodStyle:
     """How a method is drawn: its kind by colour, a blurred copy by a hollow marker and slanted letters."""
 
     colour: str = COLOURS[0]
@@ -42,9 +42,9 @@ LOOKS_IN_WORDS = (
 )
 
 
-def look_of(*, floor: bool, learned: bool, blurred: bool) -> Look:
+def method_style(*, floor: bool, learned: bool, blurred: bool) -> MethodStyle:
     """The look of a method of this kind."""
-    return Look(FLOOR if floor else LEARNED if learned else METHOD, blurred)
+    return MethodStyle(FLOOR if floor else LEARNED if learned else METHOD, blurred)
 
 
 def canvas_of(width: float, height: float) -> Canvas:

@@ -1,6 +1,6 @@
 """How many volumes go through a network, and how many gradients back: counted by a hook on its module.
 
-A frozen copy of a network (`inference.py`) fires no hooks; it reports its passes by `add_forward` instead.
+A network's graph (`forward_only.py`) fires no hooks; it reports its passes by `add_forward` instead.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class ExplainAgain(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Case:
-    """One subject, one method's map of it, and all that a metric may look at. Nobody changes its tensors.
+    """One subject, one method's map, and everything a metric may use. Its tensors must not be changed.
 
     Tensors are on the network's grid, and on the predictor's device.
     """

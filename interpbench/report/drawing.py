@@ -55,7 +55,7 @@ def canvas_of(width: float, height: float) -> Canvas:
 
 
 def png_of(canvas: Canvas, dpi: int = DPI) -> bytes:
-    """The canvas as PNG, in 256 colours: a third of the bytes, and nobody sees a difference."""
+    """The canvas as PNG in 256 colours: a third of the bytes without a visible difference."""
     drawn = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters that the font does not have, in names that we did not choose
@@ -67,7 +67,7 @@ def png_of(canvas: Canvas, dpi: int = DPI) -> bytes:
 
 
 def short(name: str, longest: int = LONGEST) -> str:
-    """A name that fits: the middle of a long one is left out, for its end tells copies apart."""
+    """A shortened name: the middle of a long one is removed, because its end distinguishes copies."""
     if len(name) <= longest:
         return name
     end = longest // 3

@@ -24,7 +24,7 @@ MOST = 12  # bars; of more groups only those of the best method are drawn
 
 @dataclass(frozen=True)
 class Ranks:
-    """Mean ranks of methods in one measure, 1 the best, and which methods are not told apart."""
+    """Mean ranks of methods in one measure, 1 the best, and groups of methods that are not distinguished."""
 
     title: str
     ranks: Mapping[str, float]

@@ -170,7 +170,7 @@ def _written(bounds: Bounds | None, write: Write) -> str:
 
 
 def mark_of(result: Record, name: str) -> str:
-    """Whether a method is the best, or not told apart from it, in a word.
+    """The mark of a method that is the best, or not distinguished from it.
 
     Nothing is said where all have one value, and of several with the best mean where nobody could be told apart.
     """

@@ -18,7 +18,7 @@ from occlusion_case import Case, Scene
 
 from interpbench_occlusion.evaluation import Evaluation
 from interpbench_occlusion.explainer import Occlusion
-from interpbench_occlusion.replacement import Place, filling, hull
+from interpbench_occlusion.replacement import Place, hull, replacement_values
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Sampled:
     def run(self) -> Run:
         volume, all_places = self.scene.volume, self.case.grid.boxes
         places: list[Place] = [all_places[index] for index in self.sample]
-        fill = filling("zero", volume[0], self.scene.brain, sigma=1.0, seed=0)
+        fill = replacement_values("zero", volume[0], self.scene.brain, sigma=1.0, seed=0)
         start = time.perf_counter()
         if self.evaluation is None:
             told = {**self.options, "memory": self.options["memory"] * 2**30}

@@ -14,7 +14,7 @@ from occlusion_peers import summary
 
 from interpbench_occlusion.boxes import BoxGrid, Edges
 from interpbench_occlusion.evaluation import Evaluation
-from interpbench_occlusion.replacement import filling
+from interpbench_occlusion.replacement import replacement_values
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _timed(point: Point, where: Scene, asked: argparse.Namespace) -> dict[str, A
     grid = BoxGrid(point.shape, (point.box,) * 3, (point.stride,) * 3)
     places = [box for box in grid.boxes if bool(where.brain[box].any())]
     volume = where.volume[0]
-    fill = filling("zero", volume, where.brain, sigma=1.0, seed=0)
+    fill = replacement_values("zero", volume, where.brain, sigma=1.0, seed=0)
     evaluation = Evaluation.of(
         where.predictor,
         volume[None],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import math
 import operator
 import sys
 import types
@@ -75,6 +76,8 @@ def check_options(component: Any) -> None:
             bound = allowed.get(key)
             if bound is not None and not holds(value, bound):
                 raise UsageError(f"{label} must be {words} {bound:g}, got {value!r}.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{label} must be a finite number, got {value!r}.")
 
 
 def option_fields(component: type) -> tuple[dataclasses.Field[Any], ...]:
@@ -139,7 +142,7 @@ def describe_options(component: type) -> list[dict[str, Any]]:
     return [
         {
             "name": field.name,
-            "type": getattr(hints[field.name], "__name__", str(hints[field.name])),
+            "type": _type_name(hints[field.name]),
             "default": None if field.default is dataclasses.MISSING else field.default,
             "help": field.metadata.get("help", ""),
             "choices": list(field.metadata.get("choices", ())),
@@ -147,6 +150,11 @@ def describe_options(component: type) -> list[dict[str, Any]]:
         }
         for field in option_fields(component)
     ]
+
+
+def _type_name(hint: Any) -> str:
+    """A type as it is written in code; a union has a name of its own in some versions of Python."""
+    return str(hint) if _is_union(hint) else getattr(hint, "__name__", str(hint))
 
 
 def _range(allowed: Mapping[str, Any]) -> str:

@@ -94,6 +94,7 @@ def test_a_component_without_options_says_so():
         ({"edge": 65}, "edge of Window must be at most 64, got 65"),
         ({"noise": 0.0}, "noise of Window must be above 0, got 0.0"),
         ({"noise": float("nan")}, "noise of Window must be above 0, got nan"),
+        ({"noise": float("inf")}, "noise of Window must be a finite number, got inf"),
         ({"form": "odd"}, "form of Window must be one of scaled, printed, got 'odd'"),
         ({"limit": -1.0}, "limit of Window must be at least 0, got -1.0"),
     ],

@@ -73,7 +73,7 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: Any) -> 
     "--template-of",
     metavar="NAME",
     show_default="first method that needs fitting",
-    help="Method whose mean map is the floor `template`.",
+    help="Method whose mean map is the map of the template floor.",
 )
 @click.option(
     "--regions",
@@ -102,7 +102,7 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: Any) -> 
     type=click.IntRange(min=0),
     default=2,
     show_default=True,
-    help="Number of subjects for metrics that make maps again (sensitivity, repeatability, randomisation); 0 uses all.",
+    help="Number of subjects for metrics that make maps again; 0 uses all.",
 )
 @click.option(
     "--refit-subjects",

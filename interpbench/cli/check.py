@@ -50,7 +50,7 @@ def check(
     without an age can be explained, but not used for training. The exit code is 0 if every subject can be used, 4 if
     some cannot, and 3 if none can.
     """
-    from interpbench.cohort.check import check_cohort, rows_of
+    from interpbench.cohort.check import check_cohort, problem_table
     from interpbench.cohort.subjects import read_cohort
     from interpbench.files.atomic import write_json
     from interpbench.images.rules import ImageRules
@@ -68,7 +68,7 @@ def check(
     problems = check_cohort(
         found, voxels=not headers_only, recipe=recipe, warnings=True, typical=typical, splits=_splits(found, predictor)
     )
-    rows = rows_of(problems)
+    rows = problem_table(problems)
     doubts: list[str] = []
     if loaded is not None and not headers_only:
         from interpbench.run.trying import doubts_of_cohort

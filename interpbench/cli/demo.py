@@ -25,14 +25,14 @@ def demo(out: Path, seed: int, device: str) -> None:
     from interpbench import pipeline
 
     record = pipeline.demo(out, seed=seed, device=device)
-    say(in_words(record))
+    say(demo_figures(record))
     say(f"Open {out / 'index.html'}, and {out / 'benchmark' / 'index.html'}")
 
 
 VERDICT = 4  # sentences of the benchmark that are printed
 
 
-def in_words(record: Mapping[str, Any]) -> str:
+def demo_figures(record: Mapping[str, Any]) -> str:
     """The figures of `demo.json`, one on each line."""
     unit, test, found = record["unit"], record["predictor"], record["localisation"]
     floor, after = record["noise_floor"], record["diagnostics"]

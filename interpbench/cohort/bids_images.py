@@ -18,22 +18,22 @@ def t1w_images(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
-def wanted(cells: Mapping[str, str | None]) -> tuple[str, ...]:
+def wanted_session_and_run(cells: Mapping[str, str | None]) -> tuple[str, ...]:
     """The session and run in a row, such as `ses-1` and `run-1`; empty if it has neither."""
     session, run = _first(cells, SESSION_COLUMNS), _first(cells, RUN_COLUMNS)
     told = (session and f"ses-{session.removeprefix('ses-')}", run and f"run-{_index(run.removeprefix('run-'))}")
     return tuple(word for word in told if word)
 
 
-def of_wanted(folder: Path, images: Iterable[Path], words: Iterable[str]) -> list[Path]:
-    """The images of the session and run from `wanted`; the session is ignored if no image lies in a session folder."""
+def matching_images(folder: Path, images: Iterable[Path], words: Iterable[str]) -> list[Path]:
+    """The images of the wanted session and run; the session is ignored if no image lies in a session folder."""
     places = {image: set(_places(folder, image)) for image in images}
     sessions = any(place.startswith("ses-") for found in places.values() for place in found)
     asked = {word for word in words if sessions or not word.startswith("ses-")}
     return [image for image, found in places.items() if asked <= found]
 
 
-def place_of(folder: Path, image: Path, words: Iterable[str]) -> str:
+def session_and_run(folder: Path, image: Path, words: Iterable[str]) -> str:
     """The session and run of an image, as far as `words` name them."""
     told = {place.partition("-")[0]: place for place in _places(folder, image)}
     return " ".join(told.get(word.partition("-")[0], "no session") for word in words)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interpbench.cohort.persons import doubts_about_people, doubts_about_splits
+from interpbench.cohort.persons import doubts_about_identity, doubts_about_splits
 from interpbench.cohort.subjects import Cohort, Problem, Subject
 from interpbench.doubts import AGES, HEADER, kind_of
 from interpbench.errors import InputError
@@ -61,7 +61,7 @@ def check_cohort(
     return sorted((one for one in found if warnings or not one.warning), key=lambda problem: problem.line)
 
 
-def rows_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Problems as rows of a table.
 
     Their columns: `level` (`problem` or `warning`), `participant_id`, `line`, `file`, `message`, `kind` (of doubt, of
@@ -123,11 +123,11 @@ def _voxel_problems(
 
 def _doubts_about_all(cohort: Cohort, splits: Mapping[str, str] | None) -> list[Problem]:
     """Warnings about the table as a whole."""
-    people, apart = doubts_about_people(cohort.subjects), doubts_about_splits(cohort.subjects, splits)
+    identity, apart = doubts_about_identity(cohort.subjects), doubts_about_splits(cohort.subjects, splits)
     found = [
         _warning(subject, subject.image, words)
         for subject in cohort.subjects
-        for words in (*people.get(subject.id, ()), *apart.get(subject.id, ()))
+        for words in (*identity.get(subject.id, ()), *apart.get(subject.id, ()))
     ]
     found += [_about_ages(cohort, words) for words in cohort.doubts]
     ages = [subject.age for subject in cohort.subjects if subject.age is not None]

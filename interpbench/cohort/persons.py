@@ -35,7 +35,7 @@ def twins(subjects: Iterable[Subject]) -> list[list[Subject]]:
     return _several(keys, [one for one in subjects if one.id in keys])
 
 
-def doubts_about_people(subjects: Sequence[Subject]) -> dict[str, list[Doubt]]:
+def doubts_about_identity(subjects: Sequence[Subject]) -> dict[str, list[Doubt]]:
     """Warnings about identities, by label: the same image under two labels, several scans of one person."""
     found: dict[str, list[Doubt]] = {}
     for some in twins(subjects):

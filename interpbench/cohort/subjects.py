@@ -17,7 +17,7 @@ from pathlib import Path
 
 from interpbench.cohort.ages import CODES, OLDEST, refuse_other_units, two_readings
 from interpbench.cohort.ages import number_in as number_in
-from interpbench.cohort.bids_images import of_wanted, place_of, t1w_images, wanted
+from interpbench.cohort.bids_images import matching_images, session_and_run, t1w_images, wanted_session_and_run
 from interpbench.cohort.labels import rewritten
 from interpbench.errors import InputError
 from interpbench.files.table import Row, read_table
@@ -245,13 +245,13 @@ def _file(root: Path, row: Row, column: str) -> Path | None:
 
 
 def _find_image(root: Path, row: Row, label: str) -> Path:
-    folder, words = root / f"sub-{label}", wanted(row.cells)
+    folder, words = root / f"sub-{label}", wanted_session_and_run(row.cells)
     below = t1w_images(folder)
     if not below:
         raise _BadRow("no image column, and no **/anat/*T1w.nii.gz in its folder", folder)
-    found = of_wanted(folder, below, words)
+    found = matching_images(folder, below, words)
     if not found:
-        there = list(dict.fromkeys(place_of(folder, path, words) for path in below))
+        there = list(dict.fromkeys(session_and_run(folder, path, words) for path in below))
         raise _BadRow(
             f"the row says {' '.join(words)}, but the image found is of {', '.join(there[:3])};"
             " correct the row, or name the"

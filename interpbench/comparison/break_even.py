@@ -53,7 +53,7 @@ def _subjects(debt: float, saving: float) -> int | None:
 
 def describe_break_even(row: Mapping[str, Any]) -> str:
     """One row in words."""
-    costs = f"{row['seconds_learned']:.3g} s a subject against {row['seconds_other']:.3g} s"
+    costs = f"{row['seconds_learned']:.3g} s per subject instead of {row['seconds_other']:.3g} s"
     trained = f"after {row['training_seconds']:.3g} s of training"
     if row["subjects"] is None:
         return f"{row['learned']} never costs less than {row['other']}: {costs}, {trained}."

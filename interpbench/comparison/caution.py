@@ -39,9 +39,9 @@ def _few_subjects(benchmark: Mapping[str, Any]) -> list[str]:
             hopeless.setdefault((result["n"], len(pairs)), []).append(name)
     for (subjects, pairs), names in hopeless.items():
         found.append(
-            f"{listed(names, MOST)}: of {counted(subjects, 'subject')} the signed-rank test gives no p below"
-            f" {number(least_p(subjects))}; for {counted(pairs, 'comparison')} at a time that is not enough to tell any"
-            " two methods apart, however different they are."
+            f"{listed(names, MOST)}: with {counted(subjects, 'subject')} the signed-rank test gives no p below"
+            f" {number(least_p(subjects))}; for {counted(pairs, 'comparison')} this is not enough to distinguish any"
+            " two methods, however different they are."
         )
     return found
 
@@ -62,12 +62,12 @@ def _gaps(benchmark: Mapping[str, Any]) -> list[str]:
             if one["n"] < RANKED_FROM * result["n"]:
                 unranked.setdefault(method, []).append(name)
     found = [
-        f"{method} has no value for some subjects: {listed(names, MOST)}. Two methods are compared on the subjects that"
-        " both have a value for; if a value is missing because the subject is hard, that favours the method."
+        f"{method} has no value for some subjects: {listed(names, MOST)}. Two methods are compared on the subjects for"
+        " which both have a value; if values are missing because subjects are hard, this favours the method."
         for method, names in gaps.items()
     ]
     found += [
-        f"{method} lacks more than half of the subjects and is neither ranked nor called best: {listed(names, MOST)}."
+        f"{method} lacks more than half of the subjects and is not ranked: {listed(names, MOST)}."
         for method, names in unranked.items()
     ]
     return found
@@ -94,5 +94,5 @@ def _say_nothing(benchmark: Mapping[str, Any]) -> list[str]:
         and len(result["methods"]) > 1
         and all(not one["sd"] for one in result["methods"].values())
     ]
-    found = [f"No method has a value by {listed(empty, MOST)}."] if empty else []
-    return found + ([f"All methods have one and the same value by {listed(same, MOST)}."] if same else [])
+    found = [f"No method has a value for {listed(empty, MOST)}."] if empty else []
+    return found + ([f"All methods have the same value for {listed(same, MOST)}."] if same else [])

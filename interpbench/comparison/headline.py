@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from interpbench.comparison.families import FamilyName, family_of, of_family
 from interpbench.comparison.one_measure import powerless, standing
 from interpbench.comparison.wording import amount, between, chance, counted, estimate, label, listed, number
 
-# Of a built-in metric the first of these that is there leads; of any other metric, its first few measures do.
-LEADING = {
-    "localisation": ("auc", "average_precision", "relevance_mass_ratio"),
-    "deletion": ("srg_mean", "srg_road", "srg_blur", "srg_noise", "srg_zero"),
-    "region_deletion": ("region_srg_mean", "region_srg_road", "region_srg_blur", "region_srg_noise", "region_srg_zero"),
-    "noise_tolerance": ("noise_tolerance",),
-    "infidelity": ("ninfd",),
-    "sensitivity": ("max_sensitivity",),
-    "repeatability": ("repeat_spearman", "repeat_icc"),
-}
-OTHERS = 3  # measures of a metric that is not built in, at most
-ASIDE = ("randomisation", "complexity", "completeness", "cost")  # told of elsewhere, or not to be won
+UNDECLARED = 3  # measures that lead of a metric that does not say which one does
 NAMED = 3  # methods whose distance from the best is spelled out
 
 
@@ -30,14 +21,28 @@ def headlines(benchmark: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         for one in benchmark["measures"]
         if one["direction"] and benchmark["results"].get(one["name"], {"best": []})["best"]
     ]
+    declared = {one["metric"] for one in benchmark["measures"] if one.get("leads")}
     found = []
     for one in able:
-        siblings = [other["name"] for other in able if other["metric"] == one["metric"]]
-        leading = [name for name in LEADING.get(one["metric"], ()) if name in siblings] or siblings
-        most = 1 if one["metric"] in LEADING else OTHERS
-        if one["metric"] not in ASIDE and one["name"] in leading[:most]:
+        siblings = [other for other in able if other["metric"] == one["metric"]]
+        most = 1 if one["metric"] in declared else UNDECLARED
+        if family_of(one).leads and one in sorted(siblings, key=_turn)[:most]:
             found.append(one)
     return found
+
+
+def spokesmen(
+    family: FamilyName, measures: Sequence[Mapping[str, Any]], results: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Of each metric of a family the measure that leads, where it declares one that has values."""
+    able = [one for one in measures if of_family(family, one) and one.get("leads")]
+    able = [one for one in able if results.get(one["name"], {"methods": {}})["methods"]]
+    return list({one["metric"]: one for one in sorted(able, key=_turn, reverse=True)}.values())
+
+
+def _turn(measure: Mapping[str, Any]) -> float:
+    """When it is a measure's turn to lead its metric: those that do not say come last."""
+    return measure.get("leads") or math.inf
 
 
 def leader(measure: Mapping[str, Any], result: Mapping[str, Any], floors: Sequence[str]) -> list[str]:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from interpbench.comparison.families import place_of
 from interpbench.comparison.one_measure import powerless
 from interpbench.comparison.statistics import ALPHA
 from interpbench.comparison.wording import amount, listed
 
+LEARNED = "{learned}"  # in what a measure declares: stands for the methods that learned; without any, nothing is said
 POWER = 0.8  # how often a difference should be found that is called one that would have been found
 
 
@@ -42,30 +44,18 @@ def reach(benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]]) ->
 
 
 def limits(benchmark: Mapping[str, Any]) -> list[str]:
-    """What cannot be concluded, for each kind of measure that is there."""
-    metrics = {
-        one["metric"]
+    """What cannot be concluded: what each measure with values declares, once, and what holds for all."""
+    able = [
+        one
         for one in benchmark["measures"]
         if one["direction"] and benchmark["results"].get(one["name"], {"methods": {}})["methods"]
-    }
+    ]
     learned = [one["name"] for one in benchmark["methods"] if one.get("learned") and not one.get("blurred")]
-    found = []
-    if "localisation" in metrics:
-        found.append(
-            "Localisation compares maps with a truth about the images, not about the network: if the network reads only"
-            " a part of the truth, a map of that part is right and still loses points."
-        )
-    if metrics & {"deletion", "region_deletion"}:
-        found.append(
-            "Deletion shows the network images unlike those that it was trained on; a part of what it measures is how"
-            " the network takes those."
-        )
-    if "noise_tolerance" in metrics and learned:
-        found.append(
-            "noise_tolerance is close to what a noise mask is trained for. For a learned method of that kind"
-            f" ({listed(learned)} learned) a win there shows that training worked; it is no second witness."
-        )
-    if metrics:
+    declared = dict.fromkeys(one.get("limits") or "" for one in sorted(able, key=place_of))
+    found = [
+        limit.replace(LEARNED, listed(learned)) for limit in declared if limit and (learned or LEARNED not in limit)
+    ]
+    if able:
         found.append(
             "Tests are corrected for all comparisons within one measure, not across measures: among many measures some"
             " tell methods apart by chance. Intervals are for one figure at a time: a difference whose interval leaves"

@@ -1,4 +1,4 @@
-"""Intervals and tests over subjects: the same people under several methods.
+"""Intervals and tests over subjects who are explained by several methods.
 
 Every figure of a benchmark is paired: each subject was given every method. So differences are taken within subjects,
 tests look at their signs and ranks, and the bootstrap draws whole subjects. See docs/explanation/statistics.md.

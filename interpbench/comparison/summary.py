@@ -14,12 +14,12 @@ import numpy as np
 from interpbench.comparison.agreement import agreement
 from interpbench.comparison.break_even import break_even
 from interpbench.comparison.caution import warnings_of
+from interpbench.comparison.families import family_of
+from interpbench.comparison.headline import spokesmen
 from interpbench.comparison.one_measure import bounds_of, compare
 from interpbench.comparison.statistics import RESAMPLES, intervals
 from interpbench.comparison.table import Table
 from interpbench.comparison.verdict import verdict
-
-COST = "cost"  # the metric whose measures say nothing about how good a map is
 
 
 def summarise(
@@ -36,9 +36,10 @@ def summarise(
 
     Args:
         table: the rows of measures.tsv.
-        measures: as `measures` of benchmark.json has them: `name`, `metric`, `unit`, `direction`, `help`, `chance`,
-            `steps`, `steps_name`; those with steps are curves.
-        methods: as `methods` of benchmark.json has them: at least `name`, `method`, `kind`, `blurred`, `learned`.
+        measures: as `measures` of benchmark.json has them: `metric`, and the fields of a `Measure`; those with steps
+            are curves.
+        methods: as `methods` of benchmark.json has them: at least `name`, `method`, `kind`, `template`, `blurred`,
+            `learned`.
         curves: the rows of curves.tsv: `participant_id`, `method`, `measure`, `step`, `value`.
         unit: the predictor's.
         seed: of the bootstrap and of permutations.
@@ -63,7 +64,7 @@ def summarise(
         "results": results,
         "curves": _curves(curves, [one for one in measures if one.get("steps")], methods, seed, resamples),
         "agreement": _agreement(results, single, methods, seed),
-        "break_even": _break_even(results, methods),
+        "break_even": _break_even(results, single, methods),
     }
     found = _short(found)
     return {**found, "verdict": verdict(found), "warnings": warnings_of(found)}
@@ -118,9 +119,7 @@ def _agreement(
 ) -> dict[str, Any] | None:
     """Over the methods themselves: that every measure puts floors last, and copies by their originals, is no news."""
     names = {one["name"] for one in methods if one.get("kind") != "floor" and not one.get("blurred")}
-    directions = {
-        one["name"]: one["direction"] for one in measures if one.get("direction") and one.get("metric") != COST
-    }
+    directions = {one["name"]: one["direction"] for one in measures if one.get("direction") and family_of(one).agrees}
     means = {
         measure: {name: one["mean"] for name, one in results[measure]["methods"].items() if name in names}
         for measure in directions
@@ -128,19 +127,21 @@ def _agreement(
     return agreement(means, directions, seed=seed)
 
 
-def _break_even(results: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _break_even(
+    results: Mapping[str, Any], measures: Sequence[Mapping[str, Any]], methods: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """By the first measure that says how long a map takes; none where there is no such measure."""
     own = [one for one in methods if one.get("kind") != "floor" and not one.get("blurred")]
-    measured = {
-        measure: {name: one["mean"] for name, one in results.get(measure, {"methods": {}})["methods"].items()}
-        for measure in ("seconds", "training_seconds")
-    }
-    training = {
-        one["name"]: one.get("training_seconds") or measured["training_seconds"].get(one["name"], math.nan)
-        for one in own
-        if one.get("learned")
-    }
-    seconds = {one["name"]: measured["seconds"][one["name"]] for one in own if one["name"] in measured["seconds"]}
-    return break_even(list(training), seconds, training)
+    training = {one["name"]: _number_of(one.get("training_seconds")) for one in own if one.get("learned")}
+    for measure in spokesmen("cost", measures, results):
+        measured = results[measure["name"]]["methods"]
+        seconds = {one["name"]: measured[one["name"]]["mean"] for one in own if one["name"] in measured}
+        return break_even(list(training), seconds, training)
+    return []
+
+
+def _number_of(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def summary_rows(benchmark: Mapping[str, Any]) -> list[dict[str, Any]]:

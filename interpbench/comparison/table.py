@@ -121,5 +121,5 @@ def _number(value: Any, key: tuple[str, str, str]) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise InputError(f"measures: the value for {', '.join(key)} is {value!r}, which is no number.") from None
+        raise InputError(f"measures: the value for {', '.join(key)} is {value!r}, but must be a number.") from None
     return number if math.isfinite(number) else math.nan

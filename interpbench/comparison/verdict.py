@@ -7,15 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interpbench.comparison.break_even import describe_break_even
-from interpbench.comparison.headline import against_floors, headlines, leader, smoothness, unbeaten
+from interpbench.comparison.families import family_of
+from interpbench.comparison.headline import (
+    against_floors,
+    headlines,
+    leader,
+    smoothness,
+    spokesmen,
+    unbeaten,
+)
 from interpbench.comparison.limits import limits, reach
 from interpbench.comparison.one_measure import powerless
+from interpbench.comparison.sanity import sanity
 from interpbench.comparison.statistics import ALPHA
-from interpbench.comparison.wording import between, chance, counted, listed, number
-
-ALIKE = 0.5  # rank correlation from which two maps count as largely the same
-TEMPLATE = "template"  # the floor that is a method's mean map, given to everybody
-NOT_QUALITY = ("cost", "randomisation", "complexity")  # metrics that are not counted as wins
+from interpbench.comparison.wording import chance, counted, listed, number
 
 
 def verdict(benchmark: Mapping[str, Any]) -> list[str]:
@@ -26,7 +31,7 @@ def verdict(benchmark: Mapping[str, Any]) -> list[str]:
     """
     every = benchmark["methods"]
     masks = [one["name"] for one in every if one.get("kind") == "floor"]
-    floors = [one["name"] for one in every if one.get("kind") == "floor" and one.get("method") != TEMPLATE]
+    floors = [one["name"] for one in every if one.get("kind") == "floor" and not one.get("template")]
     own = [one["name"] for one in every if one.get("kind") != "floor" and not one.get("blurred")]
     leading, copies = headlines(benchmark), _copies(benchmark)
     found = [_scope(benchmark)]
@@ -40,9 +45,9 @@ def verdict(benchmark: Mapping[str, Any]) -> list[str]:
         *_never_above_floors(benchmark, leading, own, floors),
         *_like_the_template(benchmark, leading, own),
         *_tally(benchmark),
-        *_imputers(benchmark),
+        *_variants(benchmark),
         *_agreement(benchmark),
-        *_sanity(benchmark, own),
+        *sanity(benchmark, own),
         *_cost(benchmark),
         *reach(benchmark, leading),
         *limits(benchmark),
@@ -98,7 +103,7 @@ def _like_the_template(
     benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]], own: Sequence[str]
 ) -> list[str]:
     """Methods that are no better than one map for everybody."""
-    templates = [one["name"] for one in benchmark["methods"] if one.get("method") == TEMPLATE]
+    templates = [one["name"] for one in benchmark["methods"] if one.get("template")]
     found = []
     for measure in leading:
         result = benchmark["results"][measure["name"]]
@@ -119,7 +124,7 @@ def _tally(benchmark: Mapping[str, Any]) -> list[str]:
     results = [
         benchmark["results"][one["name"]]
         for one in benchmark["measures"]
-        if one["direction"] and one["metric"] not in NOT_QUALITY and one["name"] in benchmark["results"]
+        if one["direction"] and family_of(one).wins and one["name"] in benchmark["results"]
     ]
     results = [one for one in results if one["pairs"] and one["best"] and not powerless(one)]
     counts = Counter(name for one in results for name in one["best"])
@@ -135,30 +140,29 @@ def _tally(benchmark: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _imputers(benchmark: Mapping[str, Any]) -> list[str]:
-    """Whether the winner of deletion depends on what stands in for hidden voxels."""
-    best = {
-        name.removeprefix("srg_"): result["best"]
-        for name, result in benchmark["results"].items()
-        if name.startswith("srg_") and result["best"] and not powerless(result)
-    }
-    if len(best) < 2:
-        return []
-    always = [name for name in next(iter(best.values())) if all(name in some for some in best.values())]
-    if always:
-        return [
-            (
-                f"Whatever stands in for hidden voxels ({listed(list(best))}), best or not told apart from the best in"
-                f" deletion: {listed(always)}."
+def _variants(benchmark: Mapping[str, Any]) -> list[str]:
+    """Whether the winner by a metric depends on which of several ways its figure is taken."""
+    best: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for measure in benchmark["measures"]:
+        result = benchmark["results"].get(measure["name"])
+        if result and measure.get("variant") and result["best"] and not powerless(result):
+            best.setdefault((measure["metric"], measure["varied"]), {})[measure["variant"]] = result["best"]
+    found = []
+    for (metric, varied), winners in best.items():
+        always = [name for name in next(iter(winners.values())) if all(name in some for some in winners.values())]
+        if len(winners) < 2:
+            continue
+        if always:
+            found.append(
+                f"Whatever {varied} ({listed(list(winners))}), best or not told apart from the best in {metric}:"
+                f" {listed(always)}."
             )
-        ]
-    firsts = listed([f"{some[0]} with {name}" for name, some in best.items()])
-    return [
-        (
-            f"Who wins deletion depends on what stands in for hidden voxels: {firsts}. No method is among the best with"
-            " all of them."
-        )
-    ]
+        else:
+            firsts = listed([f"{some[0]} with {name}" for name, some in winners.items()])
+            found.append(
+                f"Who wins {metric} depends on what {varied}: {firsts}. No method is among the best with all of them."
+            )
+    return found
 
 
 def _agreement(benchmark: Mapping[str, Any]) -> list[str]:
@@ -183,52 +187,11 @@ def _agreement(benchmark: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _sanity(benchmark: Mapping[str, Any], own: Sequence[str]) -> list[str]:
-    """Whether maps stay the same when the network forgets what it learned."""
-    after, level, ceiling = (
-        benchmark["results"].get(name, {"methods": {}})["methods"]
-        for name in ("randomised_spearman_all", "chance_spearman", "refitted_spearman")
-    )
-    learned = [one["name"] for one in benchmark["methods"] if one.get("learned")]
-    chanced, more, alike = list[str](), list[str](), list[str]()
-    for name in (name for name in own if name in after):
-        figures, floor = after[name], level.get(name, {"mean": 0.0})["mean"]
-        spread = between(figures["interval"])
-        told = f"{name} {number(figures['mean'])} ({spread}; chance {number(floor)}, n = {figures['n']}"
-        if name in learned and name in ceiling:
-            told += f"; fitted again; two fits to the intact network {number(ceiling[name]['mean'])}"
-        least = figures["interval"][0] if figures["interval"] else figures["mean"]
-        kind = alike if figures["mean"] >= ALIKE else chanced if least <= floor else more
-        kind.append(told + ")")
-    found = []
-    if chanced:
-        found.append(
-            "Sanity, passed: with the weights of all layers randomised, maps are not shown to be more like the original"
-            f" ones (rank correlation) than random maps of the same smoothness are: {listed(chanced, 12)}."
-        )
-    if more:
-        found.append(
-            "Sanity, in part: with the weights of all layers randomised, maps are more like the original ones (rank"
-            " correlation) than chance, so a part of them comes from the image and the architecture and not from what"
-            f" the network learned: {listed(more, 12)}."
-        )
-    if alike:
-        found.append(
-            "Sanity, failed: maps stay largely the same (rank correlation) when the weights of all layers are"
-            f" randomised, so they show something other than what the network learned: {listed(alike, 12)}."
-        )
-    untested = [name for name in own if name in learned and name not in after]
-    if after and untested:
-        found.append(
-            f"Sanity, not tested: {listed(untested)}. A learned map does not look at the network when it is made, so"
-            " only a second fit, to the randomised network, could tell."
-        )
-    return found
-
-
 def _cost(benchmark: Mapping[str, Any]) -> list[str]:
     """What each learned method pays off against, and what it never does."""
     found = []
+    timed = spokesmen("cost", benchmark["measures"], benchmark["results"])
+    measured = benchmark["results"][timed[0]["name"]]["n"] if timed else 0
     for name in dict.fromkeys(row["learned"] for row in benchmark["break_even"]):
         rows = [row for row in benchmark["break_even"] if row["learned"] == name]
         paying = sorted((row for row in rows if row["subjects"] is not None), key=lambda row: int(row["subjects"]))
@@ -239,6 +202,5 @@ def _cost(benchmark: Mapping[str, Any]) -> list[str]:
             parts.append(f"Later ones: {listed(later)}.")
         if never:
             parts.append(f"Slower for each subject, {name} never pays off in time against {listed(never)}.")
-        measured = benchmark["results"].get("seconds", {"n": 0})["n"]
         found.append(f"Cost (mean times of n = {measured}): {' '.join(parts)}")
     return found

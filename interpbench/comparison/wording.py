@@ -6,23 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# What the built-in measures ask, for those that lead a verdict; others are told by their help line.
-QUESTIONS = {
-    "auc": "pointing at the truth",
-    "srg": "deletion, voxel by voxel",
-    "region_srg": "deletion, region by region",
-    "noise_tolerance": "noise where the map says unimportant",
-    "ninfd": "foretelling what a perturbation does",
-    "max_sensitivity": "holding still when the image hardly changes",
-    "repeat_spearman": "the same map with another seed",
-}
-
 
 def label(measure: Mapping[str, Any]) -> str:
     """A measure's name and what it asks: `auc (pointing at the truth; higher is better, chance 0.5)`."""
     name = str(measure["name"])
-    known = [key for key in QUESTIONS if name == key or (key.endswith("srg") and name.startswith(f"{key}_"))]
-    asked = QUESTIONS[known[0]] if known else str(measure.get("help") or "").strip().rstrip(".")
+    asked = str(measure.get("question") or measure.get("help") or "").strip().rstrip(".")
     better = f"{measure['direction']} is better"
     if measure.get("chance") is not None:
         better += f", chance {number(measure['chance'])}"

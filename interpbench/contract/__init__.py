@@ -1,1 +1,1 @@
-"""What a plugin promises: hooks, interfaces, declarations."""
+"""The contract of plugins: hooks, interfaces, declarations."""

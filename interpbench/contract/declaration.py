@@ -1,4 +1,4 @@
-"""What a metric declares, and whether what it returned is just that."""
+"""Checks what a metric declares, and that it returns what it declares."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from interpbench.comparison.families import FAMILIES
 from interpbench.contract.metric import Measure
 
 _NAME = re.compile(r"[a-z0-9_]+")  # names become columns, words of the command line and parts of file names
@@ -17,20 +18,21 @@ _NUMBERS = "biuf"  # kinds of numpy's types: yes or no, whole, floating
 
 
 def faults_of(measures: object) -> list[str]:
-    """What is wrong with the measures that a metric declares, a sentence each; empty where all is right."""
+    """The faults of the measures that a metric declares, one sentence each; empty without a fault."""
     if not isinstance(measures, Sequence) or isinstance(measures, str) or not measures:
         return [f"`measures` must be a tuple of at least one Measure, got {measures!r}"]
     strangers = [one for one in measures if not isinstance(one, Measure)]
     if strangers:
-        return [f"`measures` must hold Measures only, got {strangers[0]!r}"]
+        return [f"`measures` must contain Measures only, got {strangers[0]!r}"]
     faults = [fault for measure in measures for fault in _faults_of_one(measure)]
     names = [measure.name for measure in measures]
     twice = sorted({repr(name) for name in names if names.count(name) > 1})
-    return faults + [f"the name of a measure must be used once, {name} is used twice" for name in twice]
+    faults += [f"the name of a measure must be used once, {name} is used twice" for name in twice]
+    return faults + [fault for measure in measures for fault in _faults_of_use(measure, names)]
 
 
 def checked_values(measures: Sequence[Measure], returned: object) -> dict[str, float | list[float]]:
-    """What a metric returned, as plain numbers, in the order of its declaration.
+    """The values that a metric returned, as plain numbers in the order of its declaration.
 
     Args:
         returned: a number for each measure, or for a curve as many as steps; arrays and tensors will do.
@@ -51,7 +53,7 @@ def checked_values(measures: Sequence[Measure], returned: object) -> dict[str, f
 
 
 def nothing(measures: Sequence[Measure]) -> dict[str, float | list[float]]:
-    """NaN for each of them, where a metric does not apply."""
+    """NaN for each measure of a metric that does not apply."""
     return {one.name: [math.nan] * len(one.steps) if one.steps else math.nan for one in measures}
 
 
@@ -71,14 +73,63 @@ def _faults_of_one(measure: Any) -> list[str]:
     elif len(set(measure.steps)) < len(measure.steps):
         faults.append(f"the steps of {who} must differ, got {measure.steps!r}")
     if not isinstance(measure.steps_name, str) or (not measure.steps_name and len(measure.steps)):
-        faults.append(f"{who} is a curve: `steps_name` must say what its steps are, got {measure.steps_name!r}")
+        faults.append(f"{who} is a curve: `steps_name` must name the quantity of its steps, got {measure.steps_name!r}")
     if measure.chance is not None and _kind(measure.chance) != (0, True):
         faults.append(f"the chance of {who} must be a finite number or None, got {measure.chance!r}")
     return faults
 
 
+def _faults_of_use(measure: Measure, names: Sequence[str]) -> list[str]:
+    """What is wrong with what a measure says to sentences, tables and page.
+
+    Args:
+        names: of all measures of its metric.
+    """
+    who = f"measure {measure.name!r}"
+    faults = [
+        f"`{field}` of {who} must be one line, got {value!r}"
+        for field in ("question", "limits", "axis", "variant", "varied", "chance_by", "ceiling_by")
+        if not isinstance(value := getattr(measure, field), str) or "\n" in value
+    ]
+    faults += [
+        f"`{field}` of {who} must be True or False, got {value!r}"
+        for field in ("needs_truth", "column")
+        if not isinstance(value := getattr(measure, field), bool)
+    ]
+    faults += [
+        f"`{field}` of {who} must name another measure, got {value!r}"
+        for field in ("chance_by", "ceiling_by")
+        if (value := getattr(measure, field)) == measure.name or value not in ("", *names)
+    ]
+    if measure.family not in FAMILIES:
+        faults.append(f"the family of {who} must be one of {', '.join(FAMILIES)}, got {measure.family!r}")
+    if bool(measure.variant) != bool(measure.varied):
+        faults.append(f"{who} must say both `variant` and `varied`, or neither")
+    return [*faults, *_faults_of_leading(measure), *_faults_of_curve(measure)]
+
+
+def _faults_of_leading(measure: Measure) -> list[str]:
+    leads, who = measure.leads, f"measure {measure.name!r}"
+    if not isinstance(leads, int) or isinstance(leads, bool) or leads < 0:
+        return [f"`leads` of {who} must be a whole number, 0 for never, got {leads!r}"]
+    if leads and (measure.direction is None or len(measure.steps)):
+        return [f"{who} cannot lead: it needs a direction, and is no curve"]
+    if leads and measure.family == "cost" and measure.unit != "s":
+        return [f"{who} cannot lead: of a cost, that is the seconds of one map, got the unit {measure.unit!r}"]
+    return []
+
+
+def _faults_of_curve(measure: Measure) -> list[str]:
+    who = f"measure {measure.name!r}"
+    if measure.column and len(measure.steps):
+        return [f"{who} is a curve, which gets no column"]
+    if measure.axis and not len(measure.steps):
+        return [f"{who} is no curve, so it shares no axis"]
+    return []
+
+
 def _kind(value: Any) -> tuple[int, bool]:
-    """How many dimensions it has, and whether all of it is finite numbers."""
+    """The number of dimensions, and whether all values are finite."""
     array = _array(value)
     if array is None:
         return 0, False
@@ -99,7 +150,7 @@ def _values(measure: Measure, value: Any) -> float | list[float]:
 
 
 def _array(value: Any) -> np.ndarray | None:
-    """The value as float64, None where it is no number and no list of them."""
+    """The value as float64; None if it is neither a number nor a list of numbers."""
     if isinstance(value, Tensor):
         value = value.detach().cpu().double().numpy()
     elif isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Three of the four interfaces; `metric` has the fourth. A plugin implements them, the rest of the core serves them."""
+"""Three of the four interfaces for plugins; `metric` has the fourth."""
 
 from __future__ import annotations
 
@@ -98,12 +98,12 @@ class Predictor(ABC):
 
     @property
     def code(self) -> tuple[Any, ...]:
-        """The classes and functions whose source files say what the predictor does: its own, and its module's parts."""
+        """The classes and functions whose source files define the predictor: its own, and its module's parts."""
         return (type(self), *{type(part) for part in self.module.modules()})
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over all that makes its predictions: one predictor, one fingerprint.
+        """SHA-256 over everything that determines its predictions.
 
         That is the module's tensors and layers, the options and the files that they name, the recipe, what is
         predicted and in which unit, and the source files of `code`. Versions of packages are no part of it; they are in
@@ -118,7 +118,7 @@ class Predictor(ABC):
         return digest.hexdigest()
 
     def _described(self) -> dict[str, Any]:
-        """What besides the tensors makes its predictions, JSON-ready."""
+        """Everything besides the tensors that determines its predictions, JSON-ready."""
         recipe = getattr(self, "recipe", None)
         return {
             "class": f"{type(self).__module__}.{type(self).__qualname__}",
@@ -188,6 +188,7 @@ class Explainer(ABC):
     signed: ClassVar[bool] = False
     learned: ClassVar[bool] = False
     floor: ClassVar[bool] = False  # whether it knows nothing of the predictor, and is a bar for those that do
+    template: ClassVar[str | None] = None  # of a floor that gives everybody one map: the option that takes its file
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name -> option values, for `--preset`
     _record = MappingProxyType[str, Any]({})  # no annotation: it is no option of a dataclass
 
@@ -196,30 +197,30 @@ class Explainer(ABC):
         """Explain `predict(volumes)`: `(B, 1, I, J, K)` to `(B, I, J, K)`."""
 
     def explain_with_extras(self, predictor: Predictor, volumes: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """What `explain` returns, and named maps `(B, I, J, K)` that are kept beside it, such as a signed effect.
+        """The maps of `explain`, and further named maps `(B, I, J, K)` to store, such as a signed effect.
 
         Their names are letters and digits. Override it where such maps cost nothing more.
         """
         return self.explain(predictor, volumes), {}
 
     def describe(self, predictor: Predictor, volumes: Tensor) -> Mapping[str, Any]:
-        """What the method decided by itself for this predictor, JSON-ready, such as the layer that it took.
+        """The choices of the method for this predictor, JSON-ready, such as its layer.
 
         It is asked once a run, with the first volumes `(B, 1, I, J, K)` that are explained, and stands as `details` in
         the sidecar of every map; so it must not depend on whose volumes they are.
         """
         return {}
 
-    def told(self) -> tuple[str, ...]:
-        """Sentences about the maps that `explain` made last, for their sidecars' `warnings`."""
+    def map_warnings(self) -> tuple[str, ...]:
+        """Warnings about the maps that `explain` made last, for `warnings` in their sidecars."""
         return ()
 
-    def measured(self) -> Mapping[str, float]:
-        """Figures of the maps that `explain` made last, for their sidecars, such as the error that an option costs."""
+    def map_figures(self) -> Mapping[str, float]:
+        """Figures of the maps that `explain` made last, for their sidecars, such as the error of an option."""
         return {}
 
     def reference(self, volumes: Tensor) -> Tensor | None:
-        """The volumes `x'` for which the maps add up to `f(x) - f(x')`, where the method claims that; else None."""
+        """The volumes `x'` for which the maps add up to `f(x) - f(x')`, if the method declares this; else None."""
         return None
 
     def fit(
@@ -229,7 +230,7 @@ class Explainer(ABC):
         validation: Sequence[Sample],
         workspace: Path | None = None,
     ) -> Self:
-        """Learn to explain this predictor; what needs no learning returns itself.
+        """Fit the method to this predictor; a method that needs no fitting returns itself.
 
         Args:
             workspace: a folder for checkpoints, kept between an interrupted run and the next; None for none.
@@ -238,16 +239,16 @@ class Explainer(ABC):
         return self
 
     def state(self) -> dict[str, Tensor]:
-        """What was learned, as named tensors."""
+        """The learned state, as named tensors."""
         return {}
 
     def with_state(self, state: Mapping[str, Tensor]) -> Self:
-        """A copy that has learned `state`."""
+        """A fitted copy with this state."""
         return self
 
     @property
     def record(self) -> dict[str, Any]:
-        """What the fit measured, JSON-ready: curves, diagnostics, `warnings` (a list of sentences).
+        """The measurements of the fit, JSON-ready: curves, diagnostics, `warnings` (a list of sentences).
 
         `training_seconds` is how long it took, over all interruptions; `benchmark` says from it when it pays.
 
@@ -258,7 +259,7 @@ class Explainer(ABC):
         return dict(self._record)
 
     def with_record(self, record: Mapping[str, Any]) -> Self:
-        """A copy with what its fit measured, as `fit` itself or the stored fit has it."""
+        """A copy with the measurements of its fit."""
         recorded = copy.copy(self)
         object.__setattr__(recorded, "_record", dict(record))
         return recorded
@@ -280,20 +281,20 @@ class Aggregator(ABC):
 
     @property
     def caption(self) -> str | None:
-        """What the pictured map shows, for its title; None leaves it to the result's name."""
+        """The title of the pictured map; None uses the name of the result."""
         return None
 
     @abstractmethod
     def add(self, map: Tensor) -> None:
-        """Take in one subject's map `(I, J, K)`."""
+        """Add one subject's map `(I, J, K)`."""
 
     def add_brain(self, brain: Tensor) -> None:
-        """Told of each subject's brain `(I, J, K)` bool, right after its map; most aggregators ignore it."""
+        """Add the brain `(I, J, K)` bool of the subject whose map was added last; most aggregators ignore it."""
         return
 
     @abstractmethod
     def merge(self, other: Self) -> None:
-        """Take in all that `other` has seen."""
+        """Add everything that `other` has seen."""
 
     @abstractmethod
     def result(self) -> Mapping[str, Tensor]:

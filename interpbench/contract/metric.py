@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import torch
 from torch import Tensor
 
+from interpbench.comparison.families import FamilyName
 from interpbench.contract.interfaces import Predictor
 
 UNIT = "{unit}"  # in a measure's unit: stands for the predictor's
@@ -19,7 +20,15 @@ UNIT = "{unit}"  # in a measure's unit: stands for the predictor's
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """What one figure, or one curve, of a metric is."""
+    """What one figure, or one curve, of a metric is, and what a benchmark's sentences, tables and page do with it.
+
+    All that they know of a measure stands here. What declares no more than it must is told of by its name and help; of
+    such a metric the first three measures with a direction lead.
+
+    Two families have sentences of their own, on measures that declare `leads` only. In `randomisation` it is the
+    likeness of a map to the one after all weights were randomised, and `question` says which likeness; in `cost` the
+    seconds that one map takes.
+    """
 
     name: str  # letters, digits and _; unique among all measures of a benchmark
     unit: str  # of its values, `"{unit}"` for the predictor's, "" for none
@@ -28,6 +37,17 @@ class Measure:
     steps: tuple[float, ...] = ()  # not empty: a curve with one value a step
     steps_name: str = ""  # what the steps are, with their unit, as an axis says it
     chance: float | None = None  # what a map that knows nothing gets, where that is known
+    family: FamilyName = "other"  # what it asks of a map; the families are those of `comparison/families.py`
+    needs_truth: bool = False  # NaN where no truth is known
+    question: str = ""  # what it asks, for sentences that name it: "pointing at the truth"; by default `help`
+    limits: str = ""  # a sentence on what cannot be concluded from it; `{learned}` in it: the methods that learned
+    leads: int = 0  # 1 for the measure by which sentences say who is best, 2 where that has no values, ...; 0: none
+    column: bool = False  # has a column in the page's first table, also where it does not lead
+    axis: str = ""  # curves of one metric that have the same word here are drawn on one vertical axis
+    variant: str = ""  # which of several ways of taking one figure this is, such as "zero"
+    varied: str = ""  # in what such ways differ, going on after "what": "stands in for hidden voxels"
+    chance_by: str = ""  # the measure of this metric that gives each method's own chance level
+    ceiling_by: str = ""  # the measure of this metric that gives the most that each method can get
 
 
 class Again(Protocol):

@@ -1,4 +1,4 @@
-"""What a network gives for a volume: one tensor, or several in a list, a tuple or a mapping, and which number counts.
+"""The outputs of a network: one tensor, or several in a list, a tuple or a mapping, counted in columns.
 
 Numbers are counted in columns, from 0 on: over all tensors in their order (a mapping's as its keys come), and within
 one tensor over its axes behind the batch.
@@ -20,7 +20,7 @@ TOLD = 6  # tensors that a message names
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """One of the tensors that a network gives, as columns."""
+    """One tensor of a network's output, as columns."""
 
     name: str  # by which a message calls it: a mapping's key, or its place
     values: Tensor  # (B, n)
@@ -30,7 +30,7 @@ class Output:
 
     @property
     def numbers(self) -> Tensor:
-        """The columns `(B, n)`, where they can be a prediction.
+        """The columns `(B, n)`, if they can be a prediction.
 
         Raises:
             InputError: they are complex, whole numbers or truth values.
@@ -55,7 +55,7 @@ class Output:
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """All tensors that a network gave, in their order; there is at least one.
+    """All tensors of a network's output in their order, at least one.
 
     As text it says which columns there are: `column 0 is 'age' (1 number), columns 1 to 8 are 'features' (2x2x2)`.
     """
@@ -67,12 +67,12 @@ class Outputs:
 
     @property
     def number(self) -> int:
-        """How many columns there are in all."""
+        """The total number of columns."""
         return self.tensors[-1].stop
 
     @property
     def count(self) -> str:
-        """How much there is, in words."""
+        """The number of outputs, in words."""
         return f"{len(self)} outputs" if len(self) > 1 else f"{self.number} numbers"
 
     def column(self, place: int) -> Tensor:
@@ -92,7 +92,7 @@ class Outputs:
 
 
 def outputs_of(given: Any, who: str) -> Outputs:
-    """The tensors that a network gave, in their order; anything else beside them is passed over.
+    """The tensors of a network's output in their order; other values are ignored.
 
     Args:
         given: what its forward pass returned for `(B, 1, I, J, K)`.
@@ -152,7 +152,7 @@ def _holds(given: Any) -> bool:
 
 
 def one_number(found: Outputs, who: str) -> Tensor:
-    """A regressor's one number a subject, `(B,)`.
+    """A regressor's number for each subject, `(B,)`.
 
     Args:
         who: how messages call the network.

@@ -46,7 +46,7 @@ def is_safetensors(head: bytes) -> bool:
     return len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**32
 
 
-def kind_of(path: Path) -> tuple[str, str]:
+def file_kind(path: Path) -> tuple[str, str]:
     """What a file is, and advice on what to do with it; both empty if the file is not recognised."""
     with path.open("rb") as file:
         head = file.read(HEAD)

@@ -36,7 +36,7 @@ def alone(path: Path) -> Iterator[None]:
                     path.unlink(missing_ok=True)
 
 
-class Hold:
+class FolderLock:
     """This process works in a folder, with others or alone, for as long as the object lives.
 
     On a file system without locks nobody can tell who else is there.
@@ -46,7 +46,7 @@ class Hold:
         self._handle = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
     @classmethod
-    def on(cls, folder: Path) -> Hold:
+    def on(cls, folder: Path) -> FolderLock:
         """The process's one hold on the folder."""
         key = os.path.realpath(folder)
         hold = _holds.get(key)
@@ -80,4 +80,4 @@ class Hold:
             os.close(handle)
 
 
-_holds: weakref.WeakValueDictionary[str, Hold] = weakref.WeakValueDictionary()
+_holds: weakref.WeakValueDictionary[str, FolderLock] = weakref.WeakValueDictionary()

@@ -30,7 +30,7 @@ from interpbench.files.atomic import (
     write_text,
     write_tsv,
 )
-from interpbench.files.locks import Hold, alone
+from interpbench.files.locks import FolderLock, alone
 from interpbench.files.records import Maybe, fault_in, is_path
 from interpbench.files.software import software
 from interpbench.files.table import read_table
@@ -54,7 +54,7 @@ class RunFolder:
     path: Path
     manifest: Mapping[str, Any]
     resumed: bool = False
-    hold: Hold | None = None
+    hold: FolderLock | None = None
 
     @classmethod
     def open(
@@ -85,7 +85,7 @@ class RunFolder:
         asked.setdefault("process", process)
         refuse_foreign(out)
         make_folder(out)
-        hold = Hold.on(out)
+        hold = FolderLock.on(out)
         alone = hold.alone()
         try:
             if alone is False:

@@ -162,8 +162,8 @@ def _maps(
         torch.manual_seed(own)
         with asking(f"method {method!r}", volumes):
             maps, extras = explainer.explain_with_extras(predictor, volumes)
-            notes = tuple(map(str, explainer.told()))
-            measured = {str(name): float(value) for name, value in explainer.measured().items()}
+            notes = tuple(map(str, explainer.map_warnings()))
+            measured = {str(name): float(value) for name, value in explainer.map_figures().items()}
     if changed:
         raise PluginError(
             f"method {method!r} changed the network or its input: both are restored, and its map is refused."

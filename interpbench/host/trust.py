@@ -68,7 +68,7 @@ def checked_options(component: type, options: Mapping[str, Any], place: Path, al
     if left:
         doubt = ""
         try:
-            trusted = trust_store.kept(digest_of(place, options))
+            trusted = trust_store.kept(record_digest(place, options))
         except InterpbenchError as error:
             trusted, doubt = {}, f" ({str(error).rstrip('.')})"
         if any(trusted.get(option) != name for option, name in left.items()):
@@ -76,7 +76,7 @@ def checked_options(component: type, options: Mapping[str, Any], place: Path, al
     return typed
 
 
-def digest_of(place: Path, options: Mapping[str, Any]) -> str:
+def record_digest(place: Path, options: Mapping[str, Any]) -> str:
     """SHA-256 of a record's bytes; the record must not have changed since its options were read.
 
     Raises:
@@ -100,18 +100,18 @@ def remember(place: Path, component: Any) -> None:
     if not named:
         return
     try:
-        trust_store.keep(digest_of(place, options_json(component)), named, place)
+        trust_store.keep(record_digest(place, options_json(component)), named, place)
     except InterpbenchError as error:
         log.warning(
             "%s: your permission could not be stored (%s). Run `interpbench trust %s` later; until then give %s",
             place,
             str(error).rstrip("."),
-            shown(place.parent),
+            shell_word(place.parent),
             flags_for(named.values()),
         )
 
 
-def shown(word: Any) -> str:
+def shell_word(word: Any) -> str:
     """A word of a command line to copy, quoted for the shell, with unprintable characters escaped."""
     text = str(word)
     return shlex.quote(text) if text.isprintable() else ascii(text)
@@ -119,13 +119,13 @@ def shown(word: Any) -> str:
 
 def flags_for(names: Collection[str]) -> str:
     """The command-line options that allow these names."""
-    return " ".join(f"--trust-factory {shown(name)}" for name in names)
+    return " ".join(f"--trust-factory {shell_word(name)}" for name in names)
 
 
 def _refusal(place: Path, names: Collection[str], doubt: str) -> str:
     asked = " and ".join(f"`{name}`" if name.isprintable() else ascii(name) for name in names)
     return (
         f"{place} would import {asked}, which you have not allowed{doubt}: run `interpbench trust"
-        f" {shown(place.parent)}`"
+        f" {shell_word(place.parent)}`"
         f" to inspect it, or give {flags_for(names)}"
     )

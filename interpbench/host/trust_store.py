@@ -45,7 +45,7 @@ def config_folder() -> Path:
     return base / "interpbench"
 
 
-def place_of(digest: str) -> Path:
+def permission_file(digest: str) -> Path:
     """The file that stores the permission for a record, by the SHA-256 of its bytes."""
     return config_folder() / FOLDER / f"{digest}.json"
 
@@ -57,7 +57,7 @@ def kept(digest: str) -> dict[str, str]:
         InputError: the file is damaged, or others could have written it.
         UsageError: as `config_folder`.
     """
-    place = place_of(digest)
+    place = permission_file(digest)
     if not _is_private(place):
         return {}
     found = read_json(place)
@@ -77,7 +77,7 @@ def keep(digest: str, allowed: Mapping[str, str], record: Path) -> Path:
         UsageError, InputError: it cannot be written, or others could write there.
         ResourceError: the disk is full.
     """
-    place = place_of(digest)
+    place = permission_file(digest)
     content = {"record_sha256": digest, "allowed": dict(allowed), "record": os.fspath(record.absolute())}
     try:
         place.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -13,8 +13,8 @@ from interpbench.doubts import NO_STRIPPING, UNEVEN, Doubt, kind_of
 from interpbench.images.foreground import foreground, is_head
 from interpbench.images.grid import reoriented
 from interpbench.images.intensities import odd_intensities
-from interpbench.images.mask_rules import inside_of
-from interpbench.images.nifti import refuse
+from interpbench.images.mask_rules import inside_mask
+from interpbench.images.nifti import refuse_image
 from interpbench.images.rules import MAX_VOXELS
 from interpbench.images.volume import Volume, read_volume
 
@@ -52,15 +52,15 @@ def read_mask(path: Path | str, image: Volume) -> tuple[Tensor, tuple[Doubt, ...
     if values.shape != shape or not np.allclose(mask.affine, image.affine, atol=1e-2):
         turned = reoriented(values, mask.affine, image.affine, shape)
         if turned is None:
-            refuse(
+            refuse_image(
                 path,
                 f"is a mask with another grid ({_grid_of(mask)}) than {image.path} ({_grid_of(image)}): resample it"
                 " to the image's shape and affine",
             )
         values = turned
-    inside, doubts = inside_of(values.contiguous().numpy(), float(np.prod(_zooms(image))) / 1e6)
+    inside, doubts = inside_mask(values.contiguous().numpy(), float(np.prod(_zooms(image))) / 1e6)
     if not inside.any():
-        refuse(path, "is an empty mask: no voxel is inside")
+        refuse_image(path, "is an empty mask: no voxel is inside")
     told = [Doubt(f"mask: {one}", kind_of(one)) for one in mask.warnings]
     return torch.from_numpy(inside), (*told, *doubts)
 

@@ -18,7 +18,7 @@ MUCH = 0.10  # of a map's mass outside the brain, above which there is a doubt
 
 
 @dataclass(frozen=True, eq=False)
-class Cut:
+class BrainCut:
     """A subject's brain on both grids: a byte per voxel of the network's and a bit per voxel of the image's."""
 
     brain: Tensor  # (I, J, K) bool, on the network's grid

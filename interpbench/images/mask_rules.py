@@ -30,7 +30,7 @@ Values = NDArray[np.float32]
 Inside = NDArray[np.bool_]
 
 
-def inside_of(values: Values, litres_a_voxel: float) -> tuple[Inside, list[Doubt]]:
+def inside_mask(values: Values, litres_a_voxel: float) -> tuple[Inside, list[Doubt]]:
     """The voxels inside a mask `(I, J, K)`, and what is doubtful about it.
 
     Args:

@@ -34,7 +34,7 @@ _SLICES = 4  # that are scaled at once
 _PIECE = 2**19  # bytes that come out of one chunk at once, however well it was compressed
 
 
-def refuse(path: Path, message: str, cause: BaseException | None = None) -> NoReturn:
+def refuse_image(path: Path, message: str, cause: BaseException | None = None) -> NoReturn:
     """Raise the one-line error that names the file."""
     raise InputError(f"{path}: {message}") from cause
 
@@ -65,11 +65,11 @@ def load_voxels(path: Path, max_voxels: int) -> tuple[nib.Nifti1Header, NDArray[
             else:
                 content = _plain_content(path, file, _size(header))
         except (EOFError, OSError, zlib.error) as error:
-            refuse(path, f"is damaged or truncated ({error})", error)
+            refuse_image(path, f"is damaged or truncated ({error})", error)
     try:
         return header, _scaled(header, content), warnings
     except (HeaderDataError, ValueError, OSError) as error:
-        refuse(path, f"its voxels cannot be read ({error})", error)
+        refuse_image(path, f"its voxels cannot be read ({error})", error)
 
 
 def _is_gzip(path: Path) -> bool:
@@ -80,17 +80,17 @@ def _open(path: Path) -> FileIO:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
-        refuse(path, "is a broken link" if path.is_symlink() else "no such file", error)
+        refuse_image(path, "is a broken link" if path.is_symlink() else "no such file", error)
     if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
-        refuse(path, f"is a {'folder' if stat.S_ISDIR(found.st_mode) else 'device or pipe'}, not a file")
+        refuse_image(path, f"is a {'folder' if stat.S_ISDIR(found.st_mode) else 'device or pipe'}, not a file")
     if not path.name.lower().endswith((".nii", ".nii.gz")):
-        refuse(path, "is not named .nii or .nii.gz; only NIfTI files are read")
+        refuse_image(path, "is not named .nii or .nii.gz; only NIfTI files are read")
     if found.st_size == 0:
-        refuse(path, "is empty")
+        refuse_image(path, "is empty")
     try:
         return path.open("rb", buffering=0)
     except OSError as error:
-        refuse(path, f"cannot be read ({error.strerror})", error)
+        refuse_image(path, f"cannot be read ({error.strerror})", error)
 
 
 def _pieces(path: Path, file: FileIO) -> Iterator[bytes]:
@@ -127,9 +127,9 @@ def _content(path: Path, pieces: Iterable[bytes], size: int) -> NDArray[np.uint8
         content[there : there + len(wanted)] = np.frombuffer(wanted, dtype=np.uint8)
         there += len(piece)
         if there > size + _TAIL:
-            refuse(path, f"continues for more than {_TAIL // 2**20} MiB after its last voxel")
+            refuse_image(path, f"continues for more than {_TAIL // 2**20} MiB after its last voxel")
     if there < size:
-        refuse(path, f"is truncated: it has {there} bytes, and its header requires {size}")
+        refuse_image(path, f"is truncated: it has {there} bytes, and its header requires {size}")
     return content
 
 
@@ -140,7 +140,7 @@ def _plain_content(path: Path, file: FileIO, size: int) -> NDArray[np.uint8]:
     while read := file.readinto(content[there:].data):
         there += read
     if there < size:
-        refuse(path, f"is truncated: it has {there} bytes, and its header requires {size}")
+        refuse_image(path, f"is truncated: it has {there} bytes, and its header requires {size}")
     return content
 
 
@@ -163,22 +163,22 @@ def _begin(path: Path, pieces: Iterator[bytes], max_voxels: int) -> tuple[nib.Ni
         while len(data) < 540 and (piece := next(pieces, None)) is not None:
             data += piece
     except (EOFError, OSError, zlib.error) as error:
-        refuse(path, f"is not gzip-compressed, or damaged ({error})", error)
+        refuse_image(path, f"is not gzip-compressed, or damaged ({error})", error)
     little, big = (int.from_bytes(data[:4], order) for order in ("little", "big"))
     size = little if little in _HEADERS else big
     if size not in _HEADERS or len(data) < 348:
         hint = "; it is compressed with gzip: rename it to .nii.gz" if data[:2] == b"\x1f\x8b" else ""
-        refuse(path, f"is not a NIfTI file (it begins with {data[:8]!r}){hint}")
+        refuse_image(path, f"is not a NIfTI file (it begins with {data[:8]!r}){hint}")
     heard = _Listener()
     try:
         header = _HEADERS[size](data[:size], check=False)
         header.check_fix(logger=heard.logger, error_level=40)
     except (HeaderDataError, ValueError) as error:
-        refuse(path, f"has an invalid header ({error})", error)
+        refuse_image(path, f"has an invalid header ({error})", error)
     warnings = [f"the header was corrected: {message}" for message in heard.messages]
     warnings += _check_shape(path, header, max_voxels)
     if not _is_gzip(path) and (there := path.stat().st_size) < _size(header):
-        refuse(path, f"is truncated: it has {there} bytes, and its header requires {_size(header)}")
+        refuse_image(path, f"is truncated: it has {there} bytes, and its header requires {_size(header)}")
     return header, warnings, data
 
 
@@ -186,21 +186,23 @@ def _check_shape(path: Path, header: nib.Nifti1Header, max_voxels: int) -> list[
     try:
         shape, dtype = header.get_data_shape(), header.get_data_dtype()
     except (HeaderDataError, ValueError) as error:
-        refuse(path, f"has an invalid header ({error})", error)
+        refuse_image(path, f"has an invalid header ({error})", error)
     if len(shape) < 3 or min(shape) < 1:
-        refuse(path, f"has shape {shape}; a 3D image is needed")
+        refuse_image(path, f"has shape {shape}; a 3D image is needed")
     if any(edge != 1 for edge in shape[3:]):
-        refuse(path, f"is {len(shape)}D, shape {shape}; a 3D image is needed: extract one volume from it")
+        refuse_image(path, f"is {len(shape)}D, shape {shape}; a 3D image is needed: extract one volume from it")
     voxels = math.prod([int(edge) for edge in shape[:3]])
     if voxels > max_voxels:
-        refuse(
+        refuse_image(
             path, f"its header declares {voxels} voxels, shape {shape}; at most {max_voxels} are read (--max-voxels)"
         )
     begins = float(header["vox_offset"])
     if not int(header["sizeof_hdr"]) <= begins <= _LATEST:
-        refuse(path, f"its header places the voxels at byte {begins:g}; they must follow the header, within 1 GiB")
+        refuse_image(
+            path, f"its header places the voxels at byte {begins:g}; they must follow the header, within 1 GiB"
+        )
     if dtype.kind not in "iuf":
-        refuse(path, f"holds {header.get_value_label('datatype')} values; one real number per voxel is needed")
+        refuse_image(path, f"holds {header.get_value_label('datatype')} values; one real number per voxel is needed")
     return [f"shape {shape} read as {shape[:3]}"] if len(shape) > 3 else []
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from interpbench.doubts import HEADER, NOT_FINITE, Doubt
 from interpbench.files.atomic import atomic_path
-from interpbench.images.nifti import load_header, load_voxels, refuse
+from interpbench.images.nifti import load_header, load_voxels, refuse_image
 from interpbench.images.rules import MAX_VOXELS
 
 _REPEATED = 0.05  # share of neighbours along I that have the same value, above which repetition is looked for
@@ -98,12 +98,12 @@ def read_volume(
         first = tuple(int(edge) for edge in np.unravel_index(int(bad.argmax()), bad.shape))
         found = f"{count} voxels are not finite, the first at index {first}"
         if not nan_to_zero:
-            refuse(path, found if nan_to_zero is None else f"{found}; --nan-to-zero replaces them by 0")
+            refuse_image(path, found if nan_to_zero is None else f"{found}; --nan-to-zero replaces them by 0")
         values[bad] = 0.0
         lowest, highest = values.min(), values.max()
         doubts = (*doubts, Doubt(f"{found}; replaced by 0", NOT_FINITE))
     if not constant_ok and lowest == highest:
-        refuse(path, f"every voxel is {values.flat[0]:g}: the image is constant")
+        refuse_image(path, f"every voxel is {values.flat[0]:g}: the image is constant")
     return Volume(torch.from_numpy(values)[None], affine, header, path, doubts)
 
 
@@ -179,12 +179,12 @@ def _affine_of(path: Path, header: nib.Nifti1Header) -> tuple[NDArray[np.float64
         with np.errstate(all="ignore"):  # what is no number is refused below
             affine = np.asarray(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
-        refuse(path, f"has no usable affine ({error})", error)
+        refuse_image(path, f"has no usable affine ({error})", error)
     if not np.isfinite(affine).all():
-        refuse(path, "its affine has non-finite values")
+        refuse_image(path, "its affine has non-finite values")
     edges = np.linalg.norm(affine[:3, :3], axis=0)
     if edges.min() < 1e-6 or abs(np.linalg.det(affine[:3, :3] / edges)) < 1e-4:
-        refuse(path, "its affine is singular: an axis has no length, or two point the same way")
+        refuse_image(path, "its affine is singular: an axis has no length, or two point the same way")
     return affine, _doubts(header)
 
 

@@ -20,7 +20,7 @@ from interpbench.files.atomic import sha256_of
 from interpbench.files.run_folder import RunFolder, sidecar_of
 from interpbench.host.ask_explainer import Explained
 from interpbench.host.checking import MAP, doubts_about
-from interpbench.images.cut import Cut
+from interpbench.images.cut import BrainCut
 from interpbench.images.prepared import Prepared
 from interpbench.images.volume import write_map
 from interpbench.maps.network_map import place_beside
@@ -30,18 +30,18 @@ log = logging.getLogger("interpbench")
 
 
 @dataclass(frozen=True, eq=False)
-class Origin:
+class MapOrigin:
     """The origin of a map: its subject and prediction, and the data to resample it to the image's grid."""
 
     subject: Subject
     way_back: Prepared  # without its voxels
-    cut: Cut
+    cut: BrainCut
     read: Mapping[str, Any]  # as `read_of_subject` says it
     held: str | None = None  # a sentence, where the network's last layer holds the prediction at its floor or ceiling
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedSubject:
     """A subject without a map, and the reason: unreadable image, failed method or failed predictor."""
 
     subject: Subject
@@ -51,7 +51,7 @@ class Failed:
     for_all: bool = False  # whether the method says what holds for the network or its options, whoever is explained
 
 
-class ToldOnce:
+class FailureWarnings:
     """Warns about subjects without a map; of several with the same error, only the first is named.
 
     Whose map was made, and then refused, is always named: that is about the subject.
@@ -61,12 +61,12 @@ class ToldOnce:
         self._alike: dict[str, list[str]] = {}  # labels by what went wrong
         self._each: set[str] = set()  # labels of those who are told whatever others are
 
-    def extend(self, several: Iterable[Failed]) -> None:
+    def extend(self, several: Iterable[FailedSubject]) -> None:
         """Warn about each subject."""
         for failed in several:
             self.append(failed)
 
-    def append(self, failed: Failed) -> None:
+    def append(self, failed: FailedSubject) -> None:
         """Warn about a subject, unless another subject failed with the same message."""
         labels = self._alike.setdefault(str(failed.error), [])
         labels.append(failed.subject.id)
@@ -95,13 +95,13 @@ class MapFiles:
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
         """The path of a subject's map, or of an extra map."""
-        return self.run.product(subject.id, f"desc-{label_of(self.method)}_{name}.nii.gz")
+        return self.run.product(subject.id, f"desc-{method_label(self.method)}_{name}.nii.gz")
 
     def network_product(self, subject: Subject) -> Path:
         """The path of a subject's map on the network's grid, as the method made it."""
-        return place_beside(self.product(subject), label_of(self.method))
+        return place_beside(self.product(subject), method_label(self.method))
 
-    def says_nothing(self, origin: Origin, where: str) -> Failed:
+    def says_nothing(self, origin: MapOrigin, where: str) -> FailedSubject:
         """Why a map has no information; empty if it has.
 
         Args:
@@ -109,9 +109,9 @@ class MapFiles:
         """
         held = f" ({origin.held})" if origin.held else ""
         why = f"method {self.method!r}: the map is zero {where}: it has no information about this subject{held}."
-        return Failed(origin.subject, PluginError(why), unread=False, by_map=True)
+        return FailedSubject(origin.subject, PluginError(why), unread=False, by_map=True)
 
-    def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> Failed | None:
+    def write(self, origin: MapOrigin, record: Mapping[str, Any], found: Explained) -> FailedSubject | None:
         """Write a map on the image's grid, after its extras: a map that is marked as done has all of them.
 
         Returns:
@@ -172,6 +172,6 @@ class MapFiles:
         self.run.mark_done(product, record)
 
 
-def label_of(method: str) -> str:
+def method_label(method: str) -> str:
     """The method's name as a BIDS label, with letters and digits only."""
     return method.replace("-", "").replace("_", "")

@@ -19,7 +19,7 @@ log = logging.getLogger("interpbench")
 MOST_HASHED = 10_000  # files whose name tells nothing, in one search
 
 
-class Gone(InputError):
+class MissingImage(InputError):
     """An image or mask that was not found; `file` is its expected path, `why` the reason."""
 
     def __init__(self, file: PurePath | str, why: str = "is missing") -> None:
@@ -44,7 +44,7 @@ def table_folder_of(manifest: Mapping[str, Any]) -> Path | None:
     return Path(table).parent if isinstance(table, str) and Path(table).is_absolute() else None
 
 
-class Moved:
+class MovedImages:
     """The files below a folder, found by path, name or bytes; each is hashed at most once. Threads may share it.
 
     Args:
@@ -82,8 +82,8 @@ class Moved:
             bound = "" if self._left > 0 else f", of which {MOST_HASHED} were hashed"
         if others:
             why = "its content differs from the image that the map was made from, and so does every other file below"
-            raise Gone(others[0], f"{why} {self.root}{bound}.")
-        raise Gone(recorded, f"no file below {self.root} has its content (SHA-256 {sha256[:12]}...){bound}.")
+            raise MissingImage(others[0], f"{why} {self.root}{bound}.")
+        raise MissingImage(recorded, f"no file below {self.root} has its content (SHA-256 {sha256[:12]}...){bound}.")
 
     def _of(self, files: Iterable[Path], sha256: str) -> Path | None:
         return next((file for file in files if self._hash_of(file) == sha256), None)
@@ -135,7 +135,7 @@ class Moved:
         return self._hashes[file]
 
 
-class Images:
+class SourceImages:
     """Finds the images and masks that a folder of maps was made from.
 
     Args:
@@ -143,7 +143,7 @@ class Images:
         moved: where to look instead of where they were.
     """
 
-    def __init__(self, manifest: Mapping[str, Any], moved: Moved | None = None) -> None:
+    def __init__(self, manifest: Mapping[str, Any], moved: MovedImages | None = None) -> None:
         self.folder, self.moved = table_folder_of(manifest), moved
 
     def find(self, recorded: str, sha256: str) -> Path:
@@ -159,7 +159,7 @@ class Images:
             return self.moved.find(Path(recorded), sha256, self._relative(Path(recorded)))
         path = self.recorded(recorded)
         if not (path.is_absolute() and os.path.isfile(path)):
-            raise Gone(path, "is missing since the map was made; if the images were moved, give --root DIR.")
+            raise MissingImage(path, "is missing since the map was made; if the images were moved, give --root DIR.")
         return path
 
     def recorded(self, recorded: str) -> Path:

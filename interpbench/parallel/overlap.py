@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Do(Protocol):
+class Submit(Protocol):
     """Submits a call to a thread."""
 
     def __call__(self, function: Callable[..., object], *arguments: Any) -> None: ...
@@ -73,7 +73,7 @@ def _in_order(
 
 
 @contextmanager
-def behind(number: int) -> Iterator[Do]:
+def behind(number: int) -> Iterator[Submit]:
     """Yield a function that submits calls to threads, while the caller continues.
 
     What one of them raises is raised by the next call, or at the end, and what was not begun never is. Where the

@@ -1,6 +1,6 @@
 """One phantom subject: the average anatomy, aged, varied, deformed, and imaged with gain and noise.
 
-Age acts in two places and nowhere else: ventricles widen and hippocampi shrink. Both also vary between people of one
+Age acts in two places and nowhere else: ventricles widen and hippocampi shrink. Both also vary between subjects of one
 age, which is what keeps a perfect network from predicting it perfectly. Everything else is a distractor.
 """
 

@@ -27,8 +27,8 @@ from interpbench.predictor.made_up import made_up_volumes
 from interpbench.predictor.model import RECORD, WEIGHTS, save_predictor
 from interpbench.predictor.network import NetworkPredictor
 from interpbench.predictor.readout import check_readout
-from interpbench.predictor.steadiness import Trial
-from interpbench.predictor.trial import KINDS, LARGE, refuse, try_builds, try_network
+from interpbench.predictor.steadiness import NetworkTrial
+from interpbench.predictor.trial import KINDS, LARGE, refuse_findings, try_builds, try_network
 from interpbench.predictor.weight_names import strip_prefix
 from interpbench.predictor.weights import load_weights, read_weights
 from interpbench.run.identity import distribution_of
@@ -120,7 +120,7 @@ def adopt(
     _check_inputs(module, factory)
     if asked.get("bins_start") is not None and "bins_hold" not in asked:
         asked["bins_hold"] = "probabilities" if _holds_probabilities(blank, module, trial) else "scores"
-        log.info("%s: its bins hold %s", factory, asked["bins_hold"])
+        log.info("%s: the bins hold %s", factory, asked["bins_hold"])
         blank = make_component("predictor", COMPONENT, asked)[0].aimed_at(column.lower())
     predictor: NetworkPredictor = blank.loaded(module, grid, unit=unit, scale=scale, offset=offset)
     shape = "x".join(str(edge) for edge in grid.shape)
@@ -132,7 +132,7 @@ def adopt(
         layer = failing_layer(module, trial)
         why = f"{layer}." if layer else str(error)
         raise InputError(f"{factory} cannot predict a volume of {shape} voxels: {why}{_hint(module)}") from error
-    log.info("%s: takes %s voxels, answers %.2f %s to noise", factory, shape, value, predictor.unit)
+    log.info("%s: accepts %s voxels, predicts %.2f %s for noise", factory, shape, value, predictor.unit)
     said = check_readout(predictor, trial, factory)
 
     def again() -> NetworkPredictor:
@@ -194,18 +194,18 @@ def _check_classes(classes: Sequence[str], options: Mapping[str, Any], *, scale:
     if not classes:
         return
     if len(classes) < 2 or len(set(classes)) < len(classes) or not all(classes):
-        raise UsageError(f"classes must be two different words at least, one an output, got {', '.join(classes)}.")
+        raise UsageError(f"classes must be at least two different words, one per output, got {', '.join(classes)}.")
     foreign = [name for name in ("bins_start", "bins_stop", "column") if name in options]
     foreign += [name for name, value, usual in (("scale", scale, 1.0), ("offset", offset, 0.0)) if value != usual]
     if foreign:
-        raise UsageError(f"a classifier's prediction is a logit: leave out {', '.join(foreign)}.")
+        raise UsageError(f"the prediction of a classifier is a logit: omit {', '.join(foreign)}.")
 
 
 def _check_accepted(accept: Sequence[str]) -> None:
     for kind in accept:
         if kind not in KINDS:
             hint = did_you_mean(kind, KINDS)
-            raise UsageError(f"what is accepted of a network must be one of {', '.join(KINDS)}, got {kind!r}.{hint}")
+            raise UsageError(f"an accepted problem must be one of {', '.join(KINDS)}, got {kind!r}.{hint}")
 
 
 def _check_inputs(module: torch.nn.Module, factory: str) -> None:
@@ -225,8 +225,8 @@ def _check_inputs(module: torch.nn.Module, factory: str) -> None:
     ]
     if len(names) > 1:
         raise InputError(
-            f"{factory} wants {len(names)} inputs ({', '.join(names)}), and a predictor is given the volume alone: wrap"
-            " it in a network of one input that fills in the others."
+            f"{factory} needs {len(names)} inputs ({', '.join(names)}), but a predictor gets only the volume: wrap"
+            " it in a network with one input that sets the others."
         )
 
 
@@ -238,7 +238,7 @@ def _hint(module: torch.nn.Module) -> str:
         return ""
     channels = "1 input channel" if first.in_channels == 1 else f"{first.in_channels} input channels"
     wants = f"is a {type(first).__name__} of {channels}"
-    return f" Its first convolution, {name!r}, {wants}: a predictor is given volumes of one channel."
+    return f" Its first convolution, {name!r}, {wants}: a predictor gets volumes with one channel."
 
 
 def _tried(
@@ -256,8 +256,10 @@ def _tried(
         volumes = made_up_volumes(predictor.recipe, 2 if math.prod(predictor.recipe.shape) >= LARGE else 4)
     found = try_network(predictor, volumes, "made-up volumes")
     if all(one.kind != "chance" for one in found.findings):
-        found = Trial((*try_builds(predictor, again(), volumes[[0, -2]]), *found.findings), found.figures)
-    told = refuse(found.findings, factory, accept, " Where it is meant, `--accept {kind}` adopts it with this warning.")
+        found = NetworkTrial((*try_builds(predictor, again(), volumes[[0, -2]]), *found.findings), found.figures)
+    told = refuse_findings(
+        found.findings, factory, accept, " If this is intended, `--accept {kind}` adopts it with this warning."
+    )
     for sentence in told:
         log.warning("%s", sentence)
     figures = {"volumes": "made up", "n": len(volumes), **found.figures, "found": [one.kind for one in found.findings]}

@@ -15,15 +15,15 @@ from interpbench.doubts import as_record, count_doubts
 from interpbench.errors import InputError, UsageError
 from interpbench.files.atomic import read_json, write_json
 from interpbench.files.failures import failure, finish
+from interpbench.files.input_paths import InputPaths
 from interpbench.files.records import ListOf, Maybe, fault_in, read_record
 from interpbench.files.run_folder import FAILURES, MANIFEST, RunFolder, sidecar_of
-from interpbench.files.taken import Taken
 from interpbench.host.checking import checked_population
 from interpbench.host.components import make_component
 from interpbench.host.foreign import asking
 from interpbench.images.recipe import Recipe
 from interpbench.images.volume import write_map
-from interpbench.maps.sources import Images, Moved
+from interpbench.maps.sources import MovedImages, SourceImages
 from interpbench.parallel.overlap import AHEAD
 from interpbench.parallel.overlap import ahead as read_ahead
 from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
@@ -97,9 +97,9 @@ def aggregate(
         raise UsageError(f"ahead must be at least 0, got {ahead}.")
     maps = Path(maps)
     manifest = _manifest(maps)
-    images = Images(manifest, None if root is None else Moved(root))
+    images = SourceImages(manifest, None if root is None else MovedImages(root))
     sidecars, left_out = _sidecars(maps, RunFolder(maps, manifest).identity)
-    taken = Taken()
+    taken = InputPaths()
     for record in sidecars.values():
         for name in ("image", "mask"):
             if isinstance(record.get(name), str):
@@ -151,7 +151,9 @@ def aggregate(
     return summary
 
 
-def _read(named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: Images, whole: bool) -> Placed | InputError:
+def _read(
+    named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: SourceImages, whole: bool
+) -> Placed | InputError:
     """A subject's map and image, or why they cannot be used."""
     try:
         path, record = named

@@ -73,7 +73,7 @@ def choose_trial(trials: Sequence[Trial], tolerance: float) -> tuple[Trial, bool
     """
     able = [trial for trial in trials if math.isfinite(trial.figure("error"))]
     if not able:
-        why = trials[0].failure or "their error is no number"
+        why = trials[0].failure or "their error is not finite"
         raise PluginError(f"None of {len(trials)} combinations could be fitted: {why}")
     within = [
         trial
@@ -107,7 +107,8 @@ def write_choice(folder: Path, trials: Sequence[Trial], tolerance: float) -> dic
     if not within:
         warnings.append(
             f"No combination keeps the error within {tolerance:g} {unit} of {chosen.figure('clean_error'):.2f} {unit},"
-            f" the clean error: the one with the smallest error ({chosen.figure('error'):.2f} {unit}) is taken instead."
+            f" the clean error: the one with the smallest error ({chosen.figure('error'):.2f}"
+            f" {unit}) is chosen instead."
         )
         log.warning("%s", warnings[-1])
     warnings += [f"{chosen.label}: {sentence}" for sentence in chosen.warnings]

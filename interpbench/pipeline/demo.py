@@ -98,18 +98,18 @@ def demo(
     given: dict[str, Any] = {"seed": seed, "device": device}
     with clock("phantom", f"{chosen.subjects} subjects at {chosen.voxel_size:g} mm"):
         write_phantom(places["phantom"], subjects=chosen.subjects, voxel_size=chosen.voxel_size, seed=seed)
-    with clock("train", "a narrow 3D ResNet-18 learns to tell the age"):
+    with clock("train", "training of a narrow 3D ResNet-18 to predict age"):
         model = train(places["phantom"], places["model"], options=chosen.network, **chosen.train, **given)
-    with clock("fit", "U-noise learns how much noise each voxel tolerates"):
+    with clock("fit", "fit of U-noise: how much noise each voxel tolerates"):
         options = dict(chosen.method)
         fit(places["phantom"], places["model"], places["fitted"], method="unoise", options=options, **given)
     with clock("explain", "a map for every test subject"):
         maps = explain(
             places["phantom"], places["model"], places["maps"], method="unoise", fitted=places["fitted"], **given
         )
-    with clock("aggregate", "the map of the population"):
+    with clock("aggregate", "the population map"):
         aggregate(places["maps"], places["population"])
-    with clock("benchmark", "U-noise beside other methods, and maps that know nothing"):
+    with clock("benchmark", "benchmark of U-noise, other methods and floors"):
         compared = benchmark(
             places["phantom"],
             places["model"],
@@ -121,7 +121,7 @@ def demo(
             **chosen.benchmark,
             **given,
         )
-    with clock("report", "the truth, the figures, the page"):
+    with clock("report", "the ground truth, the figures, the page"):
         fitted = read_fitted(places["fitted"])
         check_records(model, fitted, out)
         record: dict[str, Any] = {
@@ -163,7 +163,7 @@ def _take(out: Path) -> None:
     if (out / MARK).is_file():
         return
     if out.is_dir() and any(out.iterdir()):
-        raise ConflictError(f"{out} is not empty and holds no demo: give a new folder.")
+        raise ConflictError(f"{out} is not empty and is not a folder of the demo: give a new folder.")
     write_text(out / MARK, "")
 
 

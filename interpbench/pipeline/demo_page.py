@@ -25,15 +25,18 @@ SLICES_MM = (-24, -16, -8, 4, 16, 28)  # through hippocampi and ventricles
 PACKAGES = ("torch", "monai", "nibabel", "nilearn", "numpy", "scipy")
 ABOUT = (
     (
-        "A 3D ResNet-18 was trained to tell the age of synthetic brains. U-noise then learned how much noise each voxel"
-        " tolerates before the prediction suffers; voxels that tolerate little are important. The map below is the mean"
+        "A 3D ResNet-18 was trained to predict the age of synthetic brains. U-noise then learned how"
+        " much noise each voxel"
+        " tolerates before the prediction gets worse; voxels that tolerate little are important. The"
+        " map below is the mean"
         " over the test subjects, its top 10 % of brain voxels, smoothed by a Gaussian of one voxel, as in Bintsi et"
         " al. 2021, Fig. 2."
     ),
     (
-        "In these brains age acts in two places only, around the ventricles and the hippocampi, and what it changes"
-        " there is known: the truth is the difference between the mean subject at 44 and at 73 years. Lesions, wider"
-        " Sylvian fissures, tissue contrast and deformations vary between subjects and have nothing to do with age."
+        "In these brains age acts in two regions only, around the ventricles and in the hippocampi,"
+        " and its effect there"
+        " is known: the ground truth is the difference between the mean subject at 44 and at 73 years. Lesions, wider"
+        " Sylvian fissures, tissue contrast and deformations vary between subjects independently of age."
     ),
 )
 
@@ -59,7 +62,7 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
         unit="1 - B (no unit)",
         n=summary["n"],
         truth=truth.numpy(),
-        truth_title="The truth: where age changes the average brain",
+        truth_title="Ground truth: where age changes the average brain",
         truth_unit="intensity",
         truth_threshold=0.1 * float(truth.max()),
         threshold=painted,
@@ -72,11 +75,11 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
         title="interpbench demo: U-noise on a phantom",
         about=(
             *ABOUT,
-            f"Beside other methods, n = {compared['n']} test subjects (benchmark/index.html has it all):",
+            f"Comparison with other methods, n = {compared['n']} test subjects (details in benchmark/index.html):",
             *compared["verdict"][:VERDICT],
         ),
         figures=figures_of_demo(record),
-        pictures=[("Population importance map, and the truth at the same slices", picture)],
+        pictures=[("Population importance map, and the ground truth at the same slices", picture)],
         charts=_charts(record, places),
         view=View(top.data[0].numpy(), background, top.affine, "Population importance map", "1 - B", painted),
         warnings=record["warnings"],
@@ -93,14 +96,14 @@ def figures_of_demo(record: Mapping[str, Any]) -> list[Figure]:
     return [
         Figure("Predictor: mean absolute error, test split", test["mae"], unit, test["n"], pair(test["mae_interval"])),
         Figure(
-            "Predicting the mean age instead",
+            "Error of predicting the mean age",
             test["mean_predictor_mae"],
             unit,
             test["n"],
             pair(test["mean_predictor_interval"]),
         ),
         Figure(
-            "U-noise: AUC of the truth, a subject",
+            "U-noise: AUC of the ground truth per subject",
             found["subject_auc"],
             "0.5 is chance",
             found["n"],
@@ -108,8 +111,8 @@ def figures_of_demo(record: Mapping[str, Any]) -> list[Figure]:
         ),
         Figure("U-noise: AUC of the truth, population mean", found["population_auc"], "0.5 is chance", found["n"]),
         Figure("Error without noise, validation split", floor["clean_mae"], unit, floor["n"]),
-        Figure("Error at the least noise, B = 0", floor["mae_at_0"], unit, floor["n"]),
-        Figure("Error at the most noise, B = 1", floor["mae_at_1"], unit, floor["n"]),
+        Figure("Error with minimum noise, B = 0", floor["mae_at_0"], unit, floor["n"]),
+        Figure("Error with maximum noise, B = 1", floor["mae_at_1"], unit, floor["n"]),
         Figure(
             "Error with the learned noise, raw", after["noisy_mae"], unit, after["n"], note="noise shifts predictions"
         ),

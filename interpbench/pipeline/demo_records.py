@@ -55,5 +55,5 @@ def training_curve(table: Path, columns: tuple[str, ...]) -> dict[str, list[floa
     found = {name: [number_in(row.get(name) or "") for row in rows] for name in columns}
     wrong = next((name for name, numbers in found.items() if None in numbers), None)
     if wrong is not None:
-        raise InputError(f"{table}: is no curve of a training, {wrong} is missing or no number.")
+        raise InputError(f"{table}: is not a training curve, {wrong} is missing or not a number.")
     return {name: [number for number in numbers if number is not None] for name, numbers in found.items()}

@@ -21,7 +21,7 @@ from interpbench.files.run_folder import FAILURES, RunFolder
 from interpbench.host.components import make_component
 from interpbench.host.trust import Names, code_named_by, names_of
 from interpbench.images.typical import typical_of
-from interpbench.maps.files import Failed
+from interpbench.maps.files import FailedSubject
 from interpbench.options import options_json
 from interpbench.parallel.overlap import AHEAD
 from interpbench.parallel.shards import shard_of, share_of
@@ -216,7 +216,7 @@ def explain(
     return done
 
 
-def _end_where_all_failed_alike(failed: Sequence[Failed]) -> None:
+def _end_where_all_failed_alike(failed: Sequence[FailedSubject]) -> None:
     """End a run without a map by the error that the method or the predictor raised for every subject.
 
     Raises:

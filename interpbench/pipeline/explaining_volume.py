@@ -20,7 +20,7 @@ from interpbench.errors import InputError, InterpbenchError, UsageError
 from interpbench.host.ask_explainer import explained
 from interpbench.host.ask_predictor import predict_one
 from interpbench.host.components import make_component
-from interpbench.images.cut import Cut
+from interpbench.images.cut import BrainCut
 from interpbench.images.foreground import brain_of
 from interpbench.images.grid import box_affine
 from interpbench.images.prepared import Prepared
@@ -85,7 +85,7 @@ def explain_volume(
     (found,) = explained(explainer, predictor, volume, ["volume"], method, seed)
     if isinstance(found, InterpbenchError):
         raise found
-    cut = Cut.of(prepared, whole=whole)
+    cut = BrainCut.of(prepared, whole=whole)
     if nothing := cut.nothing_left(found.map.cpu()):
         raise InputError(f"the map of method {method!r} is zero {nothing}.")
     doubt = cut.doubt(cut.share_outside(found.map.cpu()))

@@ -27,18 +27,18 @@ from interpbench.host.ask_predictor import predict_one
 from interpbench.host.checking import MAP
 from interpbench.host.components import has_seed
 from interpbench.host.untouched import Restore, remembered
-from interpbench.images.cut import Cut
+from interpbench.images.cut import BrainCut
 from interpbench.images.recipe import Recipe
 from interpbench.images.typical import Typical, unlike
-from interpbench.maps.files import Failed, MapFiles, Origin, ToldOnce
+from interpbench.maps.files import FailedSubject, FailureWarnings, MapFiles, MapOrigin
 from interpbench.maps.sources import recorded_path
-from interpbench.parallel.overlap import AHEAD, Do, ahead, behind, let_go
+from interpbench.parallel.overlap import AHEAD, Submit, ahead, behind, let_go
 from interpbench.predictor.readout import bound_of
 from interpbench.progress import track
 from interpbench.run.identity import read_of_subject
 from interpbench.run.provenance import target_of_run
 
-Read = tuple[Tensor, Origin]  # the volume (1, I, J, K), and where it is from
+Read = tuple[Tensor, MapOrigin]  # the volume (1, I, J, K), and where it is from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class MapRun:
     bounded: bool = False  # whether the network ends in a layer with a floor or ceiling
     predictions: dict[str, float] = field(default_factory=dict)  # of those predicted so far, by label
     details: dict[str, Any] = field(default_factory=dict)  # what the method decided by itself, once it is known
-    late: list[Failed] = field(default_factory=list)  # who failed when the map was written
+    late: list[FailedSubject] = field(default_factory=list)  # who failed when the map was written
 
     @property
     def files(self) -> MapFiles:
@@ -83,7 +83,7 @@ class MapRun:
 
     def explain(
         self, subjects: Sequence[Subject], batch_size: int, *, fail_fast: bool = False
-    ) -> tuple[list[Path], list[Failed]]:
+    ) -> tuple[list[Path], list[FailedSubject]]:
         """Make every map that is not there yet; with `fail_fast`, up to the first failure.
 
         Where the method says of two subjects, before there is any map, that it is not for this network or cannot have
@@ -99,9 +99,9 @@ class MapRun:
         self._tell_of_changes(left)
         groups = [left[start : start + batch_size] for start in range(0, len(left), batch_size)]
         put_back = remembered(self.predictor.module)
-        failures: list[Failed] = []
-        told = ToldOnce()
-        waiting: list[Failed] = []  # to be told, until it is known whether the method says so of everybody
+        failures: list[FailedSubject] = []
+        told = FailureWarnings()
+        waiting: list[FailedSubject] = []  # to be told, until it is known whether the method says so of everybody
         made = len(subjects) - len(left)
         what = track(groups, f"explaining with {self.method}", unit="subject" if batch_size == 1 else "batch")
         with behind(self.ahead) as do, ahead(self._read_group, groups, self.ahead) as read:
@@ -173,10 +173,10 @@ class MapRun:
             prepared = self.recipe.prepare(subject)
         except InputError as error:
             return error
-        cut = Cut.of(prepared, whole=self.whole)
+        cut = BrainCut.of(prepared, whole=self.whole)
         doubts = (*unlike(self.typical, prepared.volume, prepared.brain), *self.subject_doubts.get(subject.id, ()))
         way_back = dataclasses.replace(prepared.without_voxels(), warnings=(*prepared.warnings, *doubts))
-        return prepared.volume, Origin(subject, way_back, cut, read)
+        return prepared.volume, MapOrigin(subject, way_back, cut, read)
 
     def read_by(self, subject: Subject) -> dict[str, Any]:
         """What the subject's map is made from; a map beside which something else stands is made again."""
@@ -187,20 +187,20 @@ class MapRun:
         return [self.read(subject) for subject in group]
 
     def explain_group(
-        self, group: Sequence[Subject], read: Sequence[Read | InputError], put_back: Restore, do: Do
-    ) -> list[Failed]:
+        self, group: Sequence[Subject], read: Sequence[Read | InputError], put_back: Restore, do: Submit
+    ) -> list[FailedSubject]:
         """Have the maps of some subjects written, and tell who failed."""
-        failures: dict[str, Failed] = {}
+        failures: dict[str, FailedSubject] = {}
         volumes, origins, records = [], [], []
         for subject, one in zip(group, read, strict=True):
             if isinstance(one, InputError):
-                failures[subject.id] = Failed(subject, one, unread=True)
+                failures[subject.id] = FailedSubject(subject, one, unread=True)
                 continue
             volume, origin = one
             try:
                 prediction = predict_one(self.predictor, volume[None].to(self.device))
             except InterpbenchError as error:
-                failures[subject.id] = Failed(subject, error, unread=False)
+                failures[subject.id] = FailedSubject(subject, error, unread=False)
                 continue
             self.predictions[subject.id] = prediction
             held = bound_of(self.predictor, volume[None].to(self.device)) if self.bounded else None
@@ -223,7 +223,7 @@ class MapRun:
                 subject = origin.subject
                 if not isinstance(result, Explained):
                     for_all = isinstance(result, NotApplicable | UsageError)
-                    failures[subject.id] = Failed(subject, result, unread=False, for_all=for_all)
+                    failures[subject.id] = FailedSubject(subject, result, unread=False, for_all=for_all)
                     continue
                 kept = _kept(result)
                 nothing = origin.cut.nothing_left(kept.map)
@@ -233,13 +233,13 @@ class MapRun:
                     do(self.write, origin, record, kept)
         return [failures[subject.id] for subject in group if subject.id in failures]
 
-    def write(self, origin: Origin, record: Mapping[str, Any], found: Explained) -> None:
+    def write(self, origin: MapOrigin, record: Mapping[str, Any], found: Explained) -> None:
         """Write what was found; a subject of whom nothing can be written is added to `late`."""
         failed = self.files.write(origin, record, found)
         if failed is not None:
             self.late.append(failed)
 
-    def record(self, origin: Origin, prediction: float) -> dict[str, Any]:
+    def record(self, origin: MapOrigin, prediction: float) -> dict[str, Any]:
         """Where a map and its extras come from."""
         subject = origin.subject
         seeded = has_seed(type(self.explainer))

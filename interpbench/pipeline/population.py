@@ -78,10 +78,12 @@ class Population:
         if not np.allclose(self._affine, placed.affine, atol=_SAME_PLACE):
             if self.recipe.centre is None:
                 raise NoTemplate(
-                    f"{path}: the images do not lie in one space, so there is no population map: its grid is laid"
-                    " around its own brain. Register the images to a template, and train with a `centre`."
+                    f"{path}: the images do not lie in one space, so there is no population map: the grid is centred"
+                    " on each brain. Register the images to a template, and train with a `centre`."
                 )
-            raise InputError(f"{path}: the network's grid was laid elsewhere for this image, it is not registered.")
+            raise InputError(
+                f"{path}: the network's grid was centred on this brain, because the image is not registered."
+            )
         with asking(f"aggregator {self.name!r}", placed.map[None, None]):
             self.aggregator.add(placed.map)
             self.aggregator.add_brain(placed.brain)
@@ -127,15 +129,15 @@ def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, *, whole: bo
     """
     for name, file in (("sha256", path), ("image_sha256", record["image"]), ("mask_sha256", record.get("mask"))):
         if file is not None and not Path(file).is_file():
-            raise InputError(f"{file}: is gone since the map was made.")
+            raise InputError(f"{file}: is missing since the map was made.")
         if file is not None and sha256_of(file) != record.get(name):
-            raise InputError(f"{file}: changed since the map was made; explain again.")
+            raise InputError(f"{file}: changed after the map was made; run explain again.")
     rules = ImageRules(max_voxels=sys.maxsize, nan_to_zero=True)  # these very bytes were taken when the map was made
     prepared = recipe.prepare(Path(record["image"]), record.get("mask"), rules)
     map, doubt = on_network_grid(path, record, prepared), None
     if map is None:
         map = prepared.to_network_grid(read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0])
-        why = "the map was interpolated from its image's grid, for the one on the network's grid is gone"
+        why = "the map was interpolated from its image's grid, because the one on the network's grid is missing"
         doubt = Doubt(why, RESAMPLED)
     if not whole:
         map = torch.where(prepared.brain, map, 0.0)

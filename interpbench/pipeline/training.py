@@ -32,11 +32,11 @@ from interpbench.options import option_fields, options_json, typed_options
 from interpbench.pipeline.prediction import columns_of, figures_for, predict_subjects, predictions_in
 from interpbench.predictor.error import describe_figures
 from interpbench.predictor.layout import settle
-from interpbench.predictor.model import RECORD, WEIGHTS, doubts_of, read_record, save_predictor
+from interpbench.predictor.model import RECORD, WEIGHTS, doubts_of, read_model_record, save_predictor
 from interpbench.predictor.network import NetworkPredictor
 from interpbench.predictor.readout import check_readout
 from interpbench.predictor.steadiness import try_answers
-from interpbench.predictor.trial import refuse, try_network
+from interpbench.predictor.trial import refuse_findings, try_network
 from interpbench.run.device import resolve_device
 from interpbench.run.identity import (
     distribution_of,
@@ -157,7 +157,7 @@ def train(
         run.write_failures(problem_rows(people) + failures)
         save_predictor(run.path, trained, name=predictor, details={**details, "training": run.manifest["settings"]})
     run.end([WEIGHTS, RECORD, CURVE, PREDICTIONS, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
-    record = read_record(run.path)
+    record = read_model_record(run.path)
     count_doubts(from_counts(record), record["metrics"]["subjects"])
     finish(run.failures(), run.path / FAILURES, record["metrics"]["subjects"])
     return record
@@ -236,7 +236,7 @@ def _train(
     who = f"{type(blank).__name__}, trained"
     of_network = [*check_readout(trained, first, who)]
     found = try_network(trained, first, "training subjects")
-    of_network += refuse(found.findings, who)
+    of_network += refuse_findings(found.findings, who)
     tested, more = predict_subjects(trained, parts["test"], splits, device, "testing", typical=typical, doubts=doubts)
     for label, some in doubts_about_splits(people.subjects, splits).items():
         doubts.setdefault(label if label in doubts else f"sub-{label}", []).extend(some)
@@ -303,7 +303,7 @@ def _check(
         with torch.random.fork_rng(devices=[]):
             predict_one(untrained, volume)
     check_readout(untrained, volume, type(blank).__name__, strict=blank.standardise)
-    refuse(try_answers(untrained, volumes, thorough=True).findings, type(blank).__name__)
+    refuse_findings(try_answers(untrained, volumes, thorough=True).findings, type(blank).__name__)
 
 
 def _validation_of(best: Trained, known: bool) -> dict[str, float | None]:

@@ -14,7 +14,7 @@ from interpbench.files.records import read_record
 from interpbench.files.run_folder import MANIFEST
 from interpbench.host import trust_store
 from interpbench.host.registry import Kind, discover
-from interpbench.host.trust import code_named, digest_of
+from interpbench.host.trust import code_named, record_digest
 from interpbench.options import typed_options
 
 # Each record with options: its kind of component, the key with the component's name, the weights beside it.
@@ -53,7 +53,7 @@ def request_of(folder: str | Path) -> Request:
     folder = Path(folder)
     name = next((name for name in _RECORDS if (folder / name).is_file()), None)
     if name is None:
-        raise InputError(f"{folder}: holds no {', no '.join(_RECORDS)}: there is nothing to trust.")
+        raise InputError(f"{folder}: has no {' or '.join(_RECORDS)}: there is nothing to allow.")
     kind, key, weights = _RECORDS[name]
     place = folder / name
     record = read_record(place, {key: str, "options": dict}, "record of a network or method")
@@ -62,7 +62,7 @@ def request_of(folder: str | Path) -> Request:
         code = code_named(component, typed_options(component, record["options"]))
     except UsageError as error:
         raise InputError(f"{place}: {error}") from error
-    digest = digest_of(place, record["options"])
+    digest = record_digest(place, record["options"])
     return Request(
         place=place,
         component=f"{kind} {record[key]}",
@@ -112,4 +112,4 @@ def _weights(file: Path, recorded: object) -> str:
     if not file.is_file():
         return f"{file} is missing"
     found = sha256_of(file)
-    return f"{file}, SHA-256 {found}, {'as recorded' if found == recorded else 'NOT the one on record'}"
+    return f"{file}, SHA-256 {found}, {'as recorded' if found == recorded else 'NOT the recorded one'}"

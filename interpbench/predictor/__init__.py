@@ -1,1 +1,1 @@
-"""Networks: their weights, what is wrong with them, how they are asked fast."""
+"""Networks: their weights, tests of their faults, and fast predictions."""

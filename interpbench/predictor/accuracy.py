@@ -1,4 +1,4 @@
-"""How good a classifier is: accuracy, balanced accuracy and AUC, each with its interval, beside the majority class.
+"""Accuracy, balanced accuracy and AUC of a classifier with intervals, and the accuracy of the majority class.
 
 A bootstrap has nothing to say where nobody is misclassified: every resample agrees. So the intervals are closed forms
 that stay honest at 0 and 1:
@@ -25,7 +25,7 @@ Z = 1.959963984540054  # the normal distribution's 97.5 % quantile: intervals of
 def class_figures(
     rows: Sequence[Mapping[str, Any]], classes: Sequence[str], majority: str | None
 ) -> dict[str, Any] | None:
-    """Figures of the rows whose class is known; None where there is no such row.
+    """Figures of a classifier over the rows whose class is known; None without such a row.
 
     Args:
         rows: each with `true_class`, `predicted_class`, `target_class` and `logit` (of the target class).
@@ -59,7 +59,7 @@ def class_figures(
 
 
 def describe_classes(figures: Mapping[str, Any]) -> str:
-    """One line for a reader: each figure with its interval, n, and what saying always the same would reach."""
+    """One line with each figure and its interval, n, and the accuracy of always predicting the majority class."""
     words = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auc": "AUC"}
     told = [_spread(label, figures, name) for name, label in words.items() if figures[name] is not None]
     counts = ", ".join(f"{name} {number}" for name, number in figures["counts"].items())
@@ -97,7 +97,7 @@ def auc_interval(value: float, positive: int, negative: int) -> list[float]:
 
 
 def _edge(beyond: Any, outside: float, inside: float) -> float:
-    """Where `beyond` turns from positive, at the end of the scale, to negative; by bisection."""
+    """The point where `beyond` changes from positive, at the end of the scale, to negative; by bisection."""
     if beyond(outside) <= 0:  # the value lies at that end itself
         return outside
     for _ in range(60):

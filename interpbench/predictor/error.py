@@ -1,4 +1,4 @@
-"""How good a regressor is: mean absolute error with its interval, beside that of knowing only the mean."""
+"""Mean absolute error of a regressor with its interval, and that of predicting the mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from interpbench.predictor.accuracy import describe_classes
 def figures_of(
     rows: Sequence[Mapping[str, Any]], mean: float | None, *, seed: int = 0, truth: str = "age"
 ) -> dict[str, Any] | None:
-    """`evaluate` on the rows whose truth is known; None where there is no such row.
+    """`evaluate` over the rows whose target is known; None without such a row.
 
     Args:
         rows: each with the truth and `prediction`.
@@ -27,7 +27,7 @@ def figures_of(
 
 
 def describe_figures(figures: Mapping[str, Any], unit: str, what: str = "age") -> str:
-    """One line for a reader: a regressor's error with its interval and n, beside that of predicting the mean.
+    """One line with a regressor's error, its interval and n, and the error of predicting the mean.
 
     Args:
         figures: of a regressor, or of a classifier, which are told by `describe_classes`.
@@ -50,7 +50,7 @@ def _spread(figures: Mapping[str, Any], value: str, bounds: str, unit: str) -> s
 def evaluate(
     truth: Sequence[float], predicted: Sequence[float], mean: float | None, *, seed: int = 0
 ) -> dict[str, Any]:
-    """Compare predictions with the truth, both in one unit.
+    """Compare predictions with their targets, both in one unit.
 
     Args:
         truth: `(n,)`.

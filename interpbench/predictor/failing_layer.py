@@ -1,4 +1,4 @@
-"""Which layer of a network fails on a volume, and what is wrong with what it is given."""
+"""Finds the layer of a network that fails on a volume, and what is wrong with its input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHANNELS = ("in_channels", "num_features", "num_channels")  # as torch's layers
 
 
 def failing_layer(module: nn.Module, volume: Tensor) -> str:
-    """Says what is wrong with the layer that fails; empty where none does, or where its shapes do not tell.
+    """What is wrong with the layer that fails; empty if none fails, or if its shapes do not show it.
 
     Args:
         volume: `(1, 1, I, J, K)`, on which the network fails.
@@ -31,7 +31,7 @@ def failing_layer(module: nn.Module, volume: Tensor) -> str:
 
 
 def _failing(module: nn.Module, volume: Tensor) -> tuple[str, nn.Module, tuple[int, ...]] | None:
-    """The innermost layer at work when the network fails, and the shape that it was given."""
+    """The innermost layer that runs when the network fails, and the shape of its input."""
     names = {part: name for name, part in module.named_modules()}
     inside: list[tuple[nn.Module, tuple[int, ...]]] = []
     hooks: list[RemovableHandle] = []

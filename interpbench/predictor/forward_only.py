@@ -1,4 +1,4 @@
-"""Forward passes alone, as fast as a CPU gives them, with the same answer.
+"""Fast forward passes on a CPU, with the same predictions.
 
 On a CPU a network is traced once and frozen: batch norms are folded into the convolutions before them, and pooling
 keeps no indices for a backward pass that never comes. What cannot be traced, or then answers otherwise, is left as
@@ -37,7 +37,7 @@ class _Predicts(nn.Module):
 
 
 def forward_only(predictor: Predictor, example: Tensor) -> Forward:
-    """`predictor.predict` without gradients, faster where that is possible.
+    """`predictor.predict` without gradients, faster if possible.
 
     Args:
         example: volumes `(B, 1, I, J, K)` of at least one subject, by which the faster network is checked.
@@ -84,7 +84,7 @@ def _frozen(predictor: Predictor, example: Tensor) -> Forward:
 
 @torch.no_grad()
 def _agree(plain: Forward, frozen: Forward, example: Tensor) -> bool:
-    """Whether both say the same about the example, about other volumes, and in batches of another size."""
+    """Whether both make the same predictions for the example, for other volumes, and in batches of another size."""
     generator = torch.Generator().manual_seed(0)
     noise = example[:1] + torch.randn((2, *example.shape[1:]), generator=generator)
     tried = example[:1], torch.cat([noise, -example[:1]])

@@ -58,7 +58,7 @@ _PASSES = {
     "Rsub",
     "Neg",
 }
-_FLOORS = {  # what holds a number at a floor or ceiling, and its name for people
+_FLOORS = {  # what holds a number at a floor or ceiling, and its name in messages
     "Relu": "ReLU",
     "Threshold": "threshold",
     "Hardtanh": "Hardtanh",

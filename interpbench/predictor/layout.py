@@ -21,7 +21,7 @@ def layout_for(device: torch.device) -> torch.memory_format:
 
 
 def settle(module: M, device: torch.device) -> M:
-    """Move a module to a device, its 3D convolutions in the layout that is fast there; values stay as they are."""
+    """Move a module to a device, with its 3D convolutions in the layout that is fast there; values do not change."""
     module.to(device)
     sound = all(sound_in_channels_last(part) for part in module.modules() if isinstance(part, nn.Conv3d))
     layout = layout_for(device) if sound else torch.contiguous_format
@@ -32,7 +32,7 @@ def settle(module: M, device: torch.device) -> M:
 
 
 def sound_in_channels_last(layer: nn.Conv3d) -> bool:
-    """Whether a convolution is right in channels last whatever its input, see above."""
+    """Whether a convolution is correct in channels last for every input, see above."""
     unwritten = layer.in_channels == 1 and layer.stride[1] == 1 and layer.stride[2] > 1
     beyond = layer.kernel_size[2] == 1 and layer.dilation[2] > 1
     return not (unwritten or beyond)

@@ -1,4 +1,4 @@
-"""Volumes made up for a trial where there are no images yet: brains of several kinds, noise, and nothing."""
+"""Made-up volumes to test a network without images: brains of several kinds, noise, and empty volumes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LEVEL, _SPREAD = 100.0, 15.0  # of intensities, where a recipe leaves them as t
 
 
 def made_up_volumes(recipe: Recipe, brains: int = len(_BRAINS), seed: int = 0) -> Tensor:
-    """Volumes as the recipe might hand them on; the same for the same recipe and seed.
+    """Volumes as the recipe might prepare them; the same for the same recipe and seed.
 
     Args:
         recipe: whose shape and way to normalise they have.
@@ -43,7 +43,7 @@ def _brain(recipe: Recipe, radius: float, knots: int, noise: float, draw: torch.
 
 
 def _normalised(values: Tensor, brain: Tensor, how: str) -> Tensor:
-    """`(I, J, K)` with background where there is no brain, as `Recipe.prepare` would leave it."""
+    """`(I, J, K)` with background outside the brain, as `Recipe.prepare` would return it."""
     inside = values[brain]
     scaled = (values - inside.mean()) / inside.std(correction=0).clamp(min=1e-6)
     if how == "brain":

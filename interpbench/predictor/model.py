@@ -48,7 +48,7 @@ _NEEDED: Mapping[str, Any] = {
 def save_predictor(
     folder: str | Path, predictor: NetworkPredictor, *, name: str, details: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write a model folder: the weights first, the record that vouches for them last.
+    """Write a model folder: first the weights, last the record with their hash.
 
     Args:
         folder: made if it is not there.
@@ -85,13 +85,13 @@ def save_predictor(
     }
     write_json(folder / RECORD, record)
     trust.remember(folder / RECORD, predictor)
-    return read_record(folder)
+    return read_model_record(folder)
 
 
 def _refuse_foreign(folder: Path) -> None:
     if os.path.lexists(folder / RECORD):
         try:
-            read_record(folder)
+            read_model_record(folder)
         except InputError as error:
             raise ConflictError(f"{folder / RECORD} exists already and is not a model record: {error}") from error
 
@@ -99,7 +99,7 @@ def _refuse_foreign(folder: Path) -> None:
 def load_predictor(
     source: str | Path, device: str = "cpu", target: str | None = None, *, trust_factory: trust.Names = ()
 ) -> Predictor:
-    """Load a model folder, or a registered predictor that needs no weights by its name.
+    """Load a model folder, or by name a registered predictor without weights.
 
     Args:
         source: the folder that `train` or `adopt` wrote, or a component's name.
@@ -119,7 +119,7 @@ def load_predictor(
     folder = Path(source)
     if not folder.is_dir():
         return _by_name(str(source), target)
-    record = read_record(folder)
+    record = read_model_record(folder)
     predictor, options = _checked(record, folder, trust_factory)
     try:
         with asking(f"{folder / RECORD}: predictor {record['predictor']!r}", what="cannot be made"):
@@ -147,16 +147,16 @@ def load_predictor(
 
 
 def check_trust(source: str | Path, trust_factory: trust.Names = ()) -> None:
-    """Refuse a model folder that `load_predictor` would refuse for what its record names, before any other work.
+    """Refuse a model folder whose record names code that is not allowed, before any other work.
 
     Raises:
         InputError: its record cannot be read, or names code which is not allowed.
     """
     if Path(source).is_dir():
-        _checked(read_record(source), Path(source), trust_factory)
+        _checked(read_model_record(source), Path(source), trust_factory)
 
 
-def read_record(folder: str | Path) -> dict[str, Any]:
+def read_model_record(folder: str | Path) -> dict[str, Any]:
     """Read `model.json` of a model folder.
 
     Raises:
@@ -169,7 +169,7 @@ def read_record(folder: str | Path) -> dict[str, Any]:
 
 
 def doubts_of(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is doubtful about a predictor, as sentences: its record's `warnings`, and whether it has learned anything.
+    """Warnings about a predictor: those of its record, and whether it has learned anything.
 
     Args:
         record: the content of `model.json`; an empty one of a predictor without a folder.
@@ -183,7 +183,7 @@ def doubts_of(record: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def no_better(figures: Mapping[str, Any], unit: str) -> str | None:
-    """A sentence where a predictor is no better, or may be, than one that looks at nothing; None where it is better.
+    """A warning if a predictor is, or may be, no better than predicting the mean or majority; None otherwise.
 
     Args:
         figures: of the test split: `n`; `mae` and `mean_predictor_mae`, or `accuracy` and `majority_accuracy`; the
@@ -212,14 +212,14 @@ def no_better(figures: Mapping[str, Any], unit: str) -> str | None:
 
 
 def _number(value: Any) -> float | None:
-    """A finite number of a record; None for anything else."""
+    """The value if it is a finite number; None otherwise."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 1e300:
         return None
     return float(value)
 
 
 def _task_of(predictor: NetworkPredictor) -> dict[str, Any]:
-    """What a record says of what is predicted; nothing where that is age."""
+    """The entries of a record about the target; empty for age."""
     if predictor.classes:
         return {
             "task": "classification",
@@ -241,7 +241,7 @@ def _aimed(blank: NetworkPredictor, record: Mapping[str, Any], target: str | Non
 def _checked(
     record: Mapping[str, Any], folder: Path, allowed: trust.Names
 ) -> tuple[type[NetworkPredictor], dict[str, Any]]:
-    """The class that a record names, which is installed, and its options, whose code is allowed."""
+    """The installed class that a record names, and its options, whose code is allowed."""
     predictor = _class_named(record["predictor"], folder)
     try:
         return predictor, trust.checked_options(predictor, record["options"], folder / RECORD, allowed)

@@ -1,4 +1,4 @@
-"""Predictors that are one torch network: what is common to those trained here and those a user brings.
+"""Predictors made of one torch network: the base of those trained here and of users' own.
 
 A regressor's prediction is `read_out(module(volumes)) * scale + offset`.
 
@@ -43,12 +43,12 @@ class NetworkPredictor(Predictor):
 
     @property
     def outputs(self) -> int:
-        """How many numbers the network is to give: one, or one a class."""
+        """The number of outputs of the network: one, or one for each class."""
         return max(1, len(self.classes))
 
     @property
     def label(self) -> str:
-        """How messages call the network."""
+        """The name of the network in messages."""
         return type(self).__name__
 
     def named_outputs(self, output: Any) -> Outputs:
@@ -60,7 +60,7 @@ class NetworkPredictor(Predictor):
         return outputs_of(output, self.label)
 
     def read_out(self, output: Any) -> Tensor:
-        """One number a subject `(B,)` from a regressor's output, before scale and offset.
+        """One number per subject, `(B,)`, from a regressor's output, before scale and offset.
 
         Raises:
             InputError: the network gives several numbers a subject.
@@ -109,7 +109,7 @@ class NetworkPredictor(Predictor):
     def loaded(
         self, module: nn.Module, recipe: Recipe, *, unit: str = "years", scale: float = 1.0, offset: float = 0.0
     ) -> Self:
-        """A copy around a trained module, which is frozen and put in eval mode; a classifier's unit is the logit."""
+        """A copy with a trained module, frozen and in eval mode; a classifier's unit is the logit."""
         module.eval().requires_grad_(False)
         predictor = copy.copy(self)
         if self.classes:

@@ -24,12 +24,12 @@ _KEEP = ("PUT", "BINPUT", "LONG_BINPUT")
 _FETCH = ("GET", "BINGET", "LONG_BINGET")
 
 
-class TooMuch(ValueError):
+class ExcessivePickle(ValueError):
     """A pickle asks for more work or memory than any checkpoint needs."""
 
 
 @dataclass
-class Outline:
+class PickleOutline:
     """What a pickle makes."""
 
     kind: str  # of the whole: `dict`, or a class as module.name
@@ -42,25 +42,25 @@ class _Value:
     kind: str = ""
 
 
-def outline_of(file: BinaryIO) -> Outline:
+def outline_of(file: BinaryIO) -> PickleOutline:
     """Go through one pickle; the file is then at its end.
 
     Raises:
         TooMuch: it asks for more than a checkpoint needs.
         ValueError: it is no whole pickle.
     """
-    reader = _Reader()
+    reader = _OpcodeReader()
     for count, (step, argument, _) in enumerate(pickletools.genops(file)):
         if count >= MOST_STEPS:
-            raise TooMuch(f"its pickle has more than {MOST_STEPS:,} steps")
+            raise ExcessivePickle(f"its pickle has more than {MOST_STEPS:,} steps")
         try:
             reader.take(step, argument)
         except (IndexError, KeyError) as error:
             raise ValueError("its pickle is malformed") from error
-    return Outline(reader.last.kind, tuple(dict.fromkeys(reader.names)))
+    return PickleOutline(reader.last.kind, tuple(dict.fromkeys(reader.names)))
 
 
-class _Reader:
+class _OpcodeReader:
     """A stack machine that knows weights in place of values."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class _Reader:
         if isinstance(argument, str | bytes | bytearray):
             weight += len(argument)
         if weight > HEAVIEST:
-            raise TooMuch("its pickle makes values that contain the same values again and again")
+            raise ExcessivePickle("its pickle makes values that contain the same values again and again")
         kind = _KINDS.get(name, name.lower().rstrip("0123456789"))
         self.stack.append(_Value(1 if kind == "storage" else weight, kind))
 
@@ -143,13 +143,13 @@ class _Reader:
     def _call(self, name: str, popped: list[_Value]) -> None:
         function, given = popped[0], popped[1:]
         if name != "BUILD" and _hungry(function.kind):
-            raise TooMuch(f"its pickle allocates memory with {function.kind}")
+            raise ExcessivePickle(f"its pickle allocates memory with {function.kind}")
         weight = sum(one.weight for one in given)
         # What is called may go through a list that has grown since it was weighed; what makes a tensor does not.
         through = name == "BUILD" or (weight > 1 and not function.kind.startswith("torch."))
         self.work += max(weight, self.largest if through else 0)
         if self.work > MOST_WORK:
-            raise TooMuch("its pickle copies the same values again and again")
+            raise ExcessivePickle("its pickle copies the same values again and again")
         self.stack.append(function if name == "BUILD" else _Value(kind=function.kind))
 
 

@@ -51,7 +51,7 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise InputError(f"{path}: holds no tensors, so it is not a state dict (names and tensors).")
     if numbers:
-        log.warning("%s: ignored, because they are numbers and not tensors: %s", path.name, some(numbers))
+        log.warning("%s: ignored, because they are numbers and not tensors: %s", path.name, some_names(numbers))
     return tensors
 
 
@@ -91,7 +91,7 @@ def _chosen(found: Mapping[str, Mapping[Any, Any]], path: Path) -> str:
             "%s: using the weights %s; there are also %s. To use those, save them alone.",
             path.name,
             f"under {chosen!r}" if chosen else "at the top",
-            some([repr(one) for one in others]),
+            some_names([repr(one) for one in others]),
         )
     elif chosen:
         log.info("%s: using the weights under %r", path.name, chosen)
@@ -99,10 +99,12 @@ def _chosen(found: Mapping[str, Mapping[Any, Any]], path: Path) -> str:
 
 
 def _ask(labels: Any, path: Path) -> None:
-    raise InputError(f"{path}: holds several sets of weights: {some(list(labels))}. Save only the set to be used.")
+    raise InputError(
+        f"{path}: holds several sets of weights: {some_names(list(labels))}. Save only the set to be used."
+    )
 
 
-def some(names: list[str], limit: int = 3) -> str:
+def some_names(names: list[str], limit: int = 3) -> str:
     """The first of some names in words, and how many more there are."""
     rest = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + rest

@@ -41,14 +41,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Trial:
+class NetworkTrial:
     """What was found, and the figures that a model's record keeps."""
 
     findings: tuple[Finding, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-def try_answers(predictor: Predictor, volumes: Tensor, *, thorough: bool = False) -> Trial:
+def try_answers(predictor: Predictor, volumes: Tensor, *, thorough: bool = False) -> NetworkTrial:
     """Try whether answers depend on chance or on the batch; a pass for the first volume twice and one for two at once.
 
     Args:
@@ -69,9 +69,9 @@ def try_answers(predictor: Predictor, volumes: Tensor, *, thorough: bool = False
         if apart > SAME * scale:
             other = max(again, key=lambda one: abs(one - answers[0]))
             why = f"its prediction for the same volume changes from pass to pass, {_pair(answers[0], other, predictor)}"
-            return Trial((Finding("chance", why + ask.suspects(_drops)),), figures)
+            return NetworkTrial((Finding("chance", why + ask.suspects(_drops)),), figures)
         if not math.isfinite(answers[0]):
-            return Trial((), figures)  # whoever predicts with it tells
+            return NetworkTrial((), figures)  # whoever predicts with it tells
         log.info("trial: predicting volumes alone and in batches")
         return _try_batches(ask, volumes, answers, scale, figures, thorough=thorough)
 
@@ -111,7 +111,7 @@ def _counts_the_batch(part: nn.Module) -> bool:
 
 def _try_batches(
     ask: _Asking, volumes: Tensor, answers: list[float], scale: float, figures: dict[str, Any], *, thorough: bool
-) -> Trial:
+) -> NetworkTrial:
     first, second = volumes[0], volumes[1 % len(volumes)]
     stranger = 3 * second.flip(-1) + second.std()  # of other statistics than a brain that a recipe has normalised
     batches: list[tuple[Tensor, ...]] = [(stranger, first)]
@@ -132,7 +132,7 @@ def _try_batches(
             remedy = (
                 "Its forward must accept several volumes at once, (B, 1, I, J, K): keep the batch as the first axis"
             )
-            return Trial((Finding("batch", why, remedy=remedy),), figures)
+            return NetworkTrial((Finding("batch", why, remedy=remedy),), figures)
         for volume, beside in zip(batch, found, strict=True):
             if volume is stranger or not (volume is first or thorough):
                 continue
@@ -144,8 +144,8 @@ def _try_batches(
             if not apart <= SAME * scale and not apart <= _rounds(ask, volume, alone):
                 why = "its prediction for a volume depends on the other volumes in the batch, "
                 why += _pair(alone, beside, ask.predictor) + ask.suspects(_counts_the_batch)
-                return Trial((Finding("batch", why),), figures)
-    return Trial((), {**figures, "batch_difference": largest})
+                return NetworkTrial((Finding("batch", why),), figures)
+    return NetworkTrial((), {**figures, "batch_difference": largest})
 
 
 def _rounds(ask: _Asking, volume: Tensor, alone: float) -> float:

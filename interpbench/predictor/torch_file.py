@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 import torch
 
 from interpbench.errors import InputError, message_of
-from interpbench.files.file_kinds import HEAD, is_archive, is_old_torch, kind_of
-from interpbench.predictor.pickle_outline import Outline, TooMuch, outline_of
+from interpbench.files.file_kinds import HEAD, file_kind, is_archive, is_old_torch
+from interpbench.predictor.pickle_outline import ExcessivePickle, PickleOutline, outline_of
 
 log = logging.getLogger("interpbench")
 
@@ -39,7 +39,7 @@ def load_torch_file(path: Path) -> Any:
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
-    kind, advice = kind_of(path)
+    kind, advice = file_kind(path)
     if kind:
         _refuse(path, kind, f"{advice[0].upper()}{advice[1:]}.")
     if is_archive(head):
@@ -66,7 +66,7 @@ def load_torch_file(path: Path) -> Any:
     return content
 
 
-def _checked_archive(path: Path) -> Outline:
+def _checked_archive(path: Path) -> PickleOutline:
     """What an archive's pickle would make, where every part of the archive is as it was written.
 
     Raises:
@@ -77,7 +77,7 @@ def _checked_archive(path: Path) -> Outline:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
             if sum(part.file_size for part in parts) > _MOST_TIMES * path.stat().st_size:
-                raise TooMuch("its archive decompresses to far more than its size")
+                raise ExcessivePickle("its archive decompresses to far more than its size")
             unchecked = len(parts) > 1 and not any(part.CRC for part in parts)
             if unchecked:
                 log.warning("%s: was saved without checksums, so damage cannot be detected. Save it again.", path)
@@ -87,10 +87,10 @@ def _checked_archive(path: Path) -> Outline:
                 _read_through(archive, part)
             (pickle,) = [part for part in parts if part.filename.partition("/")[2] == "data.pkl"]
             if pickle.file_size > MOST_PICKLE:
-                raise TooMuch(f"its pickle is larger than {MOST_PICKLE >> 20} MiB")
+                raise ExcessivePickle(f"its pickle is larger than {MOST_PICKLE >> 20} MiB")
             damaged = "malformed"
             return outline_of(io.BytesIO(archive.read(pickle)))
-    except TooMuch as error:
+    except ExcessivePickle as error:
         _refuse(path, str(error), _ADVICE)
     except Exception as error:  # of a damaged archive, zipfile raises whatever comes of it
         _refuse(path, f"it is {damaged} ({message_of(error)[:200]})", "Download or copy it again.", error)
@@ -112,7 +112,7 @@ def _read_through(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
         raise ValueError(f"{part.filename} has {length} bytes, not {part.file_size}")
 
 
-def _checked_old(path: Path) -> Outline:
+def _checked_old(path: Path) -> PickleOutline:
     """What the content of a file of the old format would make.
 
     Raises:
@@ -122,13 +122,13 @@ def _checked_old(path: Path) -> Outline:
         start = io.BytesIO(file.read(MOST_PICKLE))
     try:
         return [outline_of(start) for _ in range(_OLD_PICKLES)][3]
-    except TooMuch as error:
+    except ExcessivePickle as error:
         _refuse(path, str(error), _ADVICE)
     except Exception as error:
         _refuse(path, f"it is damaged or cut off ({message_of(error)[:200]})", "Download or copy it again.", error)
 
 
-def _refuse_content(path: Path, outline: Outline, error: Exception) -> NoReturn:
+def _refuse_content(path: Path, outline: PickleOutline, error: Exception) -> NoReturn:
     """Say what torch could not read."""
     text = message_of(error)
     blocked = _BLOCKED.search(text)
@@ -147,7 +147,7 @@ def _refuse_content(path: Path, outline: Outline, error: Exception) -> NoReturn:
     )
 
 
-def _is_whole(outline: Outline) -> bool:
+def _is_whole(outline: PickleOutline) -> bool:
     """Whether the pickle's content is one object, and neither a dictionary nor a list nor a tensor."""
     return "." in outline.kind and not outline.kind.startswith(("collections.", "torch._utils.", "torch._tensor."))
 

@@ -27,7 +27,7 @@ from interpbench.host.untouched import untouched
 from interpbench.predictor.last_layer import Bound
 from interpbench.predictor.readout import bound_of
 from interpbench.predictor.steadiness import LARGE as LARGE
-from interpbench.predictor.steadiness import SAME, Finding, Trial, try_answers
+from interpbench.predictor.steadiness import SAME, Finding, NetworkTrial, try_answers
 
 log = logging.getLogger("interpbench")
 
@@ -41,7 +41,7 @@ _REMEDY = {
 }
 
 
-def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") -> Trial:
+def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") -> NetworkTrial:
     """Try everything; some passes for each volume.
 
     Args:
@@ -59,8 +59,8 @@ def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") ->
     gradient = _try_gradient(predictor, volumes)
     spread = _try_spread(predictor, volumes, answers, what, reached=bool(gradient.figures["largest_gradient"]))
     if any(one.explains for one in spread) and not gradient.figures.get("largest_gradient"):
-        gradient = Trial((), gradient.figures)  # a layer that is shut, or answers that never vary, have none
-    return Trial((*gradient.findings, *spread), {**answered.figures, **gradient.figures})
+        gradient = NetworkTrial((), gradient.figures)  # a layer that is shut, or answers that never vary, have none
+    return NetworkTrial((*gradient.findings, *spread), {**answered.figures, **gradient.figures})
 
 
 def try_builds(first: Predictor, second: Predictor, volumes: Tensor) -> tuple[Finding, ...]:
@@ -84,8 +84,10 @@ def try_builds(first: Predictor, second: Predictor, volumes: Tensor) -> tuple[Fi
     return ()
 
 
-def refuse(findings: Sequence[Finding], who: str, accepted: Collection[str] = (), how: str = "") -> tuple[str, ...]:
-    """Refuse what was found, but for what is accepted or not certain.
+def refuse_findings(
+    findings: Sequence[Finding], who: str, accepted: Collection[str] = (), how: str = ""
+) -> tuple[str, ...]:
+    """Refuse a network with findings, except those that are accepted or uncertain.
 
     Args:
         who: how the message calls the predictor.
@@ -105,8 +107,8 @@ def refuse(findings: Sequence[Finding], who: str, accepted: Collection[str] = ()
 
 
 @dataclass(frozen=True)
-class Equal:
-    """Predictions of several subjects that are one number exactly."""
+class EqualPredictions:
+    """Predictions of several subjects that are exactly equal."""
 
     sentence: str
     bound: Bound | None  # the layer that made them, where it is known
@@ -115,8 +117,8 @@ class Equal:
 
 def equal_predictions(
     predictions: Sequence[float], predictor: Predictor, volume_of: Callable[[int], Tensor | None], of: str = ""
-) -> list[Equal]:
-    """Numbers that several predictions are exactly, the commonest first.
+) -> list[EqualPredictions]:
+    """The values that several predictions share exactly, the most frequent first.
 
     Args:
         predictions: one a subject.
@@ -125,7 +127,7 @@ def equal_predictions(
             where it cannot be had.
         of: whom they are of, for the sentences.
     """
-    found: list[Equal] = []
+    found: list[EqualPredictions] = []
     number = len(predictions)
     for value, count in Counter(predictions).most_common(2):
         if count < 2 or not math.isfinite(value):
@@ -139,11 +141,11 @@ def equal_predictions(
         else:
             continue
         sentence = f"{count} of {number} predictions{of} are exactly {_rounded(value)} {predictor.unit}: {said}"
-        found.append(Equal(sentence, bound, count == number))
+        found.append(EqualPredictions(sentence, bound, count == number))
     return found
 
 
-def _try_gradient(predictor: Predictor, volumes: Tensor) -> Trial:
+def _try_gradient(predictor: Predictor, volumes: Tensor) -> NetworkTrial:
     with untouched(predictor.module, volumes), torch.enable_grad():
         for volume in volumes:
             try:
@@ -152,7 +154,7 @@ def _try_gradient(predictor: Predictor, volumes: Tensor) -> Trial:
             except Exception as error:  # another's code
                 if no_memory(error):
                     log.info("trial: not enough memory for a gradient")
-                    return Trial((), {"largest_gradient": None})
+                    return NetworkTrial((), {"largest_gradient": None})
                 return _no_gradient(f"cannot be computed ({one_line(error)})")
             if found is None:
                 return _no_gradient("does not exist")
@@ -161,13 +163,13 @@ def _try_gradient(predictor: Predictor, volumes: Tensor) -> Trial:
                 return _no_gradient(f"is not finite in {bad} of {found.numel()} voxels")
             largest = float(found.abs().max())
             if largest > 0:
-                return Trial((), {"largest_gradient": largest})
+                return NetworkTrial((), {"largest_gradient": largest})
     return _no_gradient("is zero in every voxel")
 
 
-def _no_gradient(why: str) -> Trial:
+def _no_gradient(why: str) -> NetworkTrial:
     sentence = f"the gradient of its prediction with respect to the volume {why}: gradient methods cannot explain it"
-    return Trial((Finding("gradient", sentence),), {"largest_gradient": 0.0})
+    return NetworkTrial((Finding("gradient", sentence),), {"largest_gradient": 0.0})
 
 
 def _gradient(predictor: Predictor, volume: Tensor) -> Tensor | None:
@@ -182,7 +184,7 @@ def _gradient(predictor: Predictor, volume: Tensor) -> Tensor | None:
 def _try_spread(
     predictor: Predictor, volumes: Tensor, answers: list[float], what: str, *, reached: bool
 ) -> list[Finding]:
-    """Whether answers are all the same, or some of them exactly; `reached` says whether the volume moves the answer."""
+    """Findings about equal predictions; `reached` is whether the prediction depends on the volume."""
     finite = [one for one in answers if math.isfinite(one)]
     same = len(finite) > 1 and max(finite) - min(finite) <= 0.1 * SAME * max(1.0, *map(abs, finite))
     if same and bound_of(predictor, volumes[:1]) is None:

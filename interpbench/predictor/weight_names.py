@@ -1,4 +1,4 @@
-"""Weights under a network's own names: wrappers put something before each, and trainings keep more beside them."""
+"""Weights by the network's own names: prefixes of wrappers and additional entries of trainings are removed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from interpbench.errors import InputError
-from interpbench.predictor.state_dicts import is_averaged, some
+from interpbench.predictor.state_dicts import is_averaged, some_names
 
 log = logging.getLogger("interpbench")
 
@@ -25,7 +25,7 @@ _OF_PROFILERS = ("total_ops", "total_params")  # what thop leaves in every layer
 def strip_prefix(
     state: Mapping[str, Tensor], module: nn.Module, source: str | Path = "the weights"
 ) -> dict[str, Tensor]:
-    """The weights by the network's own names, as far as these can be found among the names of a file.
+    """The weights by the network's own names, as far as the names in the file match.
 
     Where the whole network is there under one prefix, what lies outside of it is another's, and left out. All that is
     taken off or left out is said.
@@ -55,7 +55,7 @@ def strip_prefix(
 
 
 def _prefixes(state: Mapping[str, Tensor], needed: list[str]) -> list[str]:
-    """What stands before all names of the network in the file; usually one prefix at most."""
+    """The prefixes of the network's names in the file, usually at most one."""
     if not needed:
         return [""] if state else []
     ends = [name.removesuffix(needed[0]) for name in state if name.endswith(needed[0])]
@@ -68,13 +68,13 @@ def _one_of(prefixes: list[str], source: str | Path) -> str:
     if "" in last or len(last or prefixes) == 1:
         return "" if "" in last else (last or prefixes)[0]
     raise InputError(
-        f"{source}: holds the network's weights several times, under {some([repr(one) for one in prefixes])}."
+        f"{source}: holds the network's weights several times, under {some_names([repr(one) for one in prefixes])}."
         " Save only the weights to be used."
     )
 
 
 def _under(prefix: str, state: Mapping[str, Tensor], prefixes: list[str], source: str | Path) -> dict[str, Tensor]:
-    """The weights under a prefix, without it; and what is left out is said."""
+    """The weights under a prefix, without the prefix; ignored entries are logged."""
     others = tuple(one for one in prefixes if one and one != prefix)
     rest = [name for name in state if not name.startswith(prefix) or (others and name.startswith(others))]
     taken = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name not in set(rest)}
@@ -82,18 +82,18 @@ def _under(prefix: str, state: Mapping[str, Tensor], prefixes: list[str], source
         number = f"all {len(taken)}" if not rest else f"{len(taken)}"
         log.warning("The prefix %r was removed from %s weight names.", prefix, number)
     if rest:
-        log.warning("%s: ignored, because the network does not have them: %s", source, some(rest))
+        log.warning("%s: ignored, because the network does not have them: %s", source, some_names(rest))
     return taken
 
 
 def _inside(state: Mapping[str, Tensor], own: list[str]) -> list[str]:
-    """The parts of names that wrappers put in, and that the network has not got itself."""
+    """The parts of names that wrappers added, and that the network does not have."""
     theirs, ours = ({part for name in names for part in name.split(".")} for names in (state, own))
     return [part for part in _INSIDE if part in theirs and part not in ours]
 
 
 def _without_inner_wrappers(state: Mapping[str, Tensor], own: list[str]) -> dict[str, Tensor]:
-    """The weights by names without those parts; unchanged where two would then have one name."""
+    """The weights by names without those parts; unchanged if two names would become equal."""
     foreign = _inside(state, own)
     found = {".".join(part for part in name.split(".") if part not in foreign): one for name, one in state.items()}
     return found if len(found) == len(state) else dict(state)

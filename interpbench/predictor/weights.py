@@ -1,4 +1,4 @@
-"""Weights from a file into a network: nothing is executed, nothing is skipped silently."""
+"""Loads weights from a file into a network, without executing code or skipping anything silently."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from interpbench.errors import InputError, message_of
-from interpbench.files.file_kinds import HEAD, is_archive, is_old_torch, is_safetensors, kind_of
-from interpbench.predictor.state_dicts import some, state_dict_in
+from interpbench.files.file_kinds import HEAD, file_kind, is_archive, is_old_torch, is_safetensors
+from interpbench.predictor.state_dicts import some_names, state_dict_in
 from interpbench.predictor.torch_file import load_torch_file
 from interpbench.predictor.weight_names import COUNTER, STATISTICS
 
@@ -33,7 +33,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
-        if path.suffix == ".safetensors" and (is_old_torch(head) or (is_archive(head) and not kind_of(path)[0])):
+        if path.suffix == ".safetensors" and (is_old_torch(head) or (is_archive(head) and not file_kind(path)[0])):
             raise InputError(f"{path}: is not a safetensors file but a torch.save file: rename it to .pt.")
         if path.suffix == ".safetensors" or is_safetensors(head):
             return _read_safetensors(path)
@@ -50,7 +50,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     except (OSError, MemoryError):
         raise
     except Exception as error:  # of a damaged header, the library raises whatever comes of it
-        kind, _ = kind_of(path)
+        kind, _ = file_kind(path)
         why = kind if kind and "safetensors" not in kind else message_of(error)[:200]
         raise InputError(f"{path}: is not a readable safetensors file ({why}).") from error
 
@@ -69,17 +69,20 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor], source: str | P
     if all(name in filled for name in own):
         absent = [name for name in own if name not in state]
         if absent:
-            log.info("%s: has no %s, which do not change predictions", source, some(absent))
+            log.info("%s: has no %s, which do not change predictions", source, some_names(absent))
         state = filled
     missing = [name for name in own if name not in state]
     extra = [name for name in state if name not in own]
     if missing and not extra and all(name.rpartition(".")[2] in (*STATISTICS, COUNTER) for name in missing):
         raise InputError(
-            f"{source}: its batch norm has no running statistics: {some(missing)} missing. Save network.state_dict(),"
+            f"{source}: its batch norm has no running statistics: {some_names(missing)} missing."
+            " Save network.state_dict(),"
             " not only its parameters."
         )
     if missing or extra:
-        parts = [f"{some(missing)} missing"] * bool(missing) + [f"{some(extra)} not in the network"] * bool(extra)
+        parts = [f"{some_names(missing)} missing"] * bool(missing) + [f"{some_names(extra)} not in the network"] * bool(
+            extra
+        )
         raise InputError(f"{source}: the weights are of another architecture: {'; '.join(parts)}.")
     for name, tensor in own.items():
         if tensor.shape != state[name].shape:
@@ -114,7 +117,7 @@ def _own(module: nn.Module, source: str | Path) -> dict[str, Tensor]:
 
 
 def _harmless(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors for names that a file may lack: they change no prediction, or are there under another name."""
+    """Tensors for names that a file may lack: they do not change predictions, or exist under another name."""
     found: dict[str, Tensor] = {}
     for name, tensor in own.items():
         if name in state:
@@ -128,7 +131,7 @@ def _harmless(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[st
 
 
 def _is_one(first: Tensor, second: Tensor) -> bool:
-    """Whether two tensors of a network are one, under two names."""
+    """Whether two tensors of a network are the same one under two names."""
     same = first.data_ptr() == second.data_ptr() and first.shape == second.shape and first.stride() == second.stride()
     return same and first.numel() > 0
 

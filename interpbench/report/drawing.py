@@ -37,7 +37,7 @@ class Look:
 
 METHOD, LEARNED, FLOOR = COLOURS[0], COLOURS[1], "#8a8a8a"
 LOOKS_IN_WORDS = (
-    "Orange: methods that learn; blue: other methods; grey: floors, maps that ignore the network;"
+    "Orange: methods that need fitting; blue: other methods; grey: floors, which do not use the network;"
     " hollow and slanted: blurred copies"
 )
 

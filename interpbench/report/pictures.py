@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from interpbench.errors import UsageError
 from interpbench.files.atomic import atomic_path
-from interpbench.report.slices import Axis, Upright, box_of, grey_range, inside_of, letters, spread_slices
+from interpbench.report.slices import Axis, Upright, bounding_box, grey_range, inside_of, letters, spread_slices
 
 # From dark to bright; the image stays below white, so that bright red stands out.
 REDS = LinearSegmentedColormap.from_list("importance", ["#5a0000", "#c40a0a", "#ff4a2a", "#ffc08a"])
@@ -26,7 +26,7 @@ SLICES = 6
 TILE, BAR, HEAD, LABEL, FOOT = 1.75, 0.95, 0.56, 0.24, 0.3  # inches: slice, colour bar, words above and below, end
 LETTERS, LINE = 15, 0.15  # of the small type: how many to an inch, and how high a line is, in inches
 PAPER, INK, DIM, DOUBT = "black", "white", "0.75", "#ffb347"
-_FOOTNOTE = "grey: {};  L, R, P, A: the left, right, back and front of the subject"
+_FOOTNOTE = "grey: {};  L, R, P, A: left, right, back and front of the subject"
 
 
 def six_slices(
@@ -41,7 +41,7 @@ def six_slices(
     vmin: float = 0.0,
     vmax: float | None = None,
     truth: ArrayLike | None = None,
-    truth_title: str = "The truth",
+    truth_title: str = "Ground truth",
     truth_unit: str = "",
     truth_threshold: float | None = None,
     axis: Axis = "z",
@@ -86,7 +86,7 @@ def six_slices(
     chosen = list(positions) if positions is not None else spread_slices(inside, axis, SLICES)
 
     # Only the box around brain and paint is drawn, so that the slices fill their places.
-    box = box_of(np.any([inside, *[row.painted for row in rows]], axis=0))
+    box = bounding_box(np.any([inside, *[row.painted for row in rows]], axis=0))
     grey, rows = grey.cropped(box), [replace(row, volume=row.volume.cropped(box)) for row in rows]
     chosen = [index - box["xyz".index(axis)].start for index in chosen]
 
@@ -162,9 +162,9 @@ def _check(row: _Row, grey: Upright) -> None:
 def _scale_in_words(row: _Row) -> str:
     largest = float(row.volume.data.max())
     if not row.painted.any():
-        return f"nothing is painted: no value is above {row.threshold:g} (the largest is {largest:.3g})"
+        return f"nothing is shown: no value is above {row.threshold:g} (the largest is {largest:.3g})"
     end = "the largest value" if row.vmax is None else f"the largest value is {largest:.3g}"
-    return f"painted above {row.threshold:.3g};  colours from {row.vmin:.3g} to {row.top:.3g} ({end})"
+    return f"shown above {row.threshold:.3g};  colours from {row.vmin:.3g} to {row.top:.3g} ({end})"
 
 
 def _draw_slice(axes: Axes, row: _Row, grey: Upright, inside: NDArray[np.bool_], axis: Axis, index: int) -> None:

@@ -72,7 +72,7 @@ def letters(axis: Axis) -> tuple[str, str]:
 
 def spread_slices(inside: NDArray[np.bool_], axis: Axis, count: int) -> list[int]:
     """Slices at equal distances through the middle 76 % of what is inside along an axis."""
-    box = box_of(inside)["xyz".index(axis)]
+    box = bounding_box(inside)["xyz".index(axis)]
     first, last = box.start, box.stop - 1
     margin = 0.12 * (last - first)
     return [round(place) for place in np.linspace(first + margin, last - margin, count)]
@@ -87,7 +87,7 @@ def inside_of(background: Array) -> NDArray[np.bool_]:
     return inside if (corners == empty).all() and inside.any() else np.ones_like(inside)
 
 
-def box_of(inside: NDArray[np.bool_]) -> Box:
+def bounding_box(inside: NDArray[np.bool_]) -> Box:
     """The box of indices around what is inside."""
     ends = []
     for axis in range(3):

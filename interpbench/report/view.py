@@ -44,7 +44,7 @@ def view_html(view: View) -> tuple[str, int, int]:
     if importance.data.shape != grey.data.shape:
         raise UsageError(f"{view.title}: shape {importance.data.shape} is not the background's, {grey.data.shape}.")
     if not np.isfinite(importance.data).all():
-        raise UsageError(f"{view.title}: the map holds NaN or infinite voxels.")
+        raise UsageError(f"{view.title}: the map has NaN or infinite voxels.")
     painted = np.where(importance.data > view.threshold, importance.data, 0.0)
     largest = float(painted.max())
     with warnings.catch_warnings():

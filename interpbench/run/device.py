@@ -23,5 +23,5 @@ def resolve_device(device: str) -> torch.device:
         raise UsageError(f"device must be auto, cpu or cuda, got {device!r}.")
     if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
         number = torch.cuda.device_count()
-        raise UsageError(f"device {device!r} is not on this machine, which has {number} GPUs: use cpu or auto.")
+        raise UsageError(f"device {device!r} is not available on this machine with {number} GPUs: use cpu or auto.")
     return wanted

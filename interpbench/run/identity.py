@@ -28,7 +28,7 @@ from interpbench.files.run_folder import NEVER_ANEW
 from interpbench.files.source_code import source_files, source_sha256
 from interpbench.host.registry import Installed, discover
 from interpbench.options import options_json
-from interpbench.predictor.model import RECORD, WEIGHTS, read_record
+from interpbench.predictor.model import RECORD, WEIGHTS, read_model_record
 from interpbench.progress import track
 
 _COMPONENT = ("distribution", "options", "option_files", "code_sha256")
@@ -135,7 +135,7 @@ def read_predictor(source: str | Path, predictor: Predictor) -> Read:
     """A predictor: its fingerprint, the bytes of its record, its plugin, and files that its options name."""
     folder = Path(source)
     there = (folder / RECORD).is_file()
-    name = str(read_record(folder)["predictor"]) if there else str(source)
+    name = str(read_model_record(folder)["predictor"]) if there else str(source)
     files = [
         InputFile.at("predictor", folder / one)
         for one in (RECORD, WEIGHTS, "split.tsv")

@@ -12,9 +12,9 @@ from typing import Any
 from interpbench.cohort.subjects import table_at
 from interpbench.errors import InputError
 from interpbench.files.atomic import read_json
+from interpbench.files.input_paths import InputPaths
 from interpbench.files.run_folder import MANIFEST
 from interpbench.files.table import Row, read_table
-from interpbench.files.taken import Taken
 
 DERIVATIVES = "derivatives"  # where BIDS puts what was made of a cohort, inside its folder
 TRUTH = "truth.nii.gz"  # of a cohort, beside its table
@@ -25,14 +25,14 @@ _OPTIONS = ("options", "grid", "arguments")
 _FILES = ("image", "mask", "truth")  # columns of a cohort's table
 
 
-def taken_by(given: Mapping[str, Any]) -> Taken:
+def taken_by(given: Mapping[str, Any]) -> InputPaths:
     """All that a command reads.
 
     Args:
         given: its values by name, but for outputs. Paths are `Path`; text names a component, but for `options`, `grid`
             and `arguments`, where text that is a file's or folder's path is read as well.
     """
-    taken = Taken()
+    taken = InputPaths()
     for name, value in given.items():
         if name in _OPTIONS:
             _take_options(taken, value)
@@ -51,7 +51,7 @@ def taken_by(given: Mapping[str, Any]) -> Taken:
     return taken
 
 
-def _take_cohort(taken: Taken, cohort: Path) -> None:
+def _take_cohort(taken: InputPaths, cohort: Path) -> None:
     """Take a cohort: its folder where it is given as one, but for `derivatives`; its table, and all that it names."""
     if cohort.is_dir():
         taken.add(cohort, "the cohort", but=DERIVATIVES)
@@ -79,7 +79,7 @@ def _is_ours(file: Path) -> bool:
     return False
 
 
-def _take_rows(taken: Taken, names: Iterable[str], rows: Iterable[Row], root: str) -> None:
+def _take_rows(taken: InputPaths, names: Iterable[str], rows: Iterable[Row], root: str) -> None:
     """The files that a table names; a subject's folder as well, where they lie in one that is named after it."""
     bids = "image" not in [name.lower() for name in names]
     for row in rows:
@@ -93,7 +93,7 @@ def _take_rows(taken: Taken, names: Iterable[str], rows: Iterable[Row], root: st
                 taken.add(cell if os.path.isabs(cell) else f"{root}/{cell}", f"the cohort's {column}", subject=own)
 
 
-def _take_options(taken: Taken, value: Any, name: str = "") -> None:
+def _take_options(taken: InputPaths, value: Any, name: str = "") -> None:
     """The values of options that are the path of something that is there."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         with contextlib.suppress(ValueError, RecursionError):
@@ -112,7 +112,7 @@ def _take_options(taken: Taken, value: Any, name: str = "") -> None:
             _take_folder(taken, path, f"the folder of option {name}")
 
 
-def _take_folder(taken: Taken, folder: Path, what: str) -> None:
+def _take_folder(taken: InputPaths, folder: Path, what: str) -> None:
     """A folder that a run wrote; and what that run says that it read, as far as a command looks there again."""
     taken.add(folder, what)
     for record in (MANIFEST, "model.json", "fitted.json"):
@@ -128,7 +128,7 @@ def _take_folder(taken: Taken, folder: Path, what: str) -> None:
                     _take_cohort(taken, Path(place)) if name == "cohort" else taken.add(place, "the fit")
 
 
-def _take_file(taken: Taken, file: Path, what: str) -> None:
+def _take_file(taken: InputPaths, file: Path, what: str) -> None:
     """A file; and the folder of the run that wrote it, where there is one."""
     taken.add(file, what)
     with contextlib.suppress(InputError):

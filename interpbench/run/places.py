@@ -17,8 +17,8 @@ from typing import Any
 
 from interpbench.errors import ConflictError, InputError, UsageError
 from interpbench.files.atomic import read_json
+from interpbench.files.input_paths import InputPaths
 from interpbench.files.run_folder import refuse_foreign, sidecar_of
-from interpbench.files.taken import Taken
 from interpbench.run.inputs import CHECKED, PREDICTED, taken_by
 
 RUN, FOLDER, TABLE, REPORT, CACHE = "run", "folder", "table", "report", "cache"  # what is written
@@ -84,7 +84,7 @@ def check_places(command: str, given: Mapping[str, Any]) -> None:
         _refuse_foreign(Path(given[name]), kind)
 
 
-def refuse_taken(taken: Taken, outputs: Iterable[tuple[str, Path, bool]]) -> None:
+def refuse_taken(taken: InputPaths, outputs: Iterable[tuple[str, Path, bool]]) -> None:
     """Refuse outputs that touch what is taken.
 
     Args:
@@ -99,10 +99,10 @@ def refuse_taken(taken: Taken, outputs: Iterable[tuple[str, Path, bool]]) -> Non
             continue
         how, found = touched
         if how == "is":
-            raise UsageError(f"The {word} {path} is {found.what} itself, {found.path}: give another one.")
+            raise UsageError(f"The {word} {path} is {found.what} itself, {found.path}: give another path.")
         where = "another folder" if how == "holds" else "a folder outside"
         where += f", or below {Path(found.path, found.but)}" if found.but and how == "lies in" else ""
-        raise UsageError(f"The {word} {path} {how} {found}, which is read: choose {where}.")
+        raise UsageError(f"The {word} {path} {how} {found}, which the command reads: choose {where}.")
 
 
 def _outputs(name: str, path: Path, kind: str) -> Iterator[tuple[str, Path, bool]]:
@@ -124,17 +124,17 @@ def _record_beside(path: Path) -> Path:
         raise UsageError(f"The output {path} is a folder: give a file for the table.")
     record = sidecar_of(path)
     if record == path:
-        raise UsageError(f"The output {path} would be its own record: give a name that ends in .tsv.")
+        raise UsageError(f"The output {path} would replace its own record: give a name that ends in .tsv.")
     return record
 
 
 def _check_writable(word: str, path: Path) -> None:
     try:
         if b"\0" in os.fsencode(path):
-            raise UsageError(f"The {word} {str(path)!r} holds a NUL character.")
+            raise UsageError(f"The {word} {str(path)!r} contains a NUL character.")
         os.lstat(path)
     except UnicodeEncodeError:
-        raise UsageError(f"The {word} {str(path)!r} is no name that a file can have here.") from None
+        raise UsageError(f"The {word} {str(path)!r} is not a valid file name.") from None
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
             raise UsageError(f"The {word} {str(path)[:100]} cannot be written: {error.strerror}.") from None
@@ -142,16 +142,16 @@ def _check_writable(word: str, path: Path) -> None:
     while not os.path.lexists(above):
         above = above.parent
     if above != path.absolute() and not above.is_dir():
-        raise UsageError(f"The {word} {path}: {above} is no folder, so nothing can be written below it.")
+        raise UsageError(f"The {word} {path}: {above} is not a folder, so no file can be written below it.")
     if not os.access(above, os.W_OK):
-        raise UsageError(f"The {word} {path}: {above} cannot be written to.")
+        raise UsageError(f"The {word} {path}: {above} is not writable.")
 
 
 def _apart(outputs: list[tuple[str, Path, bool]]) -> None:
     """Refuse outputs that lie in each other, such as a cache inside a run's folder: each is read again later."""
     names = list(dict.fromkeys(word for word, _, _ in outputs))
     for first in names:
-        taken = Taken()
+        taken = InputPaths()
         for word, path, _ in outputs:
             if word == first:
                 taken.add(path, f"the {word}")
@@ -191,4 +191,4 @@ def refuse_foreign_file(path: Path, record: Path, keys: Iterable[str], what: str
         found = read_json(record)
         if isinstance(found, dict) and set(keys) <= set(found) and all(one.is_file() for one in there):
             return
-    raise ConflictError(f"{there[0]} is there already and is no {what}: give another name, or remove it.")
+    raise ConflictError(f"{there[0]} exists already and is not a {what}: give another name, or remove it.")

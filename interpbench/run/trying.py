@@ -20,8 +20,8 @@ from interpbench.host.registry import one_line
 from interpbench.images.recipe import Recipe
 from interpbench.predictor.model import doubts_of
 from interpbench.predictor.readout import check_readout
-from interpbench.predictor.steadiness import LARGE, Trial, try_answers
-from interpbench.predictor.trial import equal_predictions, refuse
+from interpbench.predictor.steadiness import LARGE, NetworkTrial, try_answers
+from interpbench.predictor.trial import equal_predictions, refuse_findings
 from interpbench.progress import track
 from interpbench.run.provenance import predictor_record
 
@@ -49,13 +49,13 @@ def try_before_use(predictor: Predictor, volumes: Tensor, who: str, record: Mapp
         InputError: what it does that it must not, and was not accepted when it was adopted.
     """
     accepted = accepted_in(record)
-    found = Trial()
+    found = NetworkTrial()
     if len(volumes):
         try:
             found = try_answers(predictor, volumes)
         except Exception as error:  # another's code: whoever predicts with it next tells what went wrong
             log.debug("%s could not be tried: %s", who, one_line(error))
-    refuse(found.findings, who, accepted, ADOPT_AGAIN if record else "")
+    refuse_findings(found.findings, who, accepted, ADOPT_AGAIN if record else "")
     said = check_readout(predictor, volumes, who, stuck="stuck" in accepted)
     known = [one for one in doubts_of(record) if one.partition(": ")[2] not in {two.partition(": ")[2] for two in said}]
     for sentence in known:

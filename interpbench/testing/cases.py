@@ -1,4 +1,4 @@
-"""A toy's case for metrics: a linear predictor, an old brain, and a method that starts from a given map."""
+"""A test case for metrics: a linear predictor, a made-up brain, and a method that returns a given map."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def slope(predictor: Predictor, volume: Tensor) -> Tensor:
 
 
 def toy_method(predictor: ToyPredictor, volume: Tensor, map: Tensor, *, signed: bool = False) -> Again:
-    """A method that gives `map`, and explains again.
+    """A method that returns `map`, and can explain again.
 
     It asks for one gradient. With another network, volume or seed the map's detail (what differs from the neighbours')
     grows or shrinks by a little, voxel by voxel: twice the map gives twice the answer, and a flat map stays flat.

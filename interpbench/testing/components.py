@@ -1,4 +1,4 @@
-"""What is asked of every component, whatever its interface: its options."""
+"""Checks of the options of every component."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from interpbench.comparison.statistics import auc
 from interpbench.contract.interfaces import Explainer, Predictor, Sample
+from interpbench.options import option_fields
 from interpbench.testing.brains import Shape, fitted, toy_brain, toy_brains, toy_cube, toy_samples
 from interpbench.testing.components import check_options_survive, check_presets
 from interpbench.testing.snapshot import Snapshot
@@ -212,6 +213,13 @@ class ExplainerContract:
             raised = True
         assert raised or not predictor.charge.blown, "the predictor raised an error, and fit hid it"
         assert not before.changes(), f"fit left this changed after an exception: {'; '.join(before.changes())}"
+
+    def test_a_template_is_a_floor_and_an_option_takes_its_file(self, explainer: Explainer) -> None:
+        if explainer.template is None:
+            return
+        assert explainer.floor, "`template` is declared, but `floor` is not: one map for everybody asks no network"
+        names = [field.name for field in option_fields(type(explainer))]
+        assert explainer.template in names, f"`template` names no option: {explainer.template!r} is none of {names}"
 
     # How the checks are made
 

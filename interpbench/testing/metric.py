@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any, ClassVar, Literal
 from unittest.mock import Mock
 
@@ -21,10 +21,9 @@ from interpbench.host.untouched import untouched
 from interpbench.testing.brains import Shape
 from interpbench.testing.cases import KNOWN, random_map, slope, toy_case, toy_volume
 from interpbench.testing.components import check_options_survive
+from interpbench.testing.figures import Values, means_of, numbers_of
 from interpbench.testing.snapshot import Snapshot
 from interpbench.testing.toys import ToyFailure, ToyPredictor, failing, weighted_cube_predictor
-
-Values = dict[str, float | list[float]]
 
 
 class MetricContract:
@@ -106,6 +105,14 @@ class MetricContract:
     @pytest.mark.parametrize("full", [False, True])
     def test_a_truth_that_is_empty_or_everywhere_is_nan_or_refused_in_words(self, metric: Metric, full: bool) -> None:
         self._measure(metric, self.case(self._random(), truth=torch.full(self.shape, full)))
+
+    def test_what_needs_a_truth_says_so_and_nothing_else_does(self, metric: Metric) -> None:
+        known = numbers_of(self._measure(metric, self.case(self._true())))
+        unknown = numbers_of(self._measure(metric, self.case(self._true(), without=["truth"])))
+        for measure in metric.measures:
+            there, left = (not math.isnan(one[measure.name]) for one in (known, unknown))
+            assert not (measure.needs_truth and left), f"{measure.name} declares `needs_truth`, but does without one"
+            assert measure.needs_truth or left or not there, f"{measure.name} is NaN without a truth: `needs_truth`"
 
     # What its figures say
 
@@ -236,8 +243,8 @@ class MetricContract:
             for subject in range(self.subjects):
                 for kind, map in self._rivals(subject):
                     case = self.case(map, subject=subject, signed=self.perfect == "contribution")
-                    said.setdefault(kind, []).append(_numbers(self._measure(metric, case)))
-            self._said[key] = (metric, {kind: _means(found) for kind, found in said.items()})
+                    said.setdefault(kind, []).append(numbers_of(self._measure(metric, case)))
+            self._said[key] = (metric, {kind: means_of(found) for kind, found in said.items()})
         return self._said[key][1]
 
     def _rivals(self, subject: int) -> list[tuple[str, Tensor]]:
@@ -280,19 +287,6 @@ class MetricContract:
 def _gain(measure: Measure, one: float, other: float) -> float:
     """How much better the first is."""
     return one - other if measure.direction == "higher" else other - one
-
-
-def _numbers(values: Values) -> dict[str, float]:
-    return {name: _mean_of_known(np.atleast_1d(value)) for name, value in values.items()}
-
-
-def _means(found: list[dict[str, float]]) -> dict[str, float]:
-    return {name: _mean_of_known(values[name] for values in found) for name in found[0]}
-
-
-def _mean_of_known(values: Iterable[float]) -> float:
-    known = [float(value) for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
 
 
 def _tensors(case: Case) -> dict[str, Tensor]:

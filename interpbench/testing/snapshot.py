@@ -1,4 +1,4 @@
-"""What a well-behaved plugin leaves as it was: noted before, compared after."""
+"""The state that a plugin must not change: recorded before, compared after."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Snapshot:
         self.found = self._look()
 
     def changes(self) -> list[str]:
-        """What is different now, in words; empty where all is as it was."""
+        """The changes since the snapshot, in words; empty without a change."""
         now = self._look()
         return sorted(name for name in self.found.keys() | now.keys() if self.found.get(name) != now.get(name))
 

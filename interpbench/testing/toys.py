@@ -1,4 +1,4 @@
-"""Predictors whose importance is known: linear, constant, "only this cube matters", and one that breaks off.
+"""Predictors whose importance is known: linear, constant, with one important cube, and one that fails.
 
 All are one small network, `(X inside a window) -> 1x1x1 convolution -> rectifier -> weighted sum`, so that methods
 which need layers find some. Predictions are around 60 years with a spread of about 7 years on `toy_brains`.
@@ -37,8 +37,8 @@ class ToyPredictor(Predictor):
     """
 
     def __init__(self, module: nn.Module, shape: Shape, truth: Tensor | None = None) -> None:
-        self.charge = Charge()
-        self._module = nn.Sequential(OrderedDict(network=module, fuse=_Fuse(self.charge)))
+        self.charge = FailurePlan()
+        self._module = nn.Sequential(OrderedDict(network=module, fuse=_FailingPass(self.charge)))
         self._module.eval().requires_grad_(False)
         self.recipe = Recipe(shape=shape, voxel_size=4.0)
         self.truth = truth
@@ -70,7 +70,7 @@ def constant_predictor(shape: Shape, value: float = MEAN) -> ToyPredictor:
 
 
 def cube_predictor(shape: Shape, *, nonlinear: bool = False) -> ToyPredictor:
-    """Only the voxels of `toy_cube(shape)` matter, each as much as the others.
+    """A predictor that uses only the voxels of `toy_cube(shape)`, all equally.
 
     Linear: f(x) = b + w sum of x over the cube. Nonlinear: f(x) = b + w sum of (2 relu(x) + relu(-x)), whose slope
     depends on the sign of x and never vanishes, and whose expectation moves when noise is added.
@@ -107,8 +107,8 @@ def failing(predictor: ToyPredictor, *, call: int = 1, stage: str = "forward") -
 
 
 @dataclass(eq=False)
-class Charge:
-    """When a predictor fails (call 0 is never), whether it has, and how it was asked. Copies of a network share it."""
+class FailurePlan:
+    """The call in which a predictor fails (0 for never), and whether it has failed. Copies of a network share it."""
 
     call: int = 0
     stage: str = "forward"
@@ -125,8 +125,8 @@ class Charge:
             raise ToyFailure(f"the toy predictor fails in the {stage} pass of call {call}, as it was asked to")
 
 
-class _Fuse(nn.Module):
-    def __init__(self, charge: Charge) -> None:
+class _FailingPass(nn.Module):
+    def __init__(self, charge: FailurePlan) -> None:
         super().__init__()
         self.charge = charge
 

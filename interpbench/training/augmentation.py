@@ -1,4 +1,4 @@
-"""Small changes to a training batch that leave the age as it is. All are off by default: the paper used none."""
+"""Small changes to a training batch that do not change the age. All are off by default: the paper used none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """What may happen to each training volume, each time it is seen."""
+    """The random changes of each training volume in each epoch."""
 
     flip: float = 0.0  # probability of mirroring left and right
     shift: int = 0  # largest shift along each axis, in voxels
@@ -19,7 +19,7 @@ class Augmentation:
     left_right: int = 0  # the axis of (I, J, K) that runs from left to right
 
     def __call__(self, volumes: Tensor, generator: torch.Generator) -> Tensor:
-        """Change volumes `(B, 1, I, J, K)` on the CPU; the input is left as it is."""
+        """Return changed copies of volumes `(B, 1, I, J, K)` on the CPU."""
         number = volumes.shape[0]
         if self.flip > 0:
             chosen = torch.rand(number, generator=generator) < self.flip

@@ -1,4 +1,4 @@
-"""Where a training stands, in one file: written whole or not at all, read without executing anything."""
+"""The state of a training in one file, written atomically and read without executing code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Stateful(Protocol):
 
 
 class Checkpoint:
-    """A file that holds the states of all that a training changes, torch's random state among them.
+    """A file with the state of everything that a training changes, including torch's random state.
 
     A training that goes on from it ends with the same bytes on a CPU as one that was never interrupted, if it draws
     from nothing else.
@@ -42,7 +42,7 @@ class Checkpoint:
         self.path, self.parts = path, parts
 
     def keep(self, **values: Any) -> None:
-        """Write the states, and values beside them: tensors, numbers, words, and lists and mappings of such.
+        """Write the states and further values: tensors, numbers, text, and lists and mappings of them.
 
         Raises:
             ResourceError: the disk is full.
@@ -58,7 +58,7 @@ class Checkpoint:
             file.write(content.getbuffer())
 
     def find(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
-        """Bring every part, and torch's random state, to where they were; the values beside them, None without a file.
+        """Restore every part and torch's random state, and return the further values; None without a file.
 
         A damaged file is told of and left: the training then begins anew.
 

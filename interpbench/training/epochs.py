@@ -54,24 +54,24 @@ class TrainingSettings:
 
 
 class Goal(Protocol):
-    """What a network is trained for."""
+    """The goal of a training: its loss and its validation figures."""
 
     def read(self, output: Any) -> Tensor:
-        """What the loss is of, float32 `(B, ...)`, from the network's output."""
+        """The values for the loss, float32 `(B, ...)`, from the network's output."""
 
     def loss(self, read: Tensor, samples: Sequence[Sample]) -> Tensor:
-        """The mean over a batch, a tensor of one number."""
+        """The mean loss over a batch, a tensor of one number."""
 
     def trained(self, loss: float) -> Mapping[str, float]:
-        """How the curve shows the mean loss of an epoch, by name."""
+        """The figures of the training curve for the mean loss of an epoch, by name."""
 
     def validated(self, read: Tensor, samples: Sequence[Sample]) -> Mapping[str, float]:
-        """Figures of held-out samples, by name; the first one chooses the epoch, the lowest wins. NaN of no sample."""
+        """Figures of held-out samples, by name; the lowest first one chooses the epoch. NaN without samples."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The best epoch's weights, and how the training went."""
+    """The result of a training: the best epoch's weights, and the training curve."""
 
     module: nn.Module
     best_epoch: int
@@ -167,7 +167,7 @@ def read_samples_of(
     settings: TrainingSettings,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """What the goal reads from the network's outputs for samples, `(n, ...)`; the network is put in eval mode."""
+    """The goal's values for samples, `(n, ...)`; the network is put in eval mode."""
     device = torch.device(device)
     module.eval()
     found = []
@@ -187,7 +187,7 @@ def _read(goal: Goal, module: nn.Module, volumes: Tensor, precision: str, device
 
 
 def _batches(samples: Sequence[Sample], size: int, generator: torch.Generator) -> Iterator[list[Sample]]:
-    """Every sample once, in random order, in batches that differ by one at most: batch norm never sees one alone."""
+    """Every sample once, in random order, in batches of nearly equal size: batch norm never gets one sample."""
     order = torch.randperm(len(samples), generator=generator)
     for part in order.tensor_split(math.ceil(len(samples) / size)):
         yield [samples[int(index)] for index in part]

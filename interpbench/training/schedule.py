@@ -1,4 +1,4 @@
-"""How the learning rate changes over a training."""
+"""Schedules of the learning rate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SCHEDULES = ("step", "onecycle")
 def learning_rate_schedule(
     optimiser: Optimizer, kind: str, highest: float, *, epochs: int, steps: int, milestones_every: int = 10
 ) -> LRScheduler:
-    """Make a schedule that is stepped once a training step.
+    """Make a schedule that is stepped once per training step.
 
     Args:
         kind: `step` divides the rate by 10 every `milestones_every` epochs; `onecycle` goes up to `highest` and down.

@@ -1,4 +1,4 @@
-"""What a network is to be trained to predict: a column of the participants' table, as a number or as a class."""
+"""The target of a training: a column of the participants' table, as a number or as a class."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FEWEST = 5  # subjects of a class, for it to be in the training and in the test 
 
 @dataclass(frozen=True)
 class Target:
-    """A column, and what it holds: numbers in a unit, or the words of classes."""
+    """A column, and its values: numbers in a unit, or the words of classes."""
 
     column: str = "age"
     unit: str = "years"
     classes: tuple[str, ...] = ()
 
     def of(self, subject: Subject) -> float:
-        """The number, or the index of the class; NaN where there is none."""
+        """A subject's number, or the index of its class; NaN if missing."""
         if not self.classes:
             return subject.number(self.column)
         word = subject.cell(self.column)
@@ -37,7 +37,7 @@ class Target:
 def open_target(
     path: str | Path, column: str, unit: str | None, images: Mapping[str, Any] | None = None
 ) -> tuple[Cohort, Target]:
-    """Read a cohort for training: the subjects with a value in one column, and what that column holds.
+    """Read a cohort for training: the subjects with a value in the target column, and the target.
 
     Numbers alone are a number to predict; words alone are classes, in sorted order.
 
@@ -59,49 +59,49 @@ def open_target(
         if unit not in (None, "years"):
             raise UsageError(f"the unit of age is years, got {unit!r}: give --target to predict another number.")
         return open_cohort(path, need_age=True, images=images), Target()
-    people = open_cohort(path, need_age=False, images=images)
-    if column not in [name.lower() for name in people.columns]:
-        hint = did_you_mean(column, [name.lower() for name in people.columns])
-        raise InputError(f"{people.table}: no column {column!r}.{hint} Its columns are: {', '.join(people.columns)}.")
-    known = [subject for subject in people.subjects if subject.cell(column) is not None]
-    dropped = [subject.id for subject in people.subjects if subject.cell(column) is None]
+    cohort = open_cohort(path, need_age=False, images=images)
+    if column not in [name.lower() for name in cohort.columns]:
+        hint = did_you_mean(column, [name.lower() for name in cohort.columns])
+        raise InputError(f"{cohort.table}: no column {column!r}.{hint} Its columns are: {', '.join(cohort.columns)}.")
+    known = [subject for subject in cohort.subjects if subject.cell(column) is not None]
+    dropped = [subject.id for subject in cohort.subjects if subject.cell(column) is None]
     if dropped:
         named = ", ".join(f"sub-{label}" for label in dropped[:10])
         more = f" and {len(dropped) - 10} more" if len(dropped) > 10 else ""
         log.warning("%d subjects excluded without a value in column %r: %s%s", len(dropped), column, named, more)
     if not known:
-        raise InputError(f"{people.table}: no subject has a value in column {column!r}.")
-    people = dataclasses.replace(people, subjects=tuple(known), dropped=tuple(dropped))
-    return people, _target_in(people, column, unit)
+        raise InputError(f"{cohort.table}: no subject has a value in column {column!r}.")
+    cohort = dataclasses.replace(cohort, subjects=tuple(known), dropped=tuple(dropped))
+    return cohort, _target_in(cohort, column, unit)
 
 
-def _target_in(people: Cohort, column: str, unit: str | None) -> Target:
-    words = [subject for subject in people.subjects if number_in(str(subject.cell(column))) is None]
+def _target_in(cohort: Cohort, column: str, unit: str | None) -> Target:
+    words = [subject for subject in cohort.subjects if number_in(str(subject.cell(column))) is None]
     if not words:
-        if len({subject.number(column) for subject in people.subjects}) == 2:
+        if len({subject.number(column) for subject in cohort.subjects}) == 2:
             log.warning(
                 "column %r has two different numbers only, and is predicted as a number: use words for classes", column
             )
         return Target(column, unit or f"units of {column}")
-    if len(words) < len(people.subjects):
-        word, number = words[0], next(subject for subject in people.subjects if subject not in words)
+    if len(words) < len(cohort.subjects):
+        word, number = words[0], next(subject for subject in cohort.subjects if subject not in words)
         raise InputError(
-            f"{people.table}: column {column!r} contains words and numbers ({word.cell(column)!r} in line {word.line},"
+            f"{cohort.table}: column {column!r} contains words and numbers ({word.cell(column)!r} in line {word.line},"
             f" {number.cell(column)!r} in line {number.line}): use only numbers to predict a number, and only words for"
             " classes."
         )
     if unit not in (None, LOGIT):
         raise UsageError(f"column {column!r} contains classes, which have no unit: omit {unit!r}.")
-    counts = Counter(str(subject.cell(column)) for subject in people.subjects)
+    counts = Counter(str(subject.cell(column)) for subject in cohort.subjects)
     if len(counts) == 1:
         raise InputError(
-            f"{people.table}: all subjects have {next(iter(counts))!r} in column {column!r}: there"
+            f"{cohort.table}: all subjects have {next(iter(counts))!r} in column {column!r}: there"
             " is nothing to predict."
         )
     rare = min(counts, key=lambda name: (counts[name], name))
     if counts[rare] < FEWEST:
         raise InputError(
-            f"{people.table}: class {rare!r} of column {column!r} has {counts[rare]}"
+            f"{cohort.table}: class {rare!r} of column {column!r} has {counts[rare]}"
             f" subject{'s' * (counts[rare] > 1)}, and each of {len(counts)} classes needs at least"
             f" {FEWEST}: exclude the"
             " class, or merge it with another."

@@ -1,4 +1,4 @@
-"""What stands for "nothing there": the volume x' that a method starts from, or that it puts in a box's place."""
+"""Baselines: the volume x' that a path starts from, or that replaces the voxels of a box."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Captum is asked: what it is given to call, one subject at a time, few volumes at once, under a seed of its own.
+"""Calls of Captum: one subject at a time, in small batches, with the subject's seed.
 
 A regressor's one number needs no `target`: `predictor.predict` is Captum's forward function as it is.
 """
@@ -32,7 +32,7 @@ class Forward(nn.Module):
 
 
 def each(volumes: Tensor, attribute: Callable[[Tensor], Tensor]) -> Tensor:
-    """The maps of some subjects, each made alone: in a batch, convolutions may round otherwise.
+    """The maps of some subjects, made one by one, because convolutions may round differently in a batch.
 
     Args:
         volumes: `(B, 1, I, J, K)`; Captum gets copies.
@@ -46,7 +46,7 @@ def each(volumes: Tensor, attribute: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def in_batches(method: Method, batch_size: int, description: str) -> Method:
-    """The same method of Captum, which sends `batch_size` volumes at once through the network, forth and back.
+    """The same method of Captum with `batch_size` volumes in a pass.
 
     It takes the gradients apart and not the samples, so what is drawn does not depend on the batch size.
 
@@ -68,7 +68,7 @@ def in_batches(method: Method, batch_size: int, description: str) -> Method:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Whatever Captum draws inside comes from `seed`, as after `torch.manual_seed` and `numpy.random.seed`.
+    """Seed all random numbers of Captum inside, as `torch.manual_seed` and `numpy.random.seed` do.
 
     Afterwards the random states are what they were.
     """

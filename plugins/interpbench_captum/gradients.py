@@ -18,7 +18,7 @@ from interpbench_captum.forward import each
 
 @dataclass(frozen=True, kw_only=True)
 class Saliency(Explainer):
-    """R = |df/dx|: how fast the prediction moves with each voxel."""
+    """R = |df/dx|: the change of the prediction per change of each voxel."""
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
         return each(volumes, attr.Saliency(predictor.predict).attribute)

@@ -1,4 +1,4 @@
-"""What lies between a network's parts and its prediction, by the graph that autograd keeps, without its activations."""
+"""The operations between a network's parts and its prediction, from autograd's graph without activations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from interpbench import Predictor
 
 
 def seen(predictor: Predictor, volume: Tensor, watch: Callable[[nn.Module, Tensor], None]) -> Tensor:
-    """The prediction of a copy of one volume `(1, 1, I, J, K)`, with its graph; every layer's tensor is shown.
+    """The prediction of a copy of one volume `(1, 1, I, J, K)`, with its graph; a callback gets every layer's tensor.
 
     Args:
         watch: is given each module of the network, and the tensor that it returned, while they run.
@@ -31,7 +31,7 @@ def seen(predictor: Predictor, volume: Tensor, watch: Callable[[nn.Module, Tenso
 
 
 def nodes_behind(node: Any) -> list[Any]:
-    """Every node of the graph from which `node` was made, itself included."""
+    """Every node of the graph that `node` depends on, including itself."""
     found: dict[Any, None] = {}
     waiting = [node]
     while waiting:
@@ -43,7 +43,7 @@ def nodes_behind(node: Any) -> list[Any]:
 
 
 def nodes_between(start: Any, end: Any) -> list[Any]:
-    """The nodes on the ways from `start` to `end`, without `start`; none where `end` does not depend on it."""
+    """The nodes on the paths from `start` to `end`, without `start`; empty if `end` does not depend on it."""
     reached = {start}
     order = nodes_behind(end)
     if start not in order:
@@ -62,7 +62,7 @@ def nodes_between(start: Any, end: Any) -> list[Any]:
 
 
 def step_of(node: Any) -> str:
-    """What autograd calls a node, without `Backward0` and the like."""
+    """The name of a node in autograd, without `Backward0` and the like."""
     return str(node.name()).rpartition("::")[2].partition("Backward")[0]
 
 

@@ -1,4 +1,4 @@
-"""The gradient with another backward pass through every ReLU.
+"""Gradients with a modified backward pass through every ReLU.
 
 With g the gradient that arrives at its output:
 
@@ -105,7 +105,7 @@ def _rectifies(node: Any, step: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedBackprop(Explainer):
-    """The gradient, stopped at closed ReLUs and where it is below zero."""
+    """Guided backpropagation: the gradient, set to zero at inactive ReLUs and where it is negative."""
 
     signed: ClassVar[bool] = True
 
@@ -116,7 +116,7 @@ class GuidedBackprop(Explainer):
 
 @dataclass(frozen=True, kw_only=True)
 class Deconvolution(Explainer):
-    """The gradient, stopped at ReLUs where it is below zero, whether they are open or closed."""
+    """Deconvolution: the gradient, set to zero at every ReLU where it is negative."""
 
     signed: ClassVar[bool] = True
 

@@ -1,4 +1,4 @@
-"""Where noise is added to a volume: in the brain, or everywhere.
+"""Restricts the noise added to a volume to the brain.
 
 The background of a volume is one value, as in every volume that a network has learned from. Noise there is what no
 network has seen; what it answers says nothing about the brain.
@@ -16,7 +16,7 @@ PLACES = ("brain", "volume")
 
 
 def noise_in(method: GradientAttribution, volume: Tensor, place: str) -> GradientAttribution:
-    """The same method of Captum, for which noisy copies of a volume have the noise only where it belongs.
+    """The same method of Captum, with noise only at the chosen voxels.
 
     The noise is drawn for all voxels, whatever the place: in the brain it is the same.
 
@@ -39,7 +39,7 @@ def noise_in(method: GradientAttribution, volume: Tensor, place: str) -> Gradien
 
 
 def noisy_copies(volume: Tensor, samples: int, sd: float, place: str) -> Tensor:
-    """Copies of a volume with the noise that a `NoiseTunnel` draws, only where it belongs.
+    """Copies of a volume with the noise of a `NoiseTunnel`, only at the chosen voxels.
 
     Args:
         volume: `(1, 1, I, J, K)`.

@@ -1,4 +1,4 @@
-"""Gradients g = df/dx at x + e, put together over samples: e ~ N(0, noise_sd^2) in each voxel of the brain, or of all.
+"""Gradients g = df/dx at x + e, combined over samples: e ~ N(0, noise_sd^2) in each voxel of brain or volume.
 
 - SmoothGrad (Smilkov et al. 2017, arXiv 1706.03825): R = mean g.
 - SmoothGrad-Squared (Hooker et al. 2019, arXiv 1806.10758): R = mean g^2.

@@ -1,4 +1,4 @@
-"""Occlusion (Zeiler, Fergus 2014, arXiv 1311.2901, section 4.2) as Captum does it: one box after the other.
+"""Occlusion (Zeiler, Fergus 2014, arXiv 1311.2901, section 4.2) computed by Captum: one box after the other.
 
 effect = mean over the boxes that cover a voxel of f(x) - f(x with x' inside the box); R = |effect|. Boxes start at 0,
 stride, 2 stride, ...; the last one along an axis is cut off at the volume's end. Captum's own computation, to compare
@@ -23,7 +23,7 @@ Edges = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class CaptumOcclusion(Explainer):
-    """How far the prediction moves when a box is hidden, averaged over the boxes that cover a voxel."""
+    """The change of the prediction when a box is hidden, averaged over the boxes that cover a voxel."""
 
     box: tuple[int, int, int] | int = option(8, "edge lengths of the hidden box, in voxels of the network's grid")
     stride: tuple[int, int, int] | int = option(
@@ -51,7 +51,7 @@ class CaptumOcclusion(Explainer):
         return self.explain_with_extras(predictor, volumes)[0]
 
     def explain_with_extras(self, predictor: Predictor, volumes: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """|effect|, and `effect` in the predictor's unit: above zero where what was hidden had raised the prediction.
+        """|effect|, and `effect` in the predictor's unit: above zero if the hidden voxels had raised the prediction.
 
         Raises:
             UsageError: a box is larger than the volume.
@@ -82,7 +82,7 @@ class CaptumOcclusion(Explainer):
 
 
 def _boxes(shape: Edges, box: Edges, stride: Edges) -> int:
-    """How many there are."""
+    """The number of boxes."""
     if any(edge > size for edge, size in zip(box, shape, strict=True)):
         raise UsageError(f"box must fit into the network's grid of {_words(shape)} voxels, got {_words(box)}.")
     return math.prod(math.ceil((size - edge) / step) + 1 for size, edge, step in zip(shape, box, stride, strict=True))

@@ -1,4 +1,4 @@
-"""Gradients on the straight way from a baseline x' to the volume x.
+"""Gradients on the straight path from a baseline x' to the volume x.
 
 - Integrated gradients (Sundararajan, Taly, Yan 2017, arXiv 1703.01365, Eq. 1):
   R = (x - x') integral over a in [0, 1] of df/dx at x' + a (x - x'), by Gauss-Legendre quadrature.
@@ -47,7 +47,7 @@ class IntegratedGradients(Explainer):
 
 @dataclass(frozen=True, kw_only=True)
 class GradientShap(Explainer):
-    """R = mean of (x - x') times the gradient at random places between x' and x; x' is one volume, no population."""
+    """R = mean of (x - x') times the gradient at random points between x' and x; x' is one volume, not a population."""
 
     signed: ClassVar[bool] = True
 

@@ -1,4 +1,4 @@
-"""Which layer of a network Grad-CAM looks at: the one that was named, or the last convolutional stage.
+"""Chooses the layer of a network for Grad-CAM: the named one, or the last convolutional stage.
 
 A layer whose features reach the prediction as tokens is refused: see `tokens`.
 """
@@ -51,7 +51,7 @@ def choose_layer(predictor: Predictor, volumes: Tensor, name: str | None, method
 
 
 def why_no_map(predictor: Predictor, volume: Tensor, name: str) -> str | None:
-    """Why a layer's features say nothing of places in the brain; None where they do.
+    """The reason why a layer's features do not correspond to positions in the brain; None if they do.
 
     Args:
         volume: `(1, 1, I, J, K)`.
@@ -79,7 +79,7 @@ def why_no_map(predictor: Predictor, volume: Tensor, name: str) -> str | None:
 
 @torch.no_grad()
 def feature_maps(predictor: Predictor, volume: Tensor) -> dict[str, Edges]:
-    """Edges of every layer's feature maps, in the order in which the layers end their (last) pass.
+    """The shape of every layer's feature maps, in the order in which the layers end their (last) pass.
 
     Args:
         volume: `(1, 1, I, J, K)`.

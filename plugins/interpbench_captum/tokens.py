@@ -1,4 +1,4 @@
-"""Whether a layer's feature maps reach the prediction as tokens: by attention, or by a norm of each token.
+"""Detects whether a layer's feature maps reach the prediction as tokens: by attention, or by a norm of each token.
 
 Grad-CAM says where a layer's features are that move the prediction. Attention moves features from place to place, so
 behind it a place of the layer is no longer a place of the brain.
@@ -34,7 +34,7 @@ _FUSED = ("ScaledDotProduct", "MultiHeadAttention", "FlashAttention", "Efficient
 
 
 def tokens_among(nodes: Sequence[Any]) -> str | None:
-    """What turns features into tokens among the nodes between a layer and the prediction; None where nothing does."""
+    """The operation that turns features into tokens between a layer and the prediction; None without one."""
     for node in nodes:
         step = step_of(node)
         if any(name in step for name in _FUSED) or (step == "Bmm" and _attends(node)):

@@ -1,1 +1,1 @@
-"""Floors: maps that know nothing of the network, which a method must beat."""
+"""Floors: maps that do not use the network, and that a method must exceed."""

@@ -1,4 +1,4 @@
-"""Floors made of the image alone: what is bright, and where its edges are.
+"""Floors made from the image only: its intensity and its edges.
 
 Maps of some methods hardly differ from an edge detector's, which knows nothing of the network (Adebayo et al. 2018,
 arXiv 1810.03292, section 5).
@@ -28,7 +28,7 @@ class Intensity(Explainer):
 
 @dataclass(frozen=True, kw_only=True)
 class Sobel(Explainer):
-    """The length of the image's gradient by Sobel's filter in 3D, inside the brain, 0 outside.
+    """The magnitude of the image's gradient by a 3D Sobel filter inside the brain, 0 outside.
 
     Along an axis the filter is (-1, 0, 1), and (1, 2, 1) along the two others.
     """

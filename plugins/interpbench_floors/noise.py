@@ -1,4 +1,4 @@
-"""Floors made of chance: white noise, and noise as smooth as importance maps are.
+"""Floors made of noise: white noise, and noise as smooth as importance maps.
 
 Smooth maps win points in measures of faithfulness whatever they show (arXiv 2304.13836), so a method must beat both.
 """
@@ -24,7 +24,7 @@ class Random(Explainer):
     seed: int = option(0, "seed of the noise")
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:
-        """The same noise for every volume: each subject brings a seed of its own."""
+        """The same noise for every volume of a call: each subject has its own seed."""
         noise = torch.rand(volumes.shape[2:], generator=torch.Generator().manual_seed(self.seed))
         return noise.to(volumes.device) * brain_of(volumes)
 

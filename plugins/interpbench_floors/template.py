@@ -1,4 +1,4 @@
-"""A floor that knows the population and not the subject: one map given to everybody."""
+"""A floor with information about the population but not the subject: one map for all subjects."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from interpbench.kit import read_population_map
 
 @dataclass(frozen=True, kw_only=True)
 class Template(Explainer):
-    """|map| of a file that `interpbench aggregate` wrote, whoever the subject is.
+    """|map| of a file that `interpbench aggregate` wrote, the same for all subjects.
 
     What a method says of a subject beyond this map is what it says of that subject.
     """
 
     floor: ClassVar[bool] = True
+    template: ClassVar[str] = "file"
 
     file: str | None = option(None, "path of the map: a population_NAME.nii.gz that `interpbench aggregate` wrote")
 

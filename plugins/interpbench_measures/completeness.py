@@ -22,7 +22,9 @@ class Completeness(Metric):
     @property
     def measures(self) -> tuple[Measure, ...]:
         help = "What the map's sum lacks of f(x) - f(x'), where the method claims that it adds up"
-        return (Measure(name="completeness_gap", unit=UNIT, direction="lower", help=help),)
+        return (
+            Measure(name="completeness_gap", unit=UNIT, direction="lower", help=help, family="axiomatic", column=True),
+        )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
         if case.reference is None:

@@ -57,13 +57,17 @@ class Complexity(Metric):
     @property
     def measures(self) -> tuple[Measure, ...]:
         return (
-            Measure(name="gini", unit="", direction=None, help="How unequally importance is spread; 0 is evenly"),
-            Measure(name="entropy", unit="", direction=None, help="Entropy of importance over log |M|; 1 is evenly"),
+            _measure("gini", "How unequally importance is spread; 0 is evenly"),
+            _measure("entropy", "Entropy of importance over log |M|; 1 is evenly"),
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
         score = case.importance[case.brain].cpu().numpy()
         return {"gini": gini(score), "entropy": entropy(score)}
+
+
+def _measure(name: str, help: str) -> Measure:
+    return Measure(name=name, unit="", direction=None, help=help, family="complexity")
 
 
 def _checked(score: ArrayLike) -> NDArray[np.float64]:

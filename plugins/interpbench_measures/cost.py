@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -24,7 +24,7 @@ class Cost(Metric):
 
     repeats: ClassVar[bool] = True
 
-    runs: int = option(1, "timed runs, of which the median counts", minimum=1)
+    runs: int = option(1, "number of timed runs, of which the median is used", minimum=1)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -32,7 +32,7 @@ class Cost(Metric):
     @property
     def measures(self) -> tuple[Measure, ...]:
         return (
-            _measure("seconds", "s", "Time for one map"),
+            _measure("seconds", "s", "Time for one map", leads=1, column=True),
             _measure("forward_equivalents", "volumes", "Volumes that went through the network for one map"),
             _measure("backward_equivalents", "volumes", "Volumes whose gradient went back through the network"),
             _measure("peak_memory", "MiB", "Most memory taken beyond what was taken before"),
@@ -68,5 +68,5 @@ def _synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _measure(name: str, unit: str, help: str) -> Measure:
-    return Measure(name=name, unit=unit, direction="lower", help=help)
+def _measure(name: str, unit: str, help: str, **other: Any) -> Measure:
+    return Measure(name=name, unit=unit, direction="lower", help=help, family="cost", **other)

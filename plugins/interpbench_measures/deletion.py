@@ -27,6 +27,11 @@ from interpbench_measures.ordering import check_not_flat, on_grid, places
 
 STEPS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 90.0)  # percent
 HALF = 50.0  # percent
+LEADING = ("mean", "road", "blur", "noise", "zero")  # imputers: what leaves an image most like a brain leads
+LIMITS = (
+    "Deletion shows the network images unlike those that it was trained on; a part of what it measures is how the"
+    " network takes those."
+)
 
 
 def symmetric_relevance_gain(steps: Sequence[float], morf: Sequence[float], lerf: Sequence[float]) -> float:
@@ -71,17 +76,17 @@ def check_steps(steps: Sequence[float], component: str) -> None:
     rising = all(first < second for first, second in pairwise(steps))
     if len(steps) < 2 or steps[0] != 0 or not rising or not steps[-1] <= 100:
         got = ",".join(f"{step:g}" for step in steps)
-        raise UsageError(f"steps of {component} must be percent that rise from 0 to at most 100, got {got!r}.")
+        raise UsageError(f"steps of {component} must be percentages that increase from 0 to at most 100, got {got!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deletion(Metric):
     """Hide the most and the least important voxels, in several ways, and compare what the prediction does."""
 
-    imputers: tuple[str, ...] = option(IMPUTERS, f"how voxels are hidden, some of {','.join(IMPUTERS)}")
-    steps: tuple[float, ...] = option(STEPS, "how much is hidden, percent of the brain's voxels, from 0 up")
-    copies: int = option(2, "imputers, the last ones, for a smoothed copy of another method's map", minimum=0)
-    blur: float = option(12.0, "SD of the Gaussian of the imputer blur, mm", above=0)
+    imputers: tuple[str, ...] = option(IMPUTERS, f"imputers that replace hidden voxels, some of {','.join(IMPUTERS)}")
+    steps: tuple[float, ...] = option(STEPS, "percentages of brain voxels to hide, increasing from 0")
+    copies: int = option(2, "number of imputers, the last ones of the list, for smoothed copies of maps", minimum=0)
+    blur: float = option(12.0, "SD of the Gaussian for the imputer blur, in mm", above=0)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -100,24 +105,42 @@ class Deletion(Metric):
                     direction="higher",
                     chance=0.0,
                     help=f"area between the deletion curves, most and least relevant first; {how}",
+                    family="faithfulness",
+                    question="deletion, voxel by voxel",
+                    limits=LIMITS,
+                    leads=1 + LEADING.index(name),
+                    column=True,
+                    variant=name,
+                    varied="stands in for hidden voxels",
                 ),
-                self._curve(f"morf_{name}", f"change of the prediction, most relevant voxels first; {how}"),
-                self._curve(f"lerf_{name}", f"change of the prediction, least relevant voxels first; {how}"),
-                self._curve(f"error_morf_{name}", f"added absolute error, most relevant voxels first; {how}"),
-                self._curve(f"error_lerf_{name}", f"added absolute error, least relevant voxels first; {how}"),
+                *self._curves("", name, f"change of the prediction, {{}} relevant voxels first; {how}"),
+                *self._curves("error_", name, f"added absolute error, {{}} relevant voxels first; {how}"),
                 Measure(
                     name=f"top_half_error_{name}",
                     unit=UNIT,
                     direction="lower",
                     help=f"absolute error with the most relevant half of the brain visible; {how}",
+                    family="faithfulness",
+                    limits=LIMITS,
                 ),
             ]
         return tuple(found)
 
-    def _curve(self, name: str, help: str) -> Measure:
-        return Measure(
-            name=name, unit=UNIT, direction=None, help=help, steps=self.steps, steps_name="brain voxels hidden (%)"
-        )
+    def _curves(self, prefix: str, imputer: str, help: str) -> list[Measure]:
+        """Two curves on one axis: the most relevant voxels first, and the least relevant first."""
+        return [
+            Measure(
+                name=f"{prefix}{order}_{imputer}",
+                unit=UNIT,
+                direction=None,
+                help=help.format(first),
+                steps=self.steps,
+                steps_name="brain voxels hidden (%)",
+                family="faithfulness",
+                axis=f"{prefix}{imputer}",
+            )
+            for order, first in (("morf", "most"), ("lerf", "least"))
+        ]
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
         importance = case.importance[case.brain]

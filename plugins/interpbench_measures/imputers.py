@@ -28,7 +28,7 @@ WORDS = {
     "noise": "Gaussian noise",
     "blur": "the image, blurred",
     "mean": "the cohort's mean image",
-    "road": "what their neighbours say",
+    "road": "values interpolated from their neighbours",
 }
 
 
@@ -70,9 +70,9 @@ def filling(case: Case, imputer: str, blur: float = 12.0) -> Tensor:
         return smooth
     if imputer == "mean":
         if case.mean_volume is None:
-            raise NotApplicable("the images do not share a space, so the cohort has no mean image to hide voxels with")
+            raise NotApplicable("the images do not share a space, so the cohort has no mean image")
         return case.mean_volume
-    raise UsageError(f"There is no imputer {imputer!r}.{did_you_mean(imputer, IMPUTERS)} {', '.join(IMPUTERS)}.")
+    raise UsageError(f"Unknown imputer {imputer!r}.{did_you_mean(imputer, IMPUTERS)} {', '.join(IMPUTERS)}.")
 
 
 def blurred(volume: Tensor, brain: Tensor, sigma: float) -> Tensor:

@@ -101,16 +101,20 @@ def random_boxes(brain: Tensor, edge: int, boxes: int, generator: torch.Generato
 class Infidelity(Metric):
     """Perturb the image at random, and compare what the map foretells with what the prediction does."""
 
-    perturbation: str = option("boxes", "boxes of brain set to 0, or noise all over it", choices=("boxes", "noise"))
-    edges: tuple[float, ...] = option((12.0, 24.0, 40.0), "edges of the boxes, mm")
-    draws: int = option(64, "perturbations, of each edge", minimum=2)
-    sigma: float = option(0.2, "SD of the noise, in the image's own", above=0)
+    perturbation: str = option(
+        "boxes",
+        "kind of perturbation: brain in random boxes set to 0, or noise in the whole brain",
+        choices=("boxes", "noise"),
+    )
+    edges: tuple[float, ...] = option((12.0, 24.0, 40.0), "edge lengths of the boxes, in mm")
+    draws: int = option(64, "number of perturbations for each edge length", minimum=2)
+    sigma: float = option(0.2, "SD of the noise, in SDs of the image", above=0)
 
     def __post_init__(self) -> None:
         check_options(self)
         if not self.edges or not all(edge > 0 for edge in self.edges):
             got = ",".join(f"{edge:g}" for edge in self.edges)
-            raise UsageError(f"edges of Infidelity must be above 0, mm, got {got!r}.")
+            raise UsageError(f"edges of Infidelity must be above 0 mm, got {got!r}.")
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -119,6 +123,9 @@ class Infidelity(Metric):
             unit="",
             direction="lower",
             help="part of the effect of random perturbations that a signed map does not foretell",
+            family="faithfulness",
+            question="foretelling what a perturbation does",
+            leads=1,
         )
         if self.perturbation == "noise":
             return (unsaid,)
@@ -128,6 +135,7 @@ class Infidelity(Metric):
             direction="higher",
             chance=0.0,
             help="rank correlation of the importance in random boxes and the effect of emptying them",
+            family="faithfulness",
         )
         return unsaid, correlation
 
@@ -163,7 +171,7 @@ class Infidelity(Metric):
 
     def _by_noise(self, case: Case) -> dict[str, float | Sequence[float]]:
         if not case.signed:
-            raise NotApplicable("a map without signs does not foretell whether noise raises or lowers a prediction")
+            raise NotApplicable("a map without signs does not predict whether noise raises or lowers a prediction")
         spread = self.sigma * case.volume[0][case.brain].std(correction=0)
 
         def noises() -> Iterator[Tensor]:  # one by one, as a batch of them draws other numbers than they do alone

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,10 @@ from interpbench import Case, Measure, Metric, check_options, option
 from interpbench.kit import auc
 
 NAN = float("nan")
+LIMITS = (
+    "Localisation compares maps with a truth about the images, not about the network: if the network reads only a part"
+    " of the truth, a map of that part is right and still loses points."
+)
 
 
 def average_precision(score: ArrayLike, truth: ArrayLike) -> float:
@@ -117,7 +122,9 @@ def mass_outside(map: ArrayLike, brain: ArrayLike) -> float:
 class Localisation(Metric):
     """A map against a known truth, inside the brain."""
 
-    tolerance: float = option(5.0, "how far beside the truth the pointing game still hits, in mm", minimum=0)
+    tolerance: float = option(
+        5.0, "distance from the ground truth that still counts as a hit in the pointing game, in mm", minimum=0
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -126,13 +133,28 @@ class Localisation(Metric):
     def measures(self) -> tuple[Measure, ...]:
         hit = f"The most important voxel lies at most {self.tolerance:g} mm from the truth"
         return (
-            _measure("auc", "A voxel of the truth is above one beside it: the chance of that", chance=0.5),
-            _measure("average_precision", "Area below the curve of precision over recall of the truth"),
+            _measure(
+                "auc",
+                "A voxel of the truth is above one beside it: the chance of that",
+                chance=0.5,
+                leads=1,
+                question="pointing at the truth",
+            ),
+            _measure("average_precision", "Area below the curve of precision over recall of the truth", leads=2),
             _measure("relevance_mass", "Share of all importance that lies on the truth"),
-            _measure("relevance_mass_ratio", "The same, over the share of the brain that is truth", chance=1.0),
+            _measure(
+                "relevance_mass_ratio", "The same, over the share of the brain that is truth", chance=1.0, leads=3
+            ),
             _measure("relevance_rank", "Share of the truth among as many most important voxels"),
             _measure("pointing_game", hit),
-            Measure(name="mass_outside_brain", unit="", direction="lower", help="Share of |map| outside the brain"),
+            Measure(
+                name="mass_outside_brain",
+                unit="",
+                direction="lower",
+                help="Share of |map| outside the brain",
+                family="localisation",
+                limits=LIMITS,
+            ),
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
@@ -160,8 +182,18 @@ class Localisation(Metric):
         }
 
 
-def _measure(name: str, help: str, chance: float | None = None) -> Measure:
-    return Measure(name=name, unit="", direction="higher", help=help, chance=chance)
+def _measure(name: str, help: str, **other: Any) -> Measure:
+    """One that compares with the truth."""
+    return Measure(
+        name=name,
+        unit="",
+        direction="higher",
+        help=help,
+        family="localisation",
+        needs_truth=True,
+        limits=LIMITS,
+        **other,
+    )
 
 
 def _checked(score: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -29,6 +29,11 @@ from interpbench import Case, Measure, Metric, UsageError, check_options, option
 from interpbench.kit import UNIT
 from interpbench_measures.ordering import check_not_flat, on_grid, shared_ranks
 
+LIMITS = (
+    "noise_tolerance is close to what a noise mask is trained for. For a learned method of that kind"
+    " ({learned} learned) a win there shows that training worked; it is no second witness."
+)
+
 
 def noise_variance(importance: Tensor, energy: float) -> Tensor:
     """How much noise each voxel gets: most where the map is lowest, and `energy` on average.
@@ -48,15 +53,15 @@ class NoiseTolerance(Metric):
     """Put noise where the map says unimportant, and see how far the prediction moves."""
 
     energies: tuple[float, ...] = option(
-        (0.01, 0.04, 0.16, 0.64), "mean variance of the noise over the brain's voxels, in the image's own variance"
+        (0.01, 0.04, 0.16, 0.64), "mean variances of the noise over brain voxels, in variances of the image"
     )
-    pairs: int = option(2, "antithetic pairs of noise at each energy", minimum=1)
+    pairs: int = option(2, "number of antithetic pairs of noise samples for each energy", minimum=1)
 
     def __post_init__(self) -> None:
         check_options(self)
         if not self.energies or not all(energy > 0 for energy in self.energies) or not _rises(self.energies):
             got = ",".join(f"{energy:g}" for energy in self.energies)
-            raise UsageError(f"energies of NoiseTolerance must be above 0 and rise, got {got!r}.")
+            raise UsageError(f"energies of NoiseTolerance must be above 0 and increase, got {got!r}.")
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -66,12 +71,18 @@ class NoiseTolerance(Metric):
                 unit=UNIT,
                 direction="lower",
                 help="change of the prediction by noise where the map says unimportant, mean over energies",
+                family="faithfulness",
+                question="noise where the map says unimportant",
+                limits=LIMITS,
+                leads=1,
             ),
             Measure(
                 name="noise_spread",
                 unit=UNIT,
                 direction="lower",
                 help="the same without the shift that a noise and its negative have in common",
+                family="faithfulness",
+                limits=LIMITS,
             ),
             self._curve("noise_error", "change of the prediction by noise where the map says unimportant"),
             self._curve("noise_added_error", "added absolute error by noise where the map says unimportant"),
@@ -83,6 +94,7 @@ class NoiseTolerance(Metric):
             unit=UNIT,
             direction=None,
             help=help,
+            family="faithfulness",
             steps=self.energies,
             steps_name="mean variance of the noise (variances of the image)",
         )

@@ -10,15 +10,43 @@ def interpbench_metrics() -> list[Component]:
     """The measures that this plugin offers."""
     here = "interpbench_measures"
     return [
-        Component("localisation", f"{here}.localisation:Localisation", "Does the map point at a known truth?"),
-        Component("deletion", f"{here}.deletion:Deletion", "Hide the most and the least important voxels"),
-        Component("region_deletion", f"{here}.region_deletion:RegionDeletion", "The same, whole regions at a time"),
-        Component("noise_tolerance", f"{here}.noise_tolerance:NoiseTolerance", "Noise where the map says unimportant"),
-        Component("infidelity", f"{here}.infidelity:Infidelity", "Does the map foretell what a perturbation does?"),
-        Component("sensitivity", f"{here}.sensitivity:Sensitivity", "How far the map moves with a small change of x"),
-        Component("repeatability", f"{here}.repeatability:Repeatability", "The same map with another seed?"),
-        Component("randomisation", f"{here}.randomisation:Randomisation", "Does the map change with the weights?"),
-        Component("complexity", f"{here}.complexity:Complexity", "Gini index and entropy; shown, never ranked by"),
-        Component("completeness", f"{here}.completeness:Completeness", "Does the map add up to the prediction?"),
-        Component("cost", f"{here}.cost:Cost", "Seconds, passes through the network, memory"),
+        Component(
+            "localisation", f"{here}.localisation:Localisation", "Agreement of the map with a known ground truth"
+        ),
+        Component(
+            "deletion",
+            f"{here}.deletion:Deletion",
+            "Change of the prediction when important or unimportant voxels are hidden",
+        ),
+        Component(
+            "region_deletion",
+            f"{here}.region_deletion:RegionDeletion",
+            "Change of the prediction when important or unimportant regions are hidden",
+        ),
+        Component(
+            "noise_tolerance",
+            f"{here}.noise_tolerance:NoiseTolerance",
+            "Change of the prediction by noise at unimportant voxels",
+        ),
+        Component(
+            "infidelity", f"{here}.infidelity:Infidelity", "Prediction of the effects of perturbations by the map"
+        ),
+        Component(
+            "sensitivity", f"{here}.sensitivity:Sensitivity", "Change of the map when the image changes slightly"
+        ),
+        Component("repeatability", f"{here}.repeatability:Repeatability", "Agreement of maps with different seeds"),
+        Component(
+            "randomisation",
+            f"{here}.randomisation:Randomisation",
+            "Change of the map when the network's weights are shuffled",
+        ),
+        Component(
+            "complexity", f"{here}.complexity:Complexity", "Gini index and entropy of the map, not used for ranking"
+        ),
+        Component(
+            "completeness",
+            f"{here}.completeness:Completeness",
+            "Difference between the sum of the map and the prediction",
+        ),
+        Component("cost", f"{here}.cost:Cost", "Time, passes through the network, and memory"),
     ]

@@ -48,8 +48,8 @@ class Randomisation(Metric):
 
     repeats: ClassVar[bool] = True
 
-    levels: tuple[str, ...] = option(LEVELS, f"whose weights are shuffled, some of {','.join(LEVELS)}")
-    pairs: int = option(5, "pairs of random maps, for what chance gives", minimum=1)
+    levels: tuple[str, ...] = option(LEVELS, f"layers whose weights are shuffled, some of {','.join(LEVELS)}")
+    pairs: int = option(5, "number of pairs of random maps for the chance level", minimum=1)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -64,12 +64,25 @@ class Randomisation(Metric):
         for kind, words in (("spearman", "Rank correlation"), ("ssim", "Structural similarity")):
             for level in self.levels:
                 help = f"{words} with the map once the weights of {WORDS[level]} are shuffled"
-                found.append(Measure(name=f"randomised_{kind}_{level}", unit="", direction="lower", help=help))
+                first = kind == "spearman" and level == "all"
+                found.append(
+                    Measure(
+                        name=f"randomised_{kind}_{level}",
+                        unit="",
+                        direction="lower",
+                        help=help,
+                        family="randomisation",
+                        question=words.lower(),
+                        leads=int(first),
+                        column=first,
+                        chance_by=f"chance_{kind}",
+                        ceiling_by="refitted_spearman" if kind == "spearman" else "",
+                    )
+                )
         refitted = "Rank correlation with the map of the method fitted again to the same network; 1 where none is"
-        found.append(Measure(name="refitted_spearman", unit="", direction=None, help=refitted))
+        found.append(_shown("refitted_spearman", refitted))
         for kind, words in (("spearman", "Rank correlation"), ("ssim", "Structural similarity")):
-            help = f"{words} of two random maps of the same values and smoothness"
-            found.append(Measure(name=f"chance_{kind}", unit="", direction=None, help=help))
+            found.append(_shown(f"chance_{kind}", f"{words} of two random maps of the same values and smoothness"))
         return tuple(found)
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
@@ -112,6 +125,10 @@ def likeness(first: Tensor, second: Tensor, brain: NDArray[np.bool_]) -> tuple[f
     return rank, ssim(on_common_scale(one, brain), on_common_scale(two, brain), brain)
 
 
+def _shown(name: str, help: str) -> Measure:
+    return Measure(name=name, unit="", direction=None, help=help, family="randomisation")
+
+
 def _randomised(case: Case, level: str, brain: NDArray[np.bool_]) -> tuple[tuple[float, float], str]:
     """Both likenesses at one level, and why they are NaN, "" where they are not."""
     other, reason = case.once(f"weights shuffled: {level}", partial(_shuffled, case, level))
@@ -133,7 +150,7 @@ def _shuffled(case: Case, level: str) -> tuple[Predictor | None, str]:
     except NotApplicable as error:
         return None, str(error)
     if other.fingerprint == case.predictor.fingerprint:
-        return None, f"the weights of {WORDS[level]} are all alike, shuffling changes nothing"
+        return None, f"the weights of {WORDS[level]} are all equal, so shuffling changes nothing"
     volume = case.volume[None].detach().clone().requires_grad_(True)  # (1, 1, I, J, K)
     with torch.enable_grad():
         prediction = other.predict(volume).sum()

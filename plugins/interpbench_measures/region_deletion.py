@@ -18,7 +18,7 @@ from torch import Tensor
 
 from interpbench import Case, Measure, Metric, NotApplicable, check_options, option
 from interpbench.kit import UNIT
-from interpbench_measures.deletion import STEPS, check_steps, symmetric_relevance_gain
+from interpbench_measures.deletion import LEADING, LIMITS, STEPS, check_steps, symmetric_relevance_gain
 from interpbench_measures.imputers import IMPUTERS, WORDS, check_imputers, impute
 from interpbench_measures.ordering import check_not_flat, places
 from interpbench_measures.regions import regions_of
@@ -71,10 +71,10 @@ def hidden_regions(place: Tensor, regions: Tensor, most: Sequence[int], least: S
 class RegionDeletion(Metric):
     """Hide whole regions, the most or the least important first, and compare what the prediction does."""
 
-    imputers: tuple[str, ...] = option(("zero",), f"how regions are hidden, some of {','.join(IMPUTERS)}")
-    edge: float = option(20.0, "edge of the cubes that are regions where there is no atlas, mm", above=0)
-    steps: tuple[float, ...] = option(STEPS, "how much is hidden, percent of the voxels in regions, from 0 up")
-    blur: float = option(12.0, "SD of the Gaussian of the imputer blur, mm", above=0)
+    imputers: tuple[str, ...] = option(("zero",), f"imputers that replace hidden regions, some of {','.join(IMPUTERS)}")
+    edge: float = option(20.0, "edge length of cubic regions if no atlas is given, in mm", above=0)
+    steps: tuple[float, ...] = option(STEPS, "percentages of the voxels in regions to hide, increasing from 0")
+    blur: float = option(12.0, "SD of the Gaussian for the imputer blur, in mm", above=0)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -93,15 +93,26 @@ class RegionDeletion(Metric):
                     direction="higher",
                     chance=0.0,
                     help=f"area between the deletion curves, most and least relevant regions first; {how}",
+                    family="faithfulness",
+                    question="deletion, region by region",
+                    limits=LIMITS,
+                    leads=1 + LEADING.index(name),
                 ),
-                self._curve(f"region_morf_{name}", f"change of the prediction, most relevant regions first; {how}"),
-                self._curve(f"region_lerf_{name}", f"change of the prediction, least relevant regions first; {how}"),
+                self._curve("morf", name, f"change of the prediction, most relevant regions first; {how}"),
+                self._curve("lerf", name, f"change of the prediction, least relevant regions first; {how}"),
             ]
         return tuple(found)
 
-    def _curve(self, name: str, help: str) -> Measure:
+    def _curve(self, order: str, imputer: str, help: str) -> Measure:
         return Measure(
-            name=name, unit=UNIT, direction=None, help=help, steps=self.steps, steps_name="brain in hidden regions (%)"
+            name=f"region_{order}_{imputer}",
+            unit=UNIT,
+            direction=None,
+            help=help,
+            steps=self.steps,
+            steps_name="brain in hidden regions (%)",
+            family="faithfulness",
+            axis=imputer,
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:

@@ -31,7 +31,7 @@ def regions_of(case: Case, edge: float) -> Tensor:
     found: Tensor = case.once(f"regions {edge}", make)
     if int(found.max()) < 2:
         what = f"in one cube of {edge:g} mm" if case.regions is None else "in one region of the atlas"
-        raise NotApplicable(f"the brain lies {what}, so no order of regions can be asked for")
+        raise NotApplicable(f"the brain lies {what}, so regions cannot be ranked")
     return found
 
 

@@ -51,7 +51,7 @@ class Repeatability(Metric):
 
     repeats: ClassVar[bool] = True
 
-    edge: float = option(20.0, "edge of the cubes that are regions where there is no atlas, mm", above=0)
+    edge: float = option(20.0, "edge length of cubic regions if no atlas is given, in mm", above=0)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -61,8 +61,16 @@ class Repeatability(Metric):
         rank = "Rank correlation of the map with that of another seed; 1 by construction for a method without one"
         regions = "ICC(2,1) of the regions' mean importance under two seeds; 1 by construction for a method without one"
         return (
-            Measure(name="repeat_spearman", unit="", direction="higher", help=rank),
-            Measure(name="repeat_icc", unit="", direction="higher", help=regions),
+            Measure(
+                name="repeat_spearman",
+                unit="",
+                direction="higher",
+                help=rank,
+                family="robustness",
+                question="the same map with another seed",
+                leads=1,
+            ),
+            Measure(name="repeat_icc", unit="", direction="higher", help=regions, family="robustness", leads=2),
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:

@@ -57,8 +57,8 @@ class Sensitivity(Metric):
 
     repeats: ClassVar[bool] = True
 
-    radius: float = option(0.1, "largest change of a voxel, in SDs of the volume inside the brain", above=0)
-    samples: int = option(2, "perturbations, of which the worst counts", minimum=1)
+    radius: float = option(0.1, "maximum change of a voxel, in SDs of the volume inside the brain", above=0)
+    samples: int = option(2, "number of perturbations, of which the worst is used", minimum=1)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -66,7 +66,17 @@ class Sensitivity(Metric):
     @property
     def measures(self) -> tuple[Measure, ...]:
         help = f"Largest relative change of the map when each voxel moves by up to {self.radius:g} SD"
-        return (Measure(name="max_sensitivity", unit="", direction="lower", help=help),)
+        return (
+            Measure(
+                name="max_sensitivity",
+                unit="",
+                direction="lower",
+                help=help,
+                family="robustness",
+                question="holding still when the image hardly changes",
+                leads=1,
+            ),
+        )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
         volumes = case.once(f"perturbed by {self.radius}, {self.samples} times", lambda: self._perturbed(case))

@@ -1,1 +1,1 @@
-"""Predictors: a 3D ResNet-18 that is trained here, and any network that a user brings."""
+"""Predictors: a 3D ResNet-18 for `train`, and users' own networks for `adopt`."""

@@ -1,4 +1,4 @@
-"""The paper's predictor: a 3D ResNet-18 with one output, or one a class.
+"""The paper's predictor: a 3D ResNet-18 with one output, or one for each class.
 
 Four stages of two basic blocks (He et al., Deep Residual Learning, 2016; in 3D: Hara et al., 2018), as MONAI builds it.
 """
@@ -14,7 +14,7 @@ from interpbench import NetworkPredictor, check_options, option
 
 @dataclass(frozen=True, kw_only=True)
 class ResNet18(NetworkPredictor):
-    """MONAI's 3D ResNet-18 for one input channel and one number, or one a class."""
+    """MONAI's 3D ResNet-18 with one input channel and one output, or one for each class."""
 
     width: int = option(
         64, "number of channels of the first stage; each of the three later stages doubles it", minimum=1

@@ -1,4 +1,4 @@
-"""A user's own network: any importable factory, and the way from its output to one number a subject.
+"""A user's own network: an importable factory, and the read-out of its output.
 
 Three read-outs of a regressor are known (a classifier's is `NetworkPredictor`'s own):
 

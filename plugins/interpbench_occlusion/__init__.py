@@ -1,1 +1,1 @@
-"""Occlusion: hide a box, watch the prediction move."""
+"""Occlusion: the change of the prediction when a box is hidden."""

@@ -1,4 +1,4 @@
-"""Which boxes are hidden, and what their effects say about each voxel.
+"""The grid of hidden boxes, and the conversion of their effects to a map.
 
 Along an axis of n voxels, boxes of edge w start at 0, s, 2s, ..., as many as ceil((n - w) / s) + 1; where they do not
 fit evenly the last one is cut off at the volume's end. Captum's `Occlusion` lays its windows so.

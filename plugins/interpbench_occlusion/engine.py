@@ -14,7 +14,7 @@ from interpbench_occlusion.incremental import Incremental
 from interpbench_occlusion.replacement import Fill, Place, hidden_box, hull
 from interpbench_occlusion.route import Box, Route, whole_cost
 from interpbench_occlusion.steps import Program
-from interpbench_occlusion.workers import Each, side_by_side
+from interpbench_occlusion.workers import ParallelMap, in_threads
 
 log = logging.getLogger("interpbench")
 
@@ -64,7 +64,7 @@ class Engine:
             found[some.start : some.stop] = clean.predictions(torch.cat(between)).cpu()
             return some
 
-        with side_by_side(volume.device) as (workers, each):
+        with in_threads(volume.device) as (workers, each):
             size = min(self._at_once(route, workers, clean, each), max(1, len(places) // workers))
             parts = [range(start, min(start + size, len(places))) for start in range(0, len(places), size)]
             with track((), "hiding", total=len(places), unit="place") as bar:
@@ -89,7 +89,7 @@ class Engine:
                 return route
             route = route.without(able[0])
 
-    def _at_once(self, route: Route, workers: int, clean: Incremental, each: Each) -> int:
+    def _at_once(self, route: Route, workers: int, clean: Incremental, each: ParallelMap) -> int:
         """How many boxes go through the tail at once: as many as the memory holds, if that changes no bit."""
         sizes = [self.program.numbers(step.result) for step in route.tail if step.result in self.program.edges]
         numbers = max([*sizes, self.program.numbers(route.between)])

@@ -1,4 +1,4 @@
-"""Occlusion (Zeiler and Fergus 2014, arXiv 1311.2901, section 4.2): hide a part of the image, watch the prediction.
+"""Occlusion (Zeiler and Fergus 2014, arXiv 1311.2901, section 4.2): the prediction's change by hidden parts.
 
 The effect of a box b is f(x) - f(x with b filled otherwise), in the predictor's unit. A voxel's effect is the mean
 over the boxes that cover it, as Captum defines it, or is interpolated between the boxes' centres. With an atlas, whole
@@ -18,7 +18,7 @@ from interpbench import Explainer, Predictor, UsageError, brain_of, check_option
 from interpbench.kit import PRECISIONS, read_atlas
 from interpbench_occlusion.boxes import BoxGrid, Edges
 from interpbench_occlusion.evaluation import Evaluation
-from interpbench_occlusion.replacement import REPLACEMENTS, Fill, Place, filling
+from interpbench_occlusion.replacement import REPLACEMENTS, Fill, Place, replacement_values
 
 ERROR = "bfloat16_error"  # in a map's sidecar
 
@@ -64,12 +64,12 @@ class Occlusion(Explainer):
         found: Evaluation | None = self.__dict__["_shared"].evaluation
         return found
 
-    def told(self) -> tuple[str, ...]:
+    def map_warnings(self) -> tuple[str, ...]:
         """Where the last volumes were given up to plain passes, or bfloat16 costs too much."""
         found: tuple[str, ...] = self.__dict__["_told"]
         return found
 
-    def measured(self) -> dict[str, float]:
+    def map_figures(self) -> dict[str, float]:
         """Of `precision=bfloat16` the largest difference from effects of float32, as a share of their range."""
         return dict(self.__dict__["_measured"])
 
@@ -78,13 +78,13 @@ class Occlusion(Explainer):
         return self.explain_with_extras(predictor, volumes)[0]
 
     def explain_with_extras(self, predictor: Predictor, volumes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """|effect|, and `effect` with its sign: above zero where what was hidden had raised the prediction."""
+        """|effect|, and `effect` with its sign: above zero if the hidden voxels had raised the prediction."""
         places, combined = self._places(predictor, volumes)
         object.__setattr__(self, "_told", ())
         object.__setattr__(self, "_measured", {})
         maps = []
         for volume, brain in zip(volumes, brain_of(volumes), strict=True):
-            fill = filling(self.replacement, volume[0], brain, sigma=self.sigma, seed=self.seed)
+            fill = replacement_values(self.replacement, volume[0], brain, sigma=self.sigma, seed=self.seed)
             # what holds no brain has no effect, and is not asked about
             asked = [index for index, place in enumerate(places) if bool(brain[place].any())]
             effects = torch.zeros(len(places), dtype=torch.float64)
@@ -110,9 +110,9 @@ class Occlusion(Explainer):
             )
             self.__dict__["_shared"].evaluation = found
         effects = found.effects(volume, places, fill)
-        object.__setattr__(self, "_told", (*self.told(), *found.notes))
+        object.__setattr__(self, "_told", (*self.map_warnings(), *found.notes))
         if found.share is not None:
-            share = max(found.share, self.measured().get(ERROR, 0.0))
+            share = max(found.share, self.map_figures().get(ERROR, 0.0))
             object.__setattr__(self, "_measured", {ERROR: share})
         return effects
 

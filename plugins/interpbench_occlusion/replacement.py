@@ -1,4 +1,4 @@
-"""What is put in the place of what is hidden."""
+"""The values that replace hidden voxels."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Fill = Callable[[Place], Tensor | float]  # what goes in there
 REPLACEMENTS = ("zero", "image_mean", "box_mean", "blur", "noise")
 
 
-def filling(replacement: str, image: Tensor, brain: Tensor, *, sigma: float, seed: int) -> Fill:
-    """What each place of one image is filled with.
+def replacement_values(replacement: str, image: Tensor, brain: Tensor, *, sigma: float, seed: int) -> Fill:
+    """The replacement values for each position of one image.
 
     Args:
         replacement: `zero`; `image_mean`, of the brain's voxels; `box_mean`, of the hidden voxels themselves; `blur`,

@@ -16,15 +16,15 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Each(Protocol):
-    """Does something with each of some items, and yields what comes of them in their order."""
+class ParallelMap(Protocol):
+    """Applies a function to each item, and yields the results in order."""
 
     def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterable[Result]: ...
 
 
 @contextmanager
-def side_by_side(device: torch.device) -> Iterator[tuple[int, Each]]:
-    """How many workers there are, and what has them work: on a CPU as many as torch has threads, else one.
+def in_threads(device: torch.device) -> Iterator[tuple[int, ParallelMap]]:
+    """The number of workers and a parallel map: on a CPU one worker per thread of torch, else one worker.
 
     After an exception, what was not begun is left.
     """

@@ -1,1 +1,1 @@
-"""U-noise in 3D: learn how much noise each voxel tolerates."""
+"""U-noise in 3D: a U-Net learns how much noise each voxel tolerates."""

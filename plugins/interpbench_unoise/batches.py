@@ -1,4 +1,4 @@
-"""Samples become batches on the device; the next one is read while the present one is worked on."""
+"""Batches of samples on the device; the next one is read while the current one is processed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VOXELS_AT_ONCE = 2**20  # that a CPU works on together: more takes memory, and f
 
 @dataclass(frozen=True)
 class Batch:
-    """Some subjects, on the device."""
+    """A batch of subjects on the device."""
 
     volumes: Tensor  # (B, 1, I, J, K)
     brains: Tensor  # (B, 1, I, J, K), 1 inside the brain and 0 outside
@@ -28,13 +28,13 @@ class Batch:
         return len(self.targets)
 
     def parts(self) -> Iterator[tuple[slice, Batch]]:
-        """Parts small enough to be worked on together, with their places: gradients of parts add up to the batch's."""
+        """Parts of the batch that fit into memory, with their positions; their gradients add up to the batch's."""
         for place in places_at_once(self.volumes):
             yield place, Batch(self.volumes[place], self.brains[place], self.targets[place])
 
 
 def places_at_once(volumes: Tensor) -> Iterator[slice]:
-    """Parts of a batch `(B, 1, I, J, K)`: all of it on a GPU, on a CPU as many as `VOXELS_AT_ONCE` allows."""
+    """Positions of the parts of a batch `(B, 1, I, J, K)`: the whole batch on a GPU, `VOXELS_AT_ONCE` on a CPU."""
     number = len(volumes)
     most = number if volumes.device.type != "cpu" else max(1, VOXELS_AT_ONCE // volumes[0].numel())
     start = 0
@@ -44,7 +44,7 @@ def places_at_once(volumes: Tensor) -> Iterator[slice]:
 
 
 def batches(samples: Sequence[Sample], places: Sequence[Sequence[int]], device: torch.device) -> Iterator[Batch]:
-    """A batch for each list of places; the samples of the next are read in the background."""
+    """A batch for each list of positions; the samples of the next one are read in the background."""
     with ThreadPoolExecutor(max_workers=1) as reader:
         ahead = None
         for some in places:
@@ -57,7 +57,7 @@ def batches(samples: Sequence[Sample], places: Sequence[Sequence[int]], device: 
 
 
 def in_order(samples: Sequence[Sample], size: int, device: torch.device) -> Iterator[Batch]:
-    """Every sample once, as they come."""
+    """Every sample once, in order."""
     starts = range(0, len(samples), size)
     return batches(samples, [range(start, min(start + size, len(samples))) for start in starts], device)
 

@@ -1,4 +1,4 @@
-"""Some of the samples, each with the target that a training is to use; samples are read when they are asked for."""
+"""A selection of samples with the targets of a training; samples are read when they are used."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from interpbench import Predictor, Sample
 from interpbench_unoise.batches import in_order
 
 
-class Chosen(Sequence[Sample]):
-    """The samples at some places of a sequence.
+class ChosenSamples(Sequence[Sample]):
+    """The samples at some positions of a sequence.
 
     Args:
         samples: read anew whenever one is asked for, so that the memory they take is the sequence's own business.
@@ -41,19 +41,19 @@ class Chosen(Sequence[Sample]):
         return dataclasses.replace(self._samples[self._places[index]], target=self._targets[index])
 
 
-def with_target(samples: Sequence[Sample]) -> Chosen:
-    """Those whose target is known."""
+def with_target(samples: Sequence[Sample]) -> ChosenSamples:
+    """The samples whose target is known."""
     targets = {place: samples[place].target for place in range(len(samples))}
-    return Chosen(samples, {place: target for place, target in targets.items() if not math.isnan(target)})
+    return ChosenSamples(samples, {place: target for place, target in targets.items() if not math.isnan(target)})
 
 
 @torch.no_grad()
 def with_prediction(
     samples: Sequence[Sample], predictor: Predictor, *, device: torch.device, batch_size: int
-) -> Chosen:
-    """All of them, the target of each the predictor's own answer without noise; it is found once."""
+) -> ChosenSamples:
+    """All samples, with the prediction without noise as target; it is computed once."""
     found: list[float] = []
     for batch in in_order(samples, batch_size, device):
         for place, _ in batch.parts():
             found += predictor.predict(batch.volumes[place]).float().tolist()
-    return Chosen(samples, dict(enumerate(found)))
+    return ChosenSamples(samples, dict(enumerate(found)))

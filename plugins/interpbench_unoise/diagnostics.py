@@ -1,4 +1,4 @@
-"""Say when it cannot work: the noise floor before training, what the mask became after it."""
+"""Diagnostics of a fit: the noise floor before training, and the learned mask after it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def diagnose(
     precision: str,
     batch_size: int,
 ) -> dict[str, Any]:
-    """What the mask is on held-out subjects, and what the noise that it places costs.
+    """Figures of the mask on held-out subjects, and of the error under its noise.
 
     Returns:
         `mask_mean`, `mask_sd`, `share_below_0.01`, `share_above_0.99` over brain voxels; `mean_log10_sigma`, their mean
@@ -106,8 +106,8 @@ def diagnose(
     }
 
 
-def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, unit: str) -> list[str]:
-    """What a user must know before believing the maps, in sentences; none where all is well.
+def diagnostic_warnings(floor: dict[str, float], after: dict[str, Any] | None, unit: str) -> list[str]:
+    """Warnings about the maps of a fit; empty without a problem.
 
     Args:
         floor: from `noise_floor`.
@@ -153,7 +153,7 @@ def warnings_of(floor: dict[str, float], after: dict[str, Any] | None, unit: str
 
 
 def _correlation(maps: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> float | None:
-    """Mean over pairs of subjects, where all have brain; None where that says nothing."""
+    """Mean correlation over pairs of subjects at voxels that are brain in all; None if undefined."""
     common = torch.stack([brain for _, brain in maps]).all(dim=0)
     if len(maps) < 2 or int(common.sum()) < 2:
         return None
@@ -165,7 +165,7 @@ def _correlation(maps: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> float | N
 
 
 def log_floor(floor: dict[str, float], found: Sequence[str], unit: str) -> None:
-    """Tell the noise floor before the long work begins."""
+    """Log the noise floor before the training."""
     log.info(
         "noise floor: mean absolute error %.2f %s without noise, %.2f at B = 0, %.2f at B = 1, n = %d",
         floor["clean_mae"],

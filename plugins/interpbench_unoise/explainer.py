@@ -1,4 +1,4 @@
-"""U-noise in 3D (Bintsi et al. 2021; Koker et al. 2021, arXiv 2101.05791): which voxels tolerate no noise?
+"""U-noise in 3D (Bintsi et al. 2021; Koker et al. 2021, arXiv 2101.05791): which voxels tolerate little noise?
 
 A U-Net f_psi gives a mask B = f_psi(X) in (0, 1) and with it the standard deviation of the noise that is added to each
 voxel. It is trained to add as much as it can (-r log B) while the frozen predictor's answer stays right. A voxel that
@@ -20,7 +20,7 @@ from torch import Tensor
 from interpbench import Explainer, InputError, Predictor, Sample, UsageError, brain_of, check_options, option
 from interpbench.kit import PRECISIONS, settle
 from interpbench_unoise.chosen import with_prediction, with_target
-from interpbench_unoise.diagnostics import diagnose, log_floor, noise_floor, warnings_of
+from interpbench_unoise.diagnostics import diagnose, diagnostic_warnings, log_floor, noise_floor
 from interpbench_unoise.frozen import frozen_copy
 from interpbench_unoise.loop import Schedule
 from interpbench_unoise.noise import NOISE_FORMS, Noise
@@ -32,7 +32,7 @@ from interpbench_unoise.unet import UNet
 
 @dataclass(frozen=True, kw_only=True)
 class UNoise(Explainer):
-    """Learn how much noise each voxel tolerates before the prediction suffers."""
+    """Learns how much noise each voxel tolerates before the prediction gets worse."""
 
     learned: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -113,7 +113,7 @@ class UNoise(Explainer):
 
     @property
     def objective(self) -> Objective:
-        """What the noise model minimises."""
+        """The objective of the noise model."""
         noise = Noise(self.v_min, self.v_max, self.noise_form)
         return Objective(noise=noise, r=self.r, penalty_over=self.penalty_over, estimator=self.estimator)
 
@@ -141,12 +141,12 @@ class UNoise(Explainer):
             raise InputError(f"No training subject {known}: use target=prediction, which needs none.")
         held_out = validation or training
         floor = noise_floor(predictor, held_out, aim, **size)
-        log_floor(floor, warnings_of(floor, None, predictor.unit), predictor.unit)
+        log_floor(floor, diagnostic_warnings(floor, None, predictor.unit), predictor.unit)
         quick = frozen_copy(predictor, training[0].volume[None].to(device), precision)
         ways: dict[str, Any] = {"device": device, "precision": precision, "checkpointing": self.checkpointing}
 
         with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.seed % 2**64)
             network = UNet(self.channels, self.blocks)
         settle(network, device)
         kept = {name: None if workspace is None else workspace / f"{name}.pt" for name in ("pretraining", "noise")}
@@ -161,7 +161,7 @@ class UNoise(Explainer):
                 **ways,
             )
         with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.seed % 2**64)
             network.restart_last(math.log(self.start / (1 - self.start)))
         curves["noise_model"] = train_noise_model(
             network, quick, training, validation, aim, self._schedule(self.epochs), checkpoint=kept["noise"], **ways
@@ -180,7 +180,7 @@ class UNoise(Explainer):
                 "amount_name": "mean log10 sigma over brain voxels",
                 "validation_loss": min(row["validation_loss"] for row in curves["noise_model"]),
             },
-            "warnings": warnings_of(floor, after, predictor.unit),
+            "warnings": diagnostic_warnings(floor, after, predictor.unit),
         }
         return self._fitted(network, record)
 

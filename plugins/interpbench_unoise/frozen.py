@@ -1,4 +1,4 @@
-"""A copy of a frozen predictor that answers, and gives the gradient by its input, as fast as training can use it.
+"""A faster copy of a frozen predictor for training: predictions and gradients with respect to the input.
 
 The copy's network is traced by `torch.fx`. Batch norms are folded into the convolutions before them, ReLU works in
 place where nothing else reads its input, and the first convolution is a `Stem` where it can be. No weight of it asks
@@ -28,7 +28,7 @@ CHECKED_EDGE = 48  # voxels: the copy is checked on a part of a volume, where th
 
 
 def frozen_copy(predictor: Predictor, example: Tensor, precision: str = "float32") -> Predictor:
-    """A predictor with the same answers, faster where that is possible; the given one is not changed.
+    """A predictor with the same predictions, faster if possible; the given one is not changed.
 
     Args:
         example: volumes `(B, 1, I, J, K)` of at least one subject on the predictor's device, to check the copy by.

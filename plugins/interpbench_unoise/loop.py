@@ -1,4 +1,4 @@
-"""Training by epochs: batches in a seeded order, one Adam, checkpoints, early stopping."""
+"""Training by epochs with Adam: batches in a seeded order, checkpoints, early stopping."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from interpbench import Sample, track
+from interpbench.errors import InterpbenchError
 from interpbench.kit import Checkpoint, learning_rate_schedule
 from interpbench_unoise.batches import Batch, batches
 from interpbench_unoise.noise import generator_on
@@ -24,7 +25,7 @@ log = logging.getLogger("interpbench")
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long and how fast to train."""
+    """The settings of a training: epochs, learning rate, schedule, early stopping."""
 
     epochs: int
     batch_size: int
@@ -48,7 +49,7 @@ def train_by_epochs(
     checkpoint: Path | None = None,
     remembered: dict[str, list[float]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Train a network in place; it ends with the weights of the epoch of the lowest `validation_loss`.
+    """Train a network in place; it ends with the weights of the epoch with the lowest `validation_loss`.
 
     An epoch depends on nothing but the state before it and the seed, so that a training which goes on from a
     checkpoint ends with the same bytes on a CPU.
@@ -61,6 +62,9 @@ def train_by_epochs(
 
     Returns:
         The curve, a row an epoch.
+
+    Raises:
+        InterpbenchError: the validation loss is no longer a finite number; the checkpoint is that of the epoch before.
     """
     optimiser = adam(network, schedule.learning_rate)
     steps = math.ceil(len(training) / schedule.batch_size)
@@ -88,10 +92,11 @@ def train_by_epochs(
             )
             break
         started = time.perf_counter()
-        generator = torch.Generator().manual_seed(1_000_003 * schedule.seed + epoch)
+        seed = (1_000_003 * schedule.seed + epoch) % 2**64  # torch takes no larger one
+        generator = torch.Generator().manual_seed(seed)
         network.train()
         order = torch.randperm(len(training), generator=generator)
-        noise = generator if device.type == "cpu" else generator_on(device, 1_000_003 * schedule.seed + epoch)
+        noise = generator if device.type == "cpu" else generator_on(device, seed)
         for batch in batches(training, [places.tolist() for places in order.tensor_split(steps)], device):
             optimiser.zero_grad(set_to_none=True)
             step(batch, noise)
@@ -101,6 +106,11 @@ def train_by_epochs(
             rates.step()
         network.eval()
         row = {"epoch": epoch, "seconds": round(time.perf_counter() - started, 2), **validate()}
+        if not math.isfinite(row["validation_loss"]):
+            raise InterpbenchError(
+                f"The {what} diverged in epoch {epoch}: the validation loss is {row['validation_loss']}."
+                f" Use a learning rate below {schedule.learning_rate:g}."
+            )
         curve.append(row)
         if row["validation_loss"] <= min(one["validation_loss"] for one in curve):
             best = copy.deepcopy(network.state_dict())

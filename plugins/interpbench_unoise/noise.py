@@ -1,4 +1,4 @@
-"""How a mask becomes noise (Bintsi et al. 2021, Eq. 1, in both readings).
+"""From mask to noise (Bintsi et al. 2021, Eq. 1, in both readings).
 
 `scaled`, what the text and the 2D code say: sigma = v_min + B (v_max - v_min), X_noisy = X + sigma epsilon.
 `equation1`, as printed: X_noisy = X + B (v_max - v_min) epsilon + v_min.
@@ -18,7 +18,7 @@ NOISE_FORMS = ("scaled", "equation1")
 
 @dataclass(frozen=True)
 class Noise:
-    """Where the noise stands and how strong it may be, in units of the normalised volume."""
+    """Form and range of the noise, in units of the normalised volume."""
 
     v_min: float
     v_max: float
@@ -31,7 +31,7 @@ class Noise:
 
     @property
     def shift(self) -> float:
-        """What is added to every voxel whatever its mask."""
+        """The constant that is added to every voxel."""
         return self.v_min if self.form == "equation1" else 0.0
 
     def sigma(self, mask: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def objective(
     slope: float = 1.0,
     precision: str = "float32",
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A scalar whose gradient by the logits is the estimator's, and the two parts of Eq. 2.
+    """A scalar whose gradient with respect to the logits is the estimator's, and the two parts of Eq. 2.
 
     Args:
         predictor: frozen.
@@ -84,7 +84,7 @@ def penalty_of(logits: Tensor, where: Tensor) -> Tensor:
 
 
 def response(predictor: Predictor, volumes: Tensor, precision: str = "float32") -> tuple[Tensor, Tensor]:
-    """The prediction `(B,)` and its gradient by the volume `(B, 1, I, J, K)`; no graph is kept."""
+    """The prediction `(B,)` and its gradient with respect to the volume `(B, 1, I, J, K)`; no graph is kept."""
     volumes = volumes.detach().requires_grad_(True)
     with torch.enable_grad(), arithmetic(volumes.device, precision):
         predictions = predictor.predict(volumes)

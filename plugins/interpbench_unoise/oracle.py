@@ -1,4 +1,4 @@
-"""The mask that is right, where theory knows it: linear predictors.
+"""The optimal mask in closed form, for linear predictors.
 
 For f(x) = w x + b, noise of standard deviation sigma_i on N penalised voxels and the target f(X), the objective's
 expectation is sum sigma_i^2 w_i^2 - (r / N) sum log B_i. It falls apart into voxels; with D = v_max - v_min and

@@ -12,7 +12,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from interpbench import Aggregator, check_options, option
+from interpbench import Aggregator, InputError, check_options, option
 
 
 @dataclass(kw_only=True)
@@ -37,20 +37,28 @@ class Population(Aggregator):
         return f"mean over subjects, top {100 * self.top:g} % of the brain, smoothed by {self.sigma:g} voxel"
 
     def add(self, map: Tensor) -> None:
-        values = torch.as_tensor(map).double().cpu()
-        self._n += 1
+        """Take in one subject's map `(I, J, K)`.
+
+        Raises:
+            InputError: it holds NaN or infinity, or has another shape than those before.
+        """
+        values = torch.as_tensor(map).detach().double().cpu()
+        bad = int((~values.isfinite()).sum())
+        if bad:
+            raise InputError(f"A map must hold finite values, {bad} of {values.numel()} are NaN or infinite.")
         self._sum = _plus(self._sum, values)
         self._squares = _plus(self._squares, values.square())
+        self._n += 1
 
     def add_brain(self, brain: Tensor) -> None:
         self._brains = _plus(self._brains, torch.as_tensor(brain).double().cpu())
 
     def merge(self, other: Self) -> None:
-        self._n += other._n
         for name in ("_sum", "_squares", "_brains"):
             theirs = getattr(other, name)
             if theirs is not None:
                 setattr(self, name, _plus(getattr(self, name), theirs))
+        self._n += other._n
 
     def result(self) -> dict[str, Tensor]:
         """`top` (the paper's picture), `mean`, `std` (over subjects, n - 1) and `n`, each `(I, J, K)` float32."""
@@ -73,9 +81,13 @@ class Population(Aggregator):
 
 
 def _plus(total: Tensor | None, values: Tensor) -> Tensor:
-    return values.clone() if total is None else total + values
+    if total is None:
+        return values.clone()
+    if total.shape != values.shape:
+        raise InputError(f"Maps must have one shape, {tuple(total.shape)} so far, got {tuple(values.shape)}.")
+    return total + values
 
 
 def _rank(voxels: int, share: float) -> int:
-    """Which place from below the lowest kept voxel holds, counted from 1."""
+    """The rank of the lowest kept voxel from below, counted from 1."""
     return max(1, voxels - max(1, round(share * voxels)) + 1)

@@ -1,4 +1,4 @@
-"""The U-Net first learns to reconstruct the volume: voxel-wise mean squared error (Bintsi et al. 2021)."""
+"""Pretraining of the U-Net as an autoencoder: voxel-wise mean squared error (Bintsi et al. 2021)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line from noisy predictions back to the target: least squares, running while the noise model changes."""
+"""The running least-squares line from noisy predictions to the target."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Recalibration:
     moments: list[float] = field(default_factory=lambda: [0.0] * 5)  # weight, p, t, pp, pt
 
     def update(self, predictions: Tensor, targets: Tensor) -> None:
-        """Take in a batch, both `(B,)`."""
+        """Add a batch of predictions and targets, both `(B,)`."""
         p, t = predictions.double().cpu().numpy(), targets.double().cpu().numpy()
         new = (len(p), p.sum(), t.sum(), (p * p).sum(), (p * t).sum())
         self.moments[:] = [MEMORY * old + float(value) for old, value in zip(self.moments, new, strict=True)]
 
     @property
     def slope(self) -> float:
-        """Of the least-squares line; 1 until 8 subjects' worth has been seen."""
+        """Slope of the least-squares line; 1 until 8 subjects have been seen."""
         weight, p, t, pp, pt = self.moments
         variance = pp - p * p / weight if weight else 0.0
         if weight < 8 or variance <= 1e-9 * abs(pp):
@@ -34,7 +34,7 @@ class Recalibration:
 
     @property
     def intercept(self) -> float:
-        """In the target's unit."""
+        """Intercept of the line, in the target's unit."""
         weight, p, t, _, _ = self.moments
         return (t - self.slope * p) / weight if weight else 0.0
 

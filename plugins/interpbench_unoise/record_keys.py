@@ -1,4 +1,4 @@
-"""What each key of a fit's record means, with its unit; the reference page is made from it."""
+"""Meaning and unit of each key of a fit's record, for the reference page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RECORD_KEYS = {
     "curves.noise_model[].validation_error": "prediction term of the loss, in the squared unit",
     "curves.noise_model[].validation_penalty": "mean of -log B over the penalised voxels",
     "curves.noise_model[].noisy_mae": "mean absolute error under the noise, in the unit",
-    "curves.noise_model[].recalibrated_mae": "the same after the training's line at that moment, in the unit",
+    "curves.noise_model[].recalibrated_mae": "the same after the current line of the training, in the unit",
     "curves.noise_model[].slope": "slope of that line, from noisy prediction to target",
     "noise_floor.clean_mae": "mean absolute error without noise, in the unit",
     "noise_floor.mae_at_0": "mean absolute error at B = 0 everywhere, in the unit",
@@ -32,7 +32,7 @@ RECORD_KEYS = {
     "selection.clean_error": "`clean_mae`, in the unit",
     "selection.unit": "the target's unit",
     "selection.amount": "`mean_log10_sigma`",
-    "selection.amount_name": "what the amount is",
+    "selection.amount_name": "name of the amount",
     "selection.validation_loss": "lowest validation loss",
-    "warnings": "sentences for the user",
+    "warnings": "warnings for the user, sentences",
 }

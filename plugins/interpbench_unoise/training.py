@@ -1,4 +1,4 @@
-"""Training the noise model: the U-Net, a sigmoid at its end, the frozen predictor behind it."""
+"""Training of the noise model: the U-Net with a sigmoid, followed by the frozen predictor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VALIDATION_SEED = 20_211_231  # the same noise in every validation, so that epoc
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """What the noise model minimises."""
+    """The objective that the noise model minimises."""
 
     noise: Noise
     r: float  # squared unit of the target
@@ -210,7 +210,7 @@ def noisy_predictions(
     precision: str = "float32",
     batch_size: int = 4,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each subject's noisy prediction, what it should be, and the mean of -log B; noise is the same at every call."""
+    """Each subject's noisy prediction, its target, and the mean of -log B; the noise is the same in every call."""
     generator = generator_on(device, VALIDATION_SEED)
     rows: list[Tensor] = []
     for batch in in_order(samples, batch_size, device):

@@ -33,7 +33,7 @@ Again = Callable[[], AbstractContextManager[None]]
 
 
 class UNet(nn.Module):
-    """Volume in, one value a voxel out: `(B, 1, I, J, K)` to `(B, 1, I, J, K)`.
+    """A 3D U-Net with one output value per voxel: `(B, 1, I, J, K)` to `(B, 1, I, J, K)`.
 
     Args:
         channels: after the first block; every downsampling block doubles them.
@@ -76,20 +76,20 @@ class UNet(nn.Module):
         return torch.cat(outputs)
 
     def _together(self, volumes: Tensor) -> int:
-        """How many subjects go through the finest level at once."""
+        """The number of subjects that go through the finest level at once."""
         if volumes.device.type != "cpu":
             return len(volumes)
         return max(1, KEPT_BYTES // (4 * volumes[0].numel() * self.last.in_channels))
 
     def restart_last(self, value: float) -> None:
-        """Start the last 1x1x1 layer anew, at `value` everywhere: what it learned for one task saturates the next."""
+        """Initialise the last 1x1x1 layer at `value` everywhere: weights learned for one task saturate the next."""
         nn.init.normal_(self.last.weight, std=0.1 / math.sqrt(self.last.in_channels))
         if self.last.bias is not None:
             nn.init.constant_(self.last.bias, value)
 
 
 class Block(UnetBasicBlock):
-    """Two convolutions, each normalised in float32 and activated; what goes in may come in parts."""
+    """Two convolutions, each normalised in float32 and activated; the input may come in parts."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__(3, channels_in, channels_out, kernel_size=3, stride=stride, norm_name="instance")
@@ -125,7 +125,7 @@ def _convolved(layer: nn.Conv3d, parts: Sequence[Tensor]) -> Tensor:
 
 
 def _grown(grow: nn.Module, features: Tensor, like: Tensor) -> Tensor:
-    """Twice as large, without the surplus plane where `like` is odd."""
+    """The volume upsampled by 2, without the surplus plane if `like` is odd."""
     edges = like.shape[2:]
     larger: Tensor = grow(features)
     return larger[:, :, : edges[0], : edges[1], : edges[2]]

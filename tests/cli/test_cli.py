@@ -38,7 +38,7 @@ def calls(monkeypatch):
 
     for name in ("train", "adopt", "predict", "fit", "explain", "aggregate", "demo"):
         monkeypatch.setattr(pipeline, name, step(name), raising=False)
-    monkeypatch.setattr("interpbench.cli.demo.in_words", lambda record: "the figures")
+    monkeypatch.setattr("interpbench.cli.demo.demo_figures", lambda record: "the figures")
     monkeypatch.setitem(sys.modules, "interpbench.phantom", SimpleNamespace(write_phantom=step("write_phantom")))
     return made
 

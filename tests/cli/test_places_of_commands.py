@@ -34,7 +34,7 @@ def test_below_a_file_nothing_can_be_written(words: list[str], file: Path, tmp_p
     places = {"COHORT": tmp_path / "cohort", "MODEL": tmp_path / "model", "OUT": file / "deep" / "out"}
     code, _, told = run(*(places.get(word, word) for word in words))
     assert (code, told.count("\n")) == (2, 1)
-    assert f"{file} is no folder" in told
+    assert f"{file} is not a folder" in told
 
 
 def test_an_output_that_is_an_input_is_refused(tmp_path: Path, run: Run) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from interpbench.cohort.labels import person_of
-from interpbench.cohort.persons import doubts_about_people, doubts_about_splits, scans_of_one, twins
+from interpbench.cohort.persons import doubts_about_identity, doubts_about_splits, scans_of_one, twins
 from interpbench.cohort.split import split_cohort
 from interpbench.cohort.subjects import Subject
 from interpbench.doubts import PERSON, SEVERAL, TWICE
@@ -70,14 +70,14 @@ SUFFIXES = [
 @pytest.mark.parametrize("stem", ["01", "S1"])
 def test_labels_that_may_be_of_one_person_are_doubtful_and_not_regrouped(stem: str, first: str, second: str) -> None:
     subjects = people([f"{stem}{one}{which}" for one in (1, 2, 3) for which in (first, second)] + ["77", "88"])
-    found = doubts_about_people(subjects)
+    found = doubts_about_identity(subjects)
     assert len(found) == 6 and all([one.kind for one in some] == [SEVERAL] for some in found.values())
     one, other = f"{stem}1{first}", f"{stem}1{second}"
     told = f"sub-{one} and sub-{other} may be two scans of one person: write {stem}1{first and '+'}{first} and"
     assert found[one] == found[other] == [f"{told} {stem}1+{second} so that they stay together"]
     assert scans_of_one(subjects) == []
     who = [Subject(one.id, one.image, cells={"person": one.id[:3]}) for one in subjects]
-    assert doubts_about_people(who) == {}
+    assert doubts_about_identity(who) == {}
 
 
 def test_labels_that_may_be_of_one_person_are_told_where_they_lie_in_two_splits() -> None:
@@ -94,7 +94,7 @@ def test_labels_that_may_be_of_one_person_are_told_where_they_lie_in_two_splits(
 
 
 def test_a_session_of_letters_is_doubtful_too() -> None:
-    assert len(doubts_about_people(people(["CAMAses1", "CAMAses2", "CAMBses1", "CAMBses2"]))) == 4
+    assert len(doubts_about_identity(people(["CAMAses1", "CAMAses2", "CAMBses1", "CAMBses2"]))) == 4
 
 
 NO_PAIRS = {
@@ -109,7 +109,7 @@ NO_PAIRS = {
 
 @pytest.mark.parametrize("name", NO_PAIRS)
 def test_labels_that_are_merely_alike_raise_no_doubt(name: str) -> None:
-    assert doubts_about_people(people(NO_PAIRS[name])) == {}
+    assert doubts_about_identity(people(NO_PAIRS[name])) == {}
 
 
 def people(labels: list[str], split: dict[str, str] | None = None) -> list[Subject]:
@@ -167,7 +167,7 @@ def copies(tmp_path: Path) -> list[Subject]:
 
 def test_the_same_bytes_under_two_labels_are_found(copies: list[Subject]) -> None:
     assert [[one.id for one in some] for some in twins(copies)] == [["1", "3"]]
-    found = doubts_about_people(copies)
+    found = doubts_about_identity(copies)
     assert {label: [one.kind for one in some] for label, some in found.items()} == {"1": [TWICE], "3": [TWICE]}
     assert "sub-3" in found["1"][0] and scans_of_one(copies) == []
 

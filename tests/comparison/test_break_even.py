@@ -39,7 +39,7 @@ def test_what_is_no_faster_never_pays(other: float) -> None:
     row = only({"learned": 0.5, "quick": other}, {"learned": 100.0})
     assert row["subjects"] is None
     assert describe_break_even(row) == (
-        f"learned never costs less than quick: 0.5 s a subject against {other} s, after 100 s of training."
+        f"learned never costs less than quick: 0.5 s per subject instead of {other} s, after 100 s of training."
     )
 
 
@@ -62,5 +62,6 @@ def test_unknown_times_are_not_compared() -> None:
 def test_words_give_the_number_with_both_times() -> None:
     row = only({"learned": 0.5, "slow": 2.5}, {"learned": 100.0})
     assert describe_break_even(row) == (
-        "learned costs no more than slow from 50 subjects on: 0.5 s a subject against 2.5 s, after 100 s of training."
+        "learned costs no more than slow from 50 subjects on: 0.5 s per subject instead of 2.5 s,"
+        " after 100 s of training."
     )

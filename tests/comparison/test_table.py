@@ -90,5 +90,5 @@ def test_no_rows_make_an_empty_table() -> None:
 def test_two_values_for_one_cell_and_words_are_refused() -> None:
     with pytest.raises(InputError, match="two rows for sub-1, a, auc"):
         table_of([row("sub-1", "a", 1.0), row("sub-1", "a", 1.0)])
-    with pytest.raises(InputError, match="sub-1, a, auc is 'good', which is no number"):
+    with pytest.raises(InputError, match="sub-1, a, auc is 'good', but must be a number"):
         table_of([row("sub-1", "a", "good")])

@@ -13,7 +13,7 @@ from interpbench.comparison.summary import summarise
 from interpbench.comparison.table import table_of
 from interpbench.comparison.wording import amount, between, chance, label, listed, number
 
-SIX = ("randomised_spearman_all", "chance_spearman", "refitted_spearman")
+SIX = ("likeness", "likeness_by_chance", "likeness_of_two_fits")
 
 
 def method(name: str, **other: Any) -> dict[str, Any]:
@@ -52,7 +52,13 @@ def told(
     return "\n".join(found["verdict"])
 
 
-AUC = [measure("auc", "localisation", chance=0.5)]
+POINTING: dict[str, Any] = {
+    "family": "localisation",
+    "question": "pointing at the truth",
+    "limits": "A truth about the images is none about the network.",
+    "leads": 1,
+}
+AUC = [measure("auc", "localisation", chance=0.5, **POINTING)]
 
 
 def test_it_names_the_best_with_interval_and_n_and_the_nearest_that_is_worse_with_effect_and_p() -> None:
@@ -83,15 +89,23 @@ def test_the_difference_that_would_have_been_found_shrinks_with_the_subjects() -
     assert reach(40) == pytest.approx((1.96 + 0.84) * 0.05 * np.sqrt(2 / 40), rel=0.25)
 
 
+TRAINED = "Masks of noise ({learned} learned) are trained for this."
+
+
 def test_where_lower_is_better_the_lowest_leads() -> None:
     text = told(
         {"noise_tolerance": {"a": 2.0, "b": 3.0}},
-        [measure("noise_tolerance", "noise_tolerance", "lower", "{unit}")],
+        [measure("noise_tolerance", "noise_tolerance", "lower", "{unit}", limits=TRAINED)],
         [method("a", learned=True), method("b")],
     )
     assert "lower is better): a has the best mean, 2 years (" in text
     assert "1 other is worse: b 1 years (0.9" in text
-    assert "(a learned) a win there shows that training worked; it is no second witness" in text
+    assert "Masks of noise (a learned) are trained for this." in text
+
+
+def test_a_limit_of_learned_methods_is_told_only_where_one_takes_part() -> None:
+    measures = [measure("noise_tolerance", "noise_tolerance", "lower", limits=TRAINED)]
+    assert "Masks of noise" not in told({"noise_tolerance": {"a": 2.0, "b": 3.0}}, measures, [method("a"), method("b")])
 
 
 def test_a_method_below_a_floor_gets_no_belief() -> None:
@@ -113,7 +127,7 @@ def test_a_floor_that_leads_is_called_a_floor() -> None:
 
 
 def test_a_method_no_better_than_the_template_says_nothing_of_the_person() -> None:
-    methods = [method("a"), floor("random"), floor("template")]
+    methods = [method("a"), floor("random"), floor("template") | {"template": True}]
     text = told({"auc": {"a": 0.8, "random": 0.5, "template": 0.9}}, AUC, methods)
     assert "auc: better than every floor (random): a." in text
     assert "auc: not shown to be better than the template, one map for everybody: a." in text
@@ -147,10 +161,21 @@ def test_too_few_subjects_tell_nothing_apart_and_the_sentences_stop_there() -> N
     assert "no reason to believe" not in text
 
 
-DELETION = [measure(f"srg_{name}", "deletion") for name in ("zero", "mean", "road")]
+DELETION = [
+    measure(
+        f"srg_{name}",
+        "deletion",
+        family="faithfulness",
+        question="deletion, voxel by voxel",
+        leads=place,
+        variant=name,
+        varied="stands in for hidden voxels",
+    )
+    for name, place in (("zero", 3), ("mean", 1), ("road", 2))
+]
 
 
-def test_of_one_built_in_family_one_measure_leads_and_the_winner_over_imputers_is_named() -> None:
+def test_of_a_metric_that_says_who_leads_one_measure_does_and_the_winner_over_its_variants_is_named() -> None:
     levels = {one["name"]: {"a": 0.9, "b": 0.7} for one in DELETION}
     text = told(levels, DELETION, [method("a"), method("b")])
     assert text.count("has the best mean") == 1
@@ -179,9 +204,23 @@ def test_agreement_is_put_in_words_with_its_opposites() -> None:
     assert "order them in nearly opposite ways (tau -1)" in split
 
 
+SANITY = [
+    measure(
+        SIX[0],
+        "weights",
+        "lower",
+        family="randomisation",
+        leads=1,
+        question="rank correlation",
+        chance_by=SIX[1],
+        ceiling_by=SIX[2],
+    ),
+    *(measure(name, "weights", None, family="randomisation") for name in SIX[1:]),
+]
+
+
 def sane(levels: dict[str, dict[str, float]], *methods: dict[str, Any]) -> str:
-    measures = [measure(name, "randomisation", "lower" if name == SIX[0] else None) for name in SIX]
-    return told(levels, measures, list(methods), count=6, noise=0.02)
+    return told(levels, SANITY, list(methods), count=6, noise=0.02)
 
 
 def test_sanity_is_judged_against_chance_and_learned_methods_only_after_a_second_fit() -> None:
@@ -203,7 +242,7 @@ def test_sanity_is_judged_against_chance_and_learned_methods_only_after_a_second
 def test_cost_says_from_when_on_learning_pays() -> None:
     text = told(
         {"seconds": {"learned": 1.0, "slow": 11.0, "quick": 0.1}},
-        [measure("seconds", "cost", "lower", "s")],
+        [measure("seconds", "cost", "lower", "s", family="cost", leads=1)],
         [method("learned", learned=True, training_seconds=100.0), method("slow"), method("quick")],
         noise=0.0,
     )
@@ -213,9 +252,11 @@ def test_cost_says_from_when_on_learning_pays() -> None:
 
 def test_limits_are_told_for_the_measures_that_are_there_only() -> None:
     text = told({"auc": {"a": 0.9, "b": 0.7}}, AUC, [method("a"), method("b")])
-    assert "Localisation compares maps with a truth about the images, not about the network" in text
-    assert "Deletion shows" not in text
-    assert "noise_tolerance" not in text
+    assert text.count("A truth about the images is none about the network.") == 1
+    both = told(
+        {"auc": {"a": 0.9, "b": 0.7}}, [*AUC, measure("other", "o", limits="More.")], [method("a"), method("b")]
+    )
+    assert both == text
     assert "None of this says what ages a brain" in text
 
 
@@ -250,16 +291,16 @@ def test_no_table_however_full_of_holes_breaks_the_summary(seed: int) -> None:
         blurred("a"),
         blurred("b"),
         floor("random"),
-        floor("template"),
+        floor("template") | {"template": True},
         method("lost", note="no map"),
     ]
     measures = [
         *AUC,
         *DELETION,
-        measure("noise_tolerance", "noise_tolerance", "lower"),
+        measure("noise_tolerance", "noise_tolerance", "lower", limits=TRAINED),
         measure("mine", "theirs"),
-        *(measure(name, "randomisation", "lower" if name == SIX[0] else None) for name in SIX),
-        measure("seconds", "cost", "lower"),
+        *SANITY,
+        measure("seconds", "cost", "lower", family="cost", leads=1),
         measure("curve", "theirs", None, steps=[0, 1], steps_name="steps"),
     ]
     holes, levels = drawn.random(), drawn.integers(1, 6)
@@ -302,6 +343,6 @@ def test_lists_are_read_aloud_and_long_ones_cut() -> None:
 
 
 def test_a_measure_is_told_by_what_it_asks_or_by_its_help() -> None:
-    assert label(measure("srg_road", "deletion")) == "srg_road (deletion, voxel by voxel; higher is better)"
+    assert label(DELETION[2]) == "srg_road (deletion, voxel by voxel; higher is better)"
     assert label(measure("mine", "theirs", "lower")) == "mine (Help of mine; lower is better)"
     assert label({"name": "bare", "direction": "lower"}) == "bare (lower is better)"

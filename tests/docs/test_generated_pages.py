@@ -60,6 +60,6 @@ def test_a_changed_option_shows_on_the_page(pages: ModuleType) -> None:
     assert pages.components.options_table(Method).splitlines() == [
         "| option | type | default | preset `fast` | allowed | meaning |",
         "| --- | --- | --- | --- | --- | --- |",
-        "| `draws` | int | `25` | `2` | at least 1 | draws \\| of noise |",
-        "| `where` | str | `brain` |  | `brain`, `volume` | where noise is |",
+        "| `draws` | integer | `25` | `2` | at least 1 | draws \\| of noise |",
+        "| `where` | text | `brain` |  | `brain`, `volume` | where noise is |",
     ]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from interpbench.files.locks import Hold, alone
+from interpbench.files.locks import FolderLock, alone
 
 fcntl = pytest.importorskip("fcntl")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no locks of this kind there")
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no locks of thi
 HOLDS = """
 import sys, time
 from pathlib import Path
-from interpbench.files.locks import Hold
-hold = Hold.on(Path(sys.argv[1]))
+from interpbench.files.locks import FolderLock
+hold = FolderLock.on(Path(sys.argv[1]))
 print(hold.alone(), flush=True)
 if sys.argv[2] == "share":
     hold.share()
@@ -52,7 +52,7 @@ def another(folder: Path, how: str = "share") -> Iterator[tuple[subprocess.Popen
 def test_who_is_there_is_seen_until_it_is_killed(tmp_path: Path) -> None:
     with another(tmp_path) as (process, alone):
         assert alone
-        hold = Hold.on(tmp_path)
+        hold = FolderLock.on(tmp_path)
         assert hold.alone() is False
         process.kill()
         process.wait()
@@ -65,14 +65,14 @@ def test_several_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_process_does_not_stand_in_its_own_way(tmp_path: Path) -> None:
-    first, second = Hold.on(tmp_path), Hold.on(tmp_path / "." / ".." / tmp_path.name)
+    first, second = FolderLock.on(tmp_path), FolderLock.on(tmp_path / "." / ".." / tmp_path.name)
     assert first is second
     first.share()
     assert second.alone() is True
 
 
 def test_a_hold_ends_with_its_last_user(tmp_path: Path) -> None:
-    hold = Hold.on(tmp_path)
+    hold = FolderLock.on(tmp_path)
     hold.share()
     with another(tmp_path) as (_, alone):
         assert not alone
@@ -83,7 +83,7 @@ def test_a_hold_ends_with_its_last_user(tmp_path: Path) -> None:
 
 
 def test_a_forked_process_that_ends_does_not_end_its_parents_hold(tmp_path: Path) -> None:
-    hold = Hold.on(tmp_path)
+    hold = FolderLock.on(tmp_path)
     hold.share()
     child = multiprocessing.get_context("fork").Process(target=gc.collect)
     child.start()

@@ -221,7 +221,7 @@ DECLARED = {
     "infinite steps": (changed(steps=(1.0, math.inf)), "must be finite numbers"),
     "steps of words": (changed(steps=("a", "b")), "must be finite numbers"),
     "a step twice": (changed(steps=(1.0, 1.0)), "must differ"),
-    "steps of nothing": (changed(steps_name=""), "`steps_name` must say what its steps are"),
+    "steps of nothing": (changed(steps_name=""), "`steps_name` must name the quantity of its steps"),
     "chance in words": (changed(chance="half"), "must be a finite number or None, got 'half'"),
     "no chance": (changed(chance=math.nan), "must be a finite number or None, got nan"),
     "a property that fails": (ValueError("no"), "failed to declare its measures: ValueError: no"),

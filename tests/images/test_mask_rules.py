@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from interpbench.doubts import ODD_MASK, kind_of
 from interpbench.errors import InputError
 from interpbench.images.brain import read_mask
-from interpbench.images.mask_rules import inside_of
+from interpbench.images.mask_rules import inside_mask
 from interpbench.images.volume import read_volume, write_map
 
 SHAPE = (14, 16, 18)
@@ -60,16 +60,16 @@ HELD = {
 @pytest.mark.parametrize("name", HELD)
 def test_a_mask_is_read_by_its_values(name: str) -> None:
     values, inside, doubt = HELD[name]
-    found, doubts = inside_of(np.asarray(values, dtype=np.float32), LITRE)
+    found, doubts = inside_mask(np.asarray(values, dtype=np.float32), LITRE)
     assert np.array_equal(found, inside)
     assert len(doubts) == (doubt is not None) and all(kind_of(one) == ODD_MASK for one in doubts)
     assert doubt is None or doubt in doubts[0]
 
 
 def test_a_mask_larger_than_a_brain_is_told() -> None:
-    _, doubts = inside_of(BRAIN.astype(np.float32), 3.0 / BRAIN.sum())
+    _, doubts = inside_mask(BRAIN.astype(np.float32), 3.0 / BRAIN.sum())
     assert "3.0 litres" in doubts[0]
-    assert inside_of(BRAIN.astype(np.float32), 2.1 / BRAIN.sum())[1] == []
+    assert inside_mask(BRAIN.astype(np.float32), 2.1 / BRAIN.sum())[1] == []
 
 
 def test_voxels_that_are_no_numbers_are_outside(tmp_path: Path) -> None:

@@ -351,7 +351,7 @@ def test_a_benchmark_makes_anew_what_was_resampled_and_says_how_many(run, cohort
     shutil.copy(kept_of(maps, "04"), kept_of(maps, "05"))
     found = benchmark(cohort, "line", tmp_path / "changed", **settings)
     assert "no map of 1 of 9 subjects" in found["methods"][0]["note"]
-    assert "changed since the map was made" in found["methods"][0]["note"]
+    assert "changed after the map was made" in found["methods"][0]["note"]
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -372,7 +372,7 @@ def test_a_population_goes_on_with_a_resampled_map_and_says_so_and_leaves_out_on
     maps = run()
     kept_of(maps, "03").unlink()
     shutil.copy(kept_of(maps, "04"), kept_of(maps, "05"))
-    with pytest.raises(SubjectsFailed, match=r"1 of 9 subjects failed.*sub-05.*changed since the map was made"):
+    with pytest.raises(SubjectsFailed, match=r"1 of 9 subjects failed.*sub-05.*changed after the map was made"):
         aggregate(maps, tmp_path / "out", aggregator="total")
     found = json.loads((tmp_path / "out" / "population.json").read_text())
     told = [words for words in found["warnings"] if "interpolated" in words]

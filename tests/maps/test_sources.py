@@ -15,7 +15,7 @@ from interpbench import aggregate, explain
 from interpbench.errors import InputError, SubjectsFailed, UsageError
 from interpbench.files.atomic import sha256_of
 from interpbench.maps import sources as images
-from interpbench.maps.sources import Images, Moved, recorded_path
+from interpbench.maps.sources import MovedImages, SourceImages, recorded_path
 from interpbench.pipeline.verifying import verify
 
 Run = Callable[..., tuple[int, str, str]]
@@ -168,7 +168,7 @@ ODD = ["a\0b.nii", "\udc80\ud800.nii", "x" * 5000 + ".nii", "../" * 50 + "dev/ze
 def test_a_recorded_path_may_be_odd(name: str, root: bool, tmp_path: Path) -> None:
     manifest = {"command": {"cohort": str(tmp_path / "participants.tsv")}}
     with pytest.raises(InputError):
-        Images(manifest, Moved(tmp_path) if root else None).find(name, "0" * 64)
+        SourceImages(manifest, MovedImages(tmp_path) if root else None).find(name, "0" * 64)
 
 
 @pytest.mark.parametrize("manifest", [{}, {"command": None}, {"command": {"cohort": 5}}, {"command": {"cohort": "x"}}])
@@ -178,8 +178,8 @@ def test_without_a_table_a_relative_path_is_looked_for_nowhere(
     (tmp_path / "a.nii").write_bytes(b"1")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="--root"):
-        Images(manifest).find("a.nii", sha256_of("a.nii"))
-    assert Images(manifest, Moved(tmp_path)).find("a.nii", sha256_of("a.nii")) == tmp_path / "a.nii"
+        SourceImages(manifest).find("a.nii", sha256_of("a.nii"))
+    assert SourceImages(manifest, MovedImages(tmp_path)).find("a.nii", sha256_of("a.nii")) == tmp_path / "a.nii"
 
 
 def test_a_root_that_is_no_folder_is_refused(place: Path, tmp_path: Path, run: Run) -> None:
@@ -200,11 +200,13 @@ def test_files_are_hashed_once_and_not_without_end(tmp_path: Path, monkeypatch: 
         "interpbench.maps.sources.sha256_of", lambda file: hashed.append(Path(file).name) or sha256_of(file)
     )
     wanted = [sha256_of(tmp_path / f"{number}.nii") for number in range(6)]
-    moved = Moved(tmp_path)
+    moved = MovedImages(tmp_path)
     for number in (2, 1, 2, 0):
         assert moved.find(Path(f"x{number}.nii"), wanted[number], None) == tmp_path / f"{number}.nii"
     assert hashed == ["0.nii", "1.nii", "2.nii"]
     monkeypatch.setattr(images, "MOST_HASHED", 4)
     with pytest.raises(InputError, match=r"no file below .* of which 4 were hashed"):
-        Moved(tmp_path).find(Path("x.nii"), wanted[5], None)
-    assert Moved(tmp_path).find(Path("5.nii"), wanted[5], None) == tmp_path / "5.nii", "by its name it needs no search"
+        MovedImages(tmp_path).find(Path("x.nii"), wanted[5], None)
+    assert MovedImages(tmp_path).find(Path("5.nii"), wanted[5], None) == tmp_path / "5.nii", (
+        "by its name it needs no search"
+    )

@@ -160,9 +160,9 @@ def test_an_adopted_classifier_is_judged_by_its_column(
 @pytest.mark.parametrize(
     ("arguments", "changes", "message"),
     [
-        ({"outputs": 2}, {"classes": ["old"]}, "two different words at least, one an output, got old"),
+        ({"outputs": 2}, {"classes": ["old"]}, "at least two different words, one per output, got old"),
         ({"outputs": 2}, {"classes": ["old", "old"]}, "two different words"),
-        ({"outputs": 2}, {"scale": 2.0}, "a classifier's prediction is a logit: leave out scale"),
+        ({"outputs": 2}, {"scale": 2.0}, "the prediction of a classifier is a logit: omit scale"),
         ({"outputs": 2}, {"options": {"column": 1}}, "leave out column"),
         ({"outputs": 2}, {"target_class": "odl"}, "Did you mean 'old'"),
         ({"outputs": 3}, {}, "has 3 outputs, but there are 2 classes"),

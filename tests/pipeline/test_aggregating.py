@@ -113,7 +113,7 @@ def test_the_same_maps_give_the_same_bytes(maps: Path, tmp_path: Path) -> None:
 def test_a_map_that_changed_is_left_out_and_listed(maps: Path, tmp_path: Path) -> None:
     changed, other, *_ = sorted(maps.glob("sub-*/*.nii.gz"))
     changed.write_bytes(other.read_bytes())
-    with pytest.raises(SubjectsFailed, match="changed since the map was made"):
+    with pytest.raises(SubjectsFailed, match="changed after the map was made"):
         aggregate(maps, tmp_path / "out", aggregator="mean")
     assert json.loads((tmp_path / "out" / "population.json").read_text())["n"] == 5
 

@@ -86,6 +86,7 @@ class Frame(Explainer):
     """A floor that must wait for a template, and then does not apply."""
 
     floor: ClassVar[bool] = True
+    template = "file"
     file: str = option("", "the template")
 
     def explain(self, predictor, volumes):

@@ -73,7 +73,7 @@ def test_the_batch_halves_until_it_fits_and_the_record_says_so(
 
 
 def test_at_one_it_ends_and_tells_what_was_tried(run: Callable[..., list[Path]]) -> None:
-    with pytest.raises(ResourceError, match=r"ran out of memory on 1 volume of 10x12x8 at once\..*was 1 already"):
+    with pytest.raises(ResourceError, match=r"ran out of memory on 1 volume of 10x12x8 at once\..*was already 1"):
         run(["07"], room=0)
     assert Hungry.tried == [16, 8, 4, 2, 1]
 

@@ -41,10 +41,10 @@ def edit(path: Path, **changes: object) -> None:
 
 Deed = Callable[[Path, Path, Path], object]  # with a map, its sidecar and its image
 DEEDS: dict[str, tuple[Deed, str]] = {
-    "a flipped bit in the map": (lambda map, sidecar, image: flip(map), "changed since the map was made"),
-    "a map that is gone": (lambda map, sidecar, image: map.unlink(), "is gone since the map was made"),
-    "an image that is gone": (lambda map, sidecar, image: image.unlink(), "is gone since the map was made"),
-    "an image that changed": (lambda map, sidecar, image: flip(image), "changed since the map was made"),
+    "a flipped bit in the map": (lambda map, sidecar, image: flip(map), "changed after the map was made"),
+    "a map that is gone": (lambda map, sidecar, image: map.unlink(), "is missing since the map was made"),
+    "an image that is gone": (lambda map, sidecar, image: image.unlink(), "is missing since the map was made"),
+    "an image that changed": (lambda map, sidecar, image: flip(image), "changed after the map was made"),
     "a sidecar that is cut": (lambda map, sidecar, image: sidecar.write_bytes(sidecar.read_bytes()[:9]), "is not JSON"),
     "an empty sidecar": (lambda map, sidecar, image: sidecar.write_bytes(b""), "is not JSON"),
     "a sidecar of something else": (lambda map, sidecar, image: sidecar.write_text("[]"), "is not a record of a map"),

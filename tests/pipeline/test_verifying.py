@@ -68,7 +68,7 @@ def half_a_sidecar(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (flipped, "bytes are not those on record"),
+        (flipped, "content differs from the record"),
         (Path.unlink, "is missing"),
         (without_sidecar, "has no record"),
         (of_another_run, "is of an earlier run"),
@@ -116,9 +116,9 @@ def test_what_is_half_written_is_named(place: Path) -> None:
 
 
 def test_where_there_is_no_run_there_is_nothing_to_verify(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no run"):
+    with pytest.raises(InputError, match="is not the folder of a run"):
         verify(tmp_path)
-    with pytest.raises(InputError, match="there is no such folder"):
+    with pytest.raises(InputError, match="no such folder"):
         verify(tmp_path / "missing")
 
 

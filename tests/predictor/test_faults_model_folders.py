@@ -131,4 +131,4 @@ def test_a_predictor_that_names_another_plugins_class(
         given = ["--predictor", model, "--method", "saliency", "--device", "cpu", "--out", tmp_path / "maps"]
         code, _, told = run("explain", toy_cohort, *given)
         assert code == 2 and told.count("\n") == 1
-        assert f"no predictor {name!r}" in told
+        assert f"No predictor {name!r} is installed" in told

@@ -11,7 +11,7 @@ import torch
 from interpbench import NetworkPredictor, Recipe, load_predictor, save_predictor
 from interpbench.errors import InputError, UsageError
 from interpbench.host.registry import discover
-from interpbench.predictor.model import read_record
+from interpbench.predictor.model import read_model_record
 
 RECIPE = Recipe(shape=(6, 7, 8), voxel_size=4.0, centre=(0.0, -10.0, 5.0))
 
@@ -56,7 +56,7 @@ def test_saving_twice_gives_the_same_bytes(folder: Path, tmp_path_factory: pytes
 
 
 def test_the_record_keeps_what_it_was_given(folder: Path) -> None:
-    record = read_record(folder)
+    record = read_model_record(folder)
     assert record["predictor"] == "resnet18"
     assert record["options"] == {"width": 2, "first_stride": 1}
     assert record["training_age_range"] == [20.0, 80.0]

@@ -14,7 +14,7 @@ from interpbench import Predictor, Recipe
 from interpbench.errors import InputError
 from interpbench.predictor.made_up import made_up_volumes
 from interpbench.predictor.readout import bound_of
-from interpbench.predictor.trial import KINDS, refuse, try_network
+from interpbench.predictor.trial import KINDS, refuse_findings, try_network
 from interpbench.testing import constant_predictor, cube_predictor, linear_predictor
 from interpbench_networks.torch_module import TorchModule
 
@@ -206,9 +206,9 @@ def test_each_is_refused_by_its_kind_unless_that_is_accepted(kind: type[Net]) ->
     wanted = FOUND[kind]
     assert wanted in KINDS and {one.kind for one in trial.findings} == {wanted}
     with pytest.raises(InputError, match=r"^MODEL: .*--accept") as caught:
-        refuse(trial.findings, "MODEL", how=" `--accept {kind}`")
+        refuse_findings(trial.findings, "MODEL", how=" `--accept {kind}`")
     assert "\n" not in str(caught.value) and f"--accept {wanted}" in str(caught.value)
-    (sentence,) = refuse(trial.findings, "MODEL", accepted=[wanted])
+    (sentence,) = refuse_findings(trial.findings, "MODEL", accepted=[wanted])
     assert sentence.startswith("MODEL: ") and "accept" not in sentence
 
 
@@ -298,7 +298,7 @@ def test_a_clamp_is_a_doubt_that_counts_its_predictions() -> None:
     expected = max(answers.count(45.0), answers.count(80.0))
     assert f"{expected} of 6 predictions of made-up volumes are exactly" in finding.sentence
     assert "years: the network ends in a clamp at its" in finding.sentence
-    assert refuse([finding], "MODEL") == (f"MODEL: {finding.sentence}.",)
+    assert refuse_findings([finding], "MODEL") == (f"MODEL: {finding.sentence}.",)
 
 
 ENDS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {

@@ -80,7 +80,8 @@ def test_every_dependency_is_pinned_in_the_constraints():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {plain(line.partition("==")[0]) for line in lines if "==" in line}
     groups = [one for group in PROJECT["dependency-groups"].values() for one in group if isinstance(one, str)]
-    needed = [re.split(r"[<>=!~ \[]", one)[0] for one in (*PROJECT["project"]["dependencies"], *groups)]
+    extras = [one for extra in PROJECT["project"]["optional-dependencies"].values() for one in extra]
+    needed = [re.split(r"[<>=!~ \[]", one)[0] for one in (*PROJECT["project"]["dependencies"], *extras, *groups)]
     assert {plain(name) for name in needed} <= pinned
 
 

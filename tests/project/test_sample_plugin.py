@@ -59,7 +59,7 @@ def test_the_page_of_its_metric_says_what_it_measures(capsys):
     run("methods", "centre_distance")
     out = capsys.readouterr().out
     assert "metric centre, from interpbench-sample 1.2.3" in out
-    assert "centre_distance  From the truth's centre to the map's (mm; lower is better)" in out
+    assert "centre_distance  From the truth's centre to the map's (mm; lower is better; needs a known truth)" in out
 
 
 def test_its_explainer_writes_a_map_a_subject_on_the_images_own_grid(maps, toy_cohort):
@@ -103,8 +103,15 @@ def test_its_method_and_its_measure_are_in_the_table_of_a_benchmark(toy_cohort, 
     assert len(slope) == 6
     assert all(0 < distance < 40 for distance in slope)  # mm
     np.testing.assert_allclose(slope, saliency, rtol=1e-3)  # both are |gradient|
-    measure = json.loads((out / "benchmark.json").read_text(encoding="utf-8"))["measures"][0]
+    found = json.loads((out / "benchmark.json").read_text(encoding="utf-8"))
+    measure = found["measures"][0]
     assert (measure["name"], measure["unit"], measure["direction"]) == ("centre_distance", "mm", "lower")
+    named = "centre_distance (having its centre where the truth has it; lower is better): "
+    assert any(sentence.startswith(named) for sentence in found["verdict"])
+    limits = "centre_distance cannot tell a map of both hippocampi from one of what lies between them."
+    assert found["verdict"].count(limits) == 1
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "mean rank over centre_distance" in page
 
 
 class TestSlope(ExplainerContract):

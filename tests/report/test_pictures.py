@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from interpbench.errors import UsageError
 from interpbench.report.pictures import six_slices, write_picture
-from interpbench.report.slices import Upright, box_of, inside_of, spread_slices
+from interpbench.report.slices import Upright, bounding_box, inside_of, spread_slices
 
 SHAPE = (12, 14, 10)
 AFFINE = np.array([[4.0, 0, 0, -20], [0, 4, 0, -30], [0, 0, 4, -10], [0, 0, 0, 1]])
@@ -159,7 +159,7 @@ def test_slices_are_spread_evenly_over_what_is_inside() -> None:
     inside[3:7, 3:7, 5:56] = True
     slices = spread_slices(inside, "z", 6)
     assert len(set(np.diff(slices))) <= 2 and slices[0] == 11 and slices[-1] == 49
-    assert box_of(inside) == (slice(3, 7), slice(3, 7), slice(5, 56))
+    assert bounding_box(inside) == (slice(3, 7), slice(3, 7), slice(5, 56))
 
 
 def test_a_background_without_an_empty_value_counts_as_a_whole() -> None:

@@ -29,7 +29,7 @@ from interpbench import (
     train,
 )
 from interpbench.errors import InputError, InterpbenchError, SubjectsFailed, UsageError
-from interpbench.predictor.model import doubts_of, no_better, read_record
+from interpbench.predictor.model import doubts_of, no_better, read_model_record
 
 SHAPE = (10, 12, 8)
 RECIPE = {"shape": SHAPE, "voxel_size": 4.0}
@@ -151,7 +151,7 @@ def test_adopt_refuses_what_its_trial_finds_unless_that_is_accepted(
     assert f"`--accept {name.lower()}`" in said and not (tmp_path / "model").exists()
     code, _, said = run(*words, "--accept", name.lower())
     assert code == 0 and said.startswith("WARNING: ") and REFUSED[name] in said
-    record = read_record(tmp_path / "model")
+    record = read_model_record(tmp_path / "model")
     assert record["trial"]["accepted"] == [name.lower()] and record["trial"]["found"] == [name.lower()]
     (sentence,) = doubts_of(record)
     assert REFUSED[name] in sentence
@@ -160,7 +160,7 @@ def test_adopt_refuses_what_its_trial_finds_unless_that_is_accepted(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Two", r"tried_network:Two wants 2 inputs \(x, sex\), and a predictor is given the volume alone"),
+        ("Two", r"tried_network:Two needs 2 inputs \(x, sex\), but a predictor gets only the volume"),
         ("Channels", r"first convolution, 'conv', is a Conv3d of 2 input channels"),
         ("Pair", r"returns 2 outputs .* -o column=N \(column 0 is output 0"),
     ],

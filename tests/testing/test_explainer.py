@@ -202,6 +202,7 @@ SHAPE_CHECK = "test_a_map_has_the_shape_of_its_volume_and_is_finite_float32"
 NOTHING = "test_explaining_changes_nothing_but_the_map"
 FAILURE = "test_a_failure_of_the_predictor_passes_through_and_changes_nothing"
 BATCH = "test_a_map_is_the_same_alone_and_in_a_batch"
+TEMPLATE = "test_a_template_is_a_floor_and_an_option_takes_its_file"
 LEARNING_CHANGES = "test_learning_gives_a_copy_and_changes_nothing_else"
 LEARNING_FAILS = "test_a_failure_of_the_predictor_while_learning_changes_nothing"
 
@@ -241,6 +242,8 @@ BROKEN: list[tuple[str, dict[str, Any], Any]] = [
     ("test_options_survive_a_round_trip", {}, Doubling(samples=1)),
     ("test_presets_are_valid", {}, broken(right, presets={"fine": {"smaples": 2}})),
     ("test_presets_are_valid", {}, broken(right, Doubling, presets={"fine": {"samples": 2}})),
+    (TEMPLATE, {}, broken(right, template="samples")),
+    (TEMPLATE, {}, broken(right, floor=True, template="picture")),
     ("test_what_needs_no_learning_is_ready_as_it_is", {}, broken(right, fit=lambda self, *_: copy.copy(self))),
     ("test_what_needs_no_learning_is_ready_as_it_is", {}, broken(right, state=lambda self: {"a": torch.ones(1)})),
     (

@@ -22,7 +22,14 @@ FALL = Measure(name="fall", unit="{unit}", direction="higher", help="change of t
 CURVE = Measure(
     name="fall_curve", unit="{unit}", direction="higher", help="the same", steps=(2.0, 5.0), steps_name="hidden (%)"
 )
-RATIO = Measure(name="ratio", unit="", direction="higher", help="importance in the truth over chance", chance=1.0)
+RATIO = Measure(
+    name="ratio",
+    unit="",
+    direction="higher",
+    help="importance in the truth over chance",
+    chance=1.0,
+    needs_truth=True,
+)
 
 
 def top(case: Case, percent: float) -> Tensor:
@@ -255,6 +262,7 @@ RETURNS = "test_it_returns_what_it_declares"
 LITTLE = "test_a_map_that_says_little_is_measured_or_refused_in_words"
 UNKNOWN = "test_what_nobody_knows_is_nan_or_refused_in_words"
 TRUTH = "test_a_truth_that_is_empty_or_everywhere_is_nan_or_refused_in_words"
+NEEDS = "test_what_needs_a_truth_says_so_and_nothing_else_does"
 BEST = "test_the_perfect_map_scores_best"
 CHANCE = "test_random_maps_get_the_declared_chance"
 SCALE = "test_a_map_times_a_constant_is_measured_alike"
@@ -272,7 +280,7 @@ BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
     (DECLARED, {}, declaring(changed(FALL, unit=None)), "the unit of measure 'fall'"),
     (DECLARED, {}, declaring(changed(FALL, help="")), "the help of measure 'fall' must be one line"),
     (DECLARED, {}, declaring(changed(CURVE, steps=(1.0, math.nan))), "must be finite numbers"),
-    (DECLARED, {}, declaring(changed(CURVE, steps_name="")), "must say what its steps are"),
+    (DECLARED, {}, declaring(changed(CURVE, steps_name="")), "must name the quantity of its steps"),
     (DECLARED, {}, broken(right, repeats=None), "`repeats` must be True or False, got None"),
     ("test_what_explains_again_says_so", {}, does(lambda case: case.explain()), "explained 1 more times, for"),
     (RETURNS, {}, gives(list), "must return a mapping of measures to numbers, got list"),
@@ -289,6 +297,8 @@ BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
     (UNKNOWN, {"missing": "all of them"}, plus(lambda case: case.regions.max()), "'NoneType' object has no"),
     (TRUTH, {"full": False}, plus(lambda case: 1 / int(case.truth.sum())), "division by zero"),
     (TRUTH, {"full": True}, plus(lambda case: 1 / int((case.brain & ~case.truth).sum())), "division by zero"),
+    (NEEDS, {}, only(changed(FALL, needs_truth=True), lambda case: fall(case, 5)), "but does without one"),
+    (NEEDS, {}, only(changed(RATIO, needs_truth=False), ratio), "ratio is NaN without a truth: `needs_truth`"),
     (BEST, {}, only(changed(FALL, direction="lower"), lambda case: fall(case, 5)), "better when lower, but the"),
     (BEST, {}, only(FALL, lambda case: -fall(case, 5)), "better when higher, but the perfect map gets -"),
     (BEST, {}, only(FALL, lambda case: float(case.importance.mean())), "and the reversed one"),

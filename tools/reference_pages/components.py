@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from interpbench.cli.methods import TYPES
 from interpbench.host.registry import Installed, Kind, discover
-from interpbench.options import describe_options, option_fields
+from interpbench.options import describe_options
 from interpbench.training.epochs import TrainingSettings
 from reference_pages.markdown import code, paragraphs, table
 
@@ -42,16 +43,16 @@ def components_page(kind: Kind) -> str:
 
 def options_table(component: type[Any]) -> str:
     """The options of a component; a sentence where it has none."""
-    fields = {field.name: field for field in option_fields(component)}
-    if not fields:
+    described = describe_options(component)
+    if not described:
         return "It has no options."
     presets: Mapping[str, Mapping[str, Any]] = getattr(component, "presets", {})
     rows = []
-    for one in describe_options(component):
+    for one in described:
         name = one["name"]
         given = [_value(preset[name]) if name in preset else "" for preset in presets.values()]
-        allowed = _allowed(fields[name].metadata)
-        rows.append((code(name), one["type"], _value(one["default"]), *given, allowed, one["help"]))
+        kind = TYPES.get(one["type"], one["type"])
+        rows.append((code(name), kind, _value(one["default"]), *given, _allowed(one), one["help"]))
     named = [f"preset {code(name)}" for name in presets]
     return table(("option", "type", "default", *named, "allowed", "meaning"), rows)
 
@@ -71,13 +72,9 @@ def _measures_table(measures: Iterable[Any]) -> str:
     return table(MEASURE_COLUMNS, rows)
 
 
-def _allowed(metadata: Mapping[str, Any]) -> str:
+def _allowed(described: Mapping[str, Any]) -> str:
     """The words or the range that an option may have."""
-    if metadata.get("choices"):
-        return ", ".join(code(one) for one in metadata["choices"])
-    words = {"minimum": "at least", "above": "above", "maximum": "at most"}
-    bounds = [f"{word} {metadata[key]:g}" for key, word in words.items() if metadata.get(key) is not None]
-    return ", ".join(bounds)
+    return ", ".join(code(one) for one in described["choices"]) or described["range"]
 
 
 def _value(default: Any) -> str:

@@ -24,7 +24,7 @@ But for `phantom`, `check`, `predict` and `demo`."""
 UNOISE = """\
 ## What U-noise records
 
-Below `record` in `fitted.json`. [How to read it](../unoise.md#what-a-fit-records)."""
+Below `record` in `fitted.json`. [How to read it](../unoise.md#record-of-a-fit)."""
 
 
 def files_page() -> str:

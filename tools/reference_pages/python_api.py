@@ -27,7 +27,8 @@ def _section(name: str, module: ModuleType) -> str:
     names = sorted(getattr(module, "__all__", vars(module)), key=str.lower)
     members = {one: getattr(module, one) for one in names if not one.startswith("_")}
     rows = [(f"[`{one}`][{name}.{one}]", _summary(value)) for one, value in members.items()]
-    told = inspect.cleandoc(module.__doc__ or "").split("\n")[0]
+    told = inspect.cleandoc(module.__doc__ or "").split("\n")[0].removeprefix(f"{name}: ")
+    told = told[:1].upper() + told[1:]
     listed = table(("name", "what it is"), rows)
     return paragraphs(f"## {name}", told, listed, *(f"::: {name}.{one}" for one in members))
 

@@ -1,4 +1,4 @@
-"""What every command writes: each file, and what each of its keys and columns means.
+"""The files that every command writes, and the meaning of their keys and columns.
 
 The tables' writers take their columns from here, the reference page is made from it, and a test compares it with what
 a run of every command writes.

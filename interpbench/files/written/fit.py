@@ -1,4 +1,4 @@
-"""What `fit` and `search` write."""
+"""Files that `fit` and `search` write."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from interpbench.files.written.shared import LABELS, RECIPE
 FITTED_KEYS = {
     **{name: meaning for name, meaning in IDENTITY.items()
        if name not in ("aggregator", "predictor", "whole") and not name.startswith("learned")},
-    "target_class": "of a classifier: the class whose logit is explained",
+    "target_class": "for a classifier: the class whose logit is explained",
     **RECIPE,
-    "subjects": "number of subjects that it learned from and was checked on",
+    "subjects": "number of training and validation subjects",
     **LABELS,
     "sha256": "SHA-256 of `state.safetensors`",
-    "record": "what the method measured before, while and after it learned; of U-noise below",
+    "record": "measurements before, during and after the fit; for U-noise see below",
 }  # fmt: skip
-TIMES_KEYS = {"training_seconds": "time in which the method learned, over all interruptions, in seconds"}
+TIMES_KEYS = {"training_seconds": "time of fitting, over all interruptions, in seconds"}
 FIT = (
-    WrittenFile("state.safetensors", "what was learned"),
-    WrittenFile("fitted.json", "what was fitted to which predictor, and what was measured", FITTED_KEYS),
-    WrittenFile("times.json", "how long it took; every other file has the same bytes, however long", TIMES_KEYS),
-    WrittenFile("split.tsv", "who it learned from", SPLIT_COLUMNS),
+    WrittenFile("state.safetensors", "learned state"),
+    WrittenFile("fitted.json", "method, predictor and measurements of the fit", FITTED_KEYS),
+    WrittenFile("times.json", "running time; kept apart so that all other files have the same bytes", TIMES_KEYS),
+    WrittenFile("split.tsv", "split of each subject", SPLIT_COLUMNS),
 )
 
 TRIAL_KEYS = {
@@ -30,8 +30,8 @@ TRIAL_KEYS = {
     "chosen": "whether it was chosen",
     "error": "error on the validation split, in the target's unit",
     "clean_error": "error without noise, in the target's unit",
-    "amount": "how much is hidden from the network",
-    "failure": "why it could not be fitted",
+    "amount": "amount hidden from the network",
+    "failure": "reason why it could not be fitted",
     "*": "each option that is searched, and each figure of the method",
 }
 SEARCH_KEYS = {
@@ -39,19 +39,19 @@ SEARCH_KEYS = {
     "chosen.options": "its options that were searched",
     "chosen.error": "its error on the validation split, in the target's unit",
     "chosen.clean_error": "error without noise, in the target's unit",
-    "chosen.amount": "how much it hides from the network",
+    "chosen.amount": "amount it hides from the network",
     "chosen.*": "other figures of the method",
     "within_tolerance": "whether its error is at most the tolerance above the clean error",
-    "rule": "how it was chosen, a sentence",
-    "tolerance": "how far the error may rise above the clean error, in the target's unit",
+    "rule": "rule of the choice, a sentence",
+    "tolerance": "accepted increase over the clean error, in the target's unit",
     "unit": "the target's unit",
-    "amount": "what the amount is",
-    "warnings": "sentences for the user",
+    "amount": "name of the amount",
+    "warnings": "warnings for the user, sentences",
     **{f"trials[].{name}": meaning for name, meaning in TRIAL_KEYS.items()},
 }
 SEARCH = (
     WrittenFile("N/FILE", "a folder of `fit` for each combination, numbered from 1"),
-    WrittenFile("search.tsv", "a row a combination", TRIAL_KEYS),
+    WrittenFile("search.tsv", "one row per combination", TRIAL_KEYS),
     WrittenFile("search.json", "the choice", SEARCH_KEYS),
     WrittenFile("search.png", "error against amount, and the choice"),
 )

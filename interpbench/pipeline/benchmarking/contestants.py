@@ -17,7 +17,7 @@ from interpbench.contract.interfaces import Explainer
 from interpbench.errors import PluginError, UsageError, did_you_mean
 from interpbench.host.components import make_component
 from interpbench.host.registry import Kind, Registry, discover
-from interpbench.options import option_fields, options_json
+from interpbench.options import options_json
 from interpbench.run.identity import distribution_of
 
 ALL = "all"
@@ -57,6 +57,7 @@ class Contestant:
             "name": self.name,
             "method": self.method,
             "kind": self.kind,
+            "template": self.explainer.template is not None,
             "blurred": bool(self.blur),
             "signed": self.signed,
             "learned": self.explainer.learned,
@@ -138,11 +139,6 @@ def _working(registry: Registry, names: Iterable[str], kind: Kind) -> Iterable[t
             yield name, registry.load(kind, name)
         except PluginError as error:
             log.warning("left out: %s", error)
-
-
-def wants_template(explainer: type) -> bool:
-    """Whether a floor gives everybody the map of a file."""
-    return any(field.name == "file" for field in option_fields(explainer))
 
 
 def enter(name: str, options: Mapping[str, Any], seed: int) -> Contestant:

@@ -17,7 +17,7 @@ from interpbench.host.registry import discover
 from interpbench.host.trust import checked_options, code_named_by
 from interpbench.images.volume import write_map
 from interpbench.options import options_json
-from interpbench.pipeline.benchmarking.contestants import Contestant, enter, wants_template
+from interpbench.pipeline.benchmarking.contestants import Contestant, enter
 from interpbench.pipeline.benchmarking.rounds import Found
 from interpbench.pipeline.fitting import RECORD, fit, load_fitted, read_fitted
 
@@ -130,7 +130,7 @@ def divided(names: Sequence[str], options: Options) -> tuple[list[str], list[str
     waiting = []
     for name in names:
         found = registry.load("explainer", name)
-        if found.floor and wants_template(found) and "file" not in options.get(name, {}):
+        if found.template is not None and found.template not in options.get(name, {}):
             waiting.append(name)
     return [name for name in names if name not in waiting], waiting
 
@@ -159,4 +159,5 @@ def with_template(
         log.warning("left out: %s: %s", ", ".join(waiting), why)
         return list(base)
     write_map(out / TEMPLATE, found.means[of].float(), affine=found.affine)
-    return [*base, *(enter(name, {"file": str(out / TEMPLATE)}, 0) for name in waiting)]
+    registry, file = discover(), str(out / TEMPLATE)
+    return [*base, *(enter(name, {str(registry.load("explainer", name).template): file}, 0) for name in waiting)]

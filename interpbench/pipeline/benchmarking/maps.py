@@ -19,7 +19,7 @@ from interpbench.files.run_folder import RunFolder, sidecar_of
 from interpbench.host.ask_explainer import maps_of
 from interpbench.images.prepared import Prepared
 from interpbench.images.volume import read_volume, write_map
-from interpbench.maps.files import label_of
+from interpbench.maps.files import method_label
 from interpbench.maps.network_map import on_network_grid
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.run.identity import read_of_subject
@@ -103,7 +103,7 @@ class Maps:
         if folder is None:
             return None, None, None
         name = f"sub-{subject.id}"
-        path = folder / name / f"{name}_desc-{label_of(contestant.method)}_importance.nii.gz"
+        path = folder / name / f"{name}_desc-{method_label(contestant.method)}_importance.nii.gz"
         sidecar = sidecar_of(path)
         if not (path.is_file() and sidecar.is_file()):
             return None, None, None
@@ -117,7 +117,7 @@ class Maps:
         return (None, None, folder) if found is None else (found.to(self.device), folder, None)
 
     def _product(self, contestant: Contestant, subject: Subject) -> Path:
-        return self.run.product(subject.id, f"space-network_desc-{label_of(contestant.method)}_importance.nii.gz")
+        return self.run.product(subject.id, f"space-network_desc-{method_label(contestant.method)}_importance.nii.gz")
 
     def _keep(
         self,

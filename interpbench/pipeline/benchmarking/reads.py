@@ -16,7 +16,7 @@ from interpbench.files.atomic import sha256_of
 from interpbench.files.run_folder import RunFolder
 from interpbench.files.source_code import source_sha256
 from interpbench.host.registry import discover
-from interpbench.maps.files import label_of
+from interpbench.maps.files import method_label
 from interpbench.maps.network_map import place_beside
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.entering import TEMPLATE, Ground
@@ -91,7 +91,7 @@ def read_maps(taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Seq
     files: list[InputFile] = []
     for method, (folder, manifest) in taken.items():
         run = RunFolder(folder, manifest)
-        label = label_of(method)
+        label = method_label(method)
         maps = [run.product(one.id, f"desc-{label}_importance.nii.gz") for one in subjects]
         places = [place for path in maps for place in (path, place_beside(path, label))]
         there = [InputFile.at("map", place) for place in places if place.is_file()]

@@ -49,6 +49,7 @@ def write_results(
             "name": name,
             "method": name,
             "kind": "method",
+            "template": False,
             "blurred": False,
             "signed": False,
             "learned": False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -80,13 +81,11 @@ def write_tables(folder: Path, rows: Iterable[Row]) -> tuple[list[Row], list[Row
 
 def describe_measure(metric: str, measure: Measure, unit: str) -> dict[str, Any]:
     """What the sidecar says of a measure, with the predictor's unit put in."""
+    told = dataclasses.asdict(measure)
     return {
         "name": measure.name,
         "metric": metric,
+        **told,
         "unit": measure.unit.replace(UNIT, unit),
-        "direction": measure.direction,
-        "help": measure.help,
-        "chance": measure.chance,
         "steps": list(measure.steps),
-        "steps_name": measure.steps_name,
     }

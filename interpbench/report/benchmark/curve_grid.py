@@ -39,14 +39,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """The curves of one measure. `x` and `y` hold their units. Panels of one `family` share the vertical axis."""
+    """The curves of one measure. `x` and `y` hold their units. Panels of one `axis` share the vertical one."""
 
     title: str
     x: str
     y: str
     lines: Sequence[Line]
     note: str = ""
-    family: str = ""
+    axis: str = ""
 
 
 def curve_grid_png(
@@ -100,7 +100,7 @@ def draw_curves(
     limits = _limits(panels, banded)
     for index, panel in enumerate(panels):
         axes = canvas.add_subplot(rows, columns, index + 1)
-        _draw_panel(axes, panel, styles, banded, limits.get(panel.family))
+        _draw_panel(axes, panel, styles, banded, limits.get(panel.axis))
     handles = [Line2D([], [], **styles[name]) for name in named]
     if others:
         handles.append(Line2D([], [], color=PALE, linewidth=0.8))
@@ -180,15 +180,15 @@ def _draw_panel(
 
 
 def _limits(panels: Sequence[Panel], banded: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """The ends of the vertical axis of each family that has more than one panel; all lines and bands lie between."""
+    """The ends of each vertical axis that more than one panel shares; all lines and bands lie between."""
     limits = {}
-    for family in {panel.family for panel in panels if panel.family}:
-        members = [panel for panel in panels if panel.family == family]
+    for axis in {panel.axis for panel in panels if panel.axis}:
+        members = [panel for panel in panels if panel.axis == axis]
         lines = [line for panel in members for line in panel.lines]
         ends = [end for line in lines if line.name in banded for bound in line.bounds for end in bound or ()]
         values = np.asarray([*(value for line in lines for value in line.values), *ends], float)
         values = values[np.isfinite(values)]
         if len(members) > 1 and values.size and np.ptp(values) > 0:
             margin = 0.06 * float(np.ptp(values))
-            limits[family] = (float(values.min()) - margin, float(values.max()) + margin)
+            limits[axis] = (float(values.min()) - margin, float(values.max()) + margin)
     return limits

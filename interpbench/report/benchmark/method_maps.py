@@ -28,7 +28,7 @@ from interpbench.report.benchmark.map_layout import ASIDE, BAR, EDGE, GAP, NAME,
 from interpbench.report.benchmark.map_ranks import percentile_ranks, spread_in_words
 from interpbench.report.drawing import canvas_of, fitting, png_of
 from interpbench.report.pictures import DIM, GREYS, INK, PAPER
-from interpbench.report.slices import Axis, Upright, box_of, grey_range, inside_of, letters, spread_slices
+from interpbench.report.slices import Axis, Upright, bounding_box, grey_range, inside_of, letters, spread_slices
 
 SLICES = 4
 ONE_BLOCK = 9  # rows; more stand side by side, two a line
@@ -129,7 +129,7 @@ def _scene_of(
     positions: Sequence[int] | None,
 ) -> _Scene:
     """Only the box around the brain and the truth is drawn, so that slices fill their places."""
-    box = box_of(inside if truth is None else inside | truth)
+    box = bounding_box(inside if truth is None else inside | truth)
     chosen = list(positions) if positions is not None else spread_slices(inside, axis, SLICES)
     low, high = grey_range(grey.data, inside)
     image = grey.cropped(box)
@@ -163,7 +163,7 @@ def _draw(scene: _Scene, rows: Sequence[_Row | None], title: str, path: Path) ->
     _draw_bar(canvas, canvas.add_axes(bar))
     last = "L, R, P, A: the left, right, back and front of the subject"
     if scene.truth is not None:
-        last += ";  blue outline: the truth"
+        last += ";  blue outline: ground truth"
     words.write(last, EDGE, layout.height - 0.14, 8, DIM)
     with atomic_path(path) as temporary:
         temporary.write_bytes(png_of(canvas, DPI))

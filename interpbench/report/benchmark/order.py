@@ -7,15 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interpbench.comparison.headline import ASIDE, LEADING, headlines
+from interpbench.comparison.families import family_of, place_of
+from interpbench.comparison.headline import headlines
 from interpbench.errors import UsageError, did_you_mean
 
-# Shown beside the measures that lead the verdict: one metric's other imputers, sanity and cost. A word that ends in _
-# stands for all measures that begin so.
-BESIDE = ("srg_", "randomised_spearman_all", "completeness_gap", "seconds")
-# Metrics that say how a map behaves and not whether it is right: a map that knows nothing can win them.
-BEHAVIOUR = ("sensitivity", "repeatability", "randomisation", "complexity", "completeness", "cost")
-PLAIN = {"kind": "method", "blurred": False, "learned": False, "signed": False, "note": ""}
+PLAIN = {"kind": "method", "template": False, "blurred": False, "learned": False, "signed": False, "note": ""}
 Record = Mapping[str, Any]
 
 
@@ -45,7 +41,8 @@ def columns_of(summary: Record, chosen: Sequence[str] | None = None) -> list[Rec
     """The measures that lead the page, those that only a right map can win first; only those with a value.
 
     Args:
-        chosen: names of measures, in the order wanted; by default those that lead the verdict, and a few beside them.
+        chosen: names of measures, in the order wanted; by default those that lead the verdict, and those that declare a
+            column.
 
     Raises:
         UsageError: one that is chosen does not exist.
@@ -55,8 +52,9 @@ def columns_of(summary: Record, chosen: Sequence[str] | None = None) -> list[Rec
         check_names(chosen, known, "measure")
         return [known[name] for name in chosen if has_values(summary, name)]
     leading = {one["name"] for one in headlines(summary)}
-    shown = [one for name, one in known.items() if (name in leading or _beside(name)) and has_values(summary, name)]
-    return sorted(shown, key=lambda one: (one["metric"] in BEHAVIOUR, _rank(one["metric"])))
+    shown = [one for name, one in known.items() if name in leading or one.get("column")]
+    shown = [one for one in shown if has_values(summary, one["name"])]
+    return sorted(shown, key=lambda one: (not family_of(one).ranks, place_of(one)))
 
 
 def check_names(names: Iterable[str], known: Collection[str], kind: str) -> None:
@@ -76,16 +74,6 @@ def has_values(summary: Record, measure: str) -> bool:
     return any(number(one.get("mean")) is not None for one in result["methods"].values())
 
 
-def _rank(metric: str) -> int:
-    """Built-in metrics first, in the order in which the verdict goes through them, and cost last."""
-    order = [*LEADING, "", *ASIDE]
-    return order.index(metric if metric in order else "")
-
-
-def _beside(name: str) -> bool:
-    return any(name == word or (word.endswith("_") and name.startswith(word)) for word in BESIDE)
-
-
 @dataclass(frozen=True)
 class Place:
     """A method's place in the table: its mean rank over some measures, and in how many of them it is ranked."""
@@ -98,7 +86,7 @@ class Place:
 def counted_in(summary: Record) -> list[str]:
     """The measures whose ranks order the methods: those that lead the verdict and that only a right map can win."""
     leading = headlines(summary)
-    return [one["name"] for one in leading if one["metric"] not in BEHAVIOUR] or [one["name"] for one in leading]
+    return [one["name"] for one in leading if family_of(one).ranks] or [one["name"] for one in leading]
 
 
 def places_of(summary: Record, counted: Sequence[str]) -> list[Place]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from interpbench.comparison.families import of_family
 from interpbench.report.benchmark.critical_difference import Ranks, critical_difference_png
 from interpbench.report.benchmark.curve_grid import MOST, Line, Panel, curve_grid_png
 from interpbench.report.benchmark.dot_plot import Dot, dot_plot_png
@@ -39,9 +40,7 @@ from interpbench.report.benchmark.tables import (
 from interpbench.report.drawing import LOOKS_IN_WORDS, Look, look_of
 from interpbench.report.page import inlined, inlined_pictures, write_html
 
-COST = "cost"  # the metric whose measures stand in a table of their own
 BANDS = 3  # curves with a band
-ORDERS = ("morf", "lerf")  # curves of one imputer that share their axis differ in this part of their names
 
 
 def write_benchmark_page(
@@ -81,7 +80,7 @@ def write_benchmark_page(
     counted = [sort_by] if sort_by else [name for name in counted_in(summary) if has_values(summary, name)]
     places = places_by(summary, sort_by) if sort_by else places_of(summary, counted)
     looks = {name: _look(method) for name, method in methods_of(summary).items()}
-    costs = [one for one in summary["measures"] if one["metric"] == COST and has_values(summary, one["name"])]
+    costs = [one for one in summary["measures"] if of_family("cost", one) and has_values(summary, one["name"])]
     unblurred = [place for place in places if not methods_of(summary)[place.name]["blurred"]]
     curves, curves_note = _curves(summary, unblurred, coloured)
     agreement = summary.get("agreement")
@@ -245,6 +244,5 @@ def _panel(summary: Record, measure: Record, drawn: Sequence[str]) -> Panel:
             continue
         values = [float("nan") if number(value) is None else float(value) for value in curve["mean"]]
         lines.append(Line(name, measure["steps"], values, [pair(one) for one in curve.get("interval") or ()]))
-    family = next((measure["name"].replace(order, "*") for order in ORDERS if order in measure["name"]), "")
     x = measure.get("steps_name") or "step"
-    return Panel(measure["name"], x, unit_of(summary, measure), lines, family=family)
+    return Panel(measure["name"], x, unit_of(summary, measure), lines, axis=measure.get("axis") or "")

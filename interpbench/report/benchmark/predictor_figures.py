@@ -10,7 +10,7 @@ from interpbench.report.page import Figure
 
 # Of `evaluate`: key, label, unit where it is not the predictor's.
 EVALUATED = (
-    ("mean_predictor_mae", "The same, always predicting the mean of the training split", ""),
+    ("mean_predictor_mae", "Mean absolute error of predicting the mean of the training split", ""),
     ("bias", "Mean of predicted minus true", ""),
     ("correlation", "Correlation of predicted and true", "no unit"),
 )

@@ -16,7 +16,7 @@ from interpbench.report.page import NONE, shown
 BETTER = {
     "higher": "\N{UPWARDS ARROW} higher is better",
     "lower": "\N{DOWNWARDS ARROW} lower is better",
-    None: "shown only, neither is better",
+    None: "shown only, not used for ranking",
 }
 COLD, WARM = (33, 102, 172), (230, 130, 50)  # blue and orange: the ends of the scale of tau
 
@@ -102,7 +102,7 @@ def column_of(summary: Record, measure: Record) -> Column:
         result.get("n"),
         _sentence(str(measure.get("help") or "")),
         "" if chance is None else three_digits(chance),
-        "Too few subjects to tell any two methods apart" if few else "",
+        "Too few subjects to distinguish any two methods" if few else "",
     )
 
 
@@ -120,7 +120,7 @@ def unit_of(summary: Record, measure: Record) -> str:
 def kind_of(method: Record) -> tuple[str, str]:
     """A method's kind, and the words beside its name that say it."""
     if method["kind"] == "floor":
-        return "floor", "floor: ignores the network"
+        return "floor", "floor: does not use the network"
     if method["blurred"]:
         return "blurred", "blurred copy"
     return "method", "learned" if method["learned"] else ""
@@ -259,7 +259,8 @@ def friedman_in_words(found: Record | None) -> str:
     if not found:
         return ""
     return (
-        f"Friedman's test that all methods rank alike: chi-square({found['df']}) = {shown(number(found['statistic']))},"
+        f"Friedman's test of equal ranks of all methods: chi-square({found['df']}) ="
+        f" {shown(number(found['statistic']))},"
         f" {p_told(number(found.get('p')))}, n = {found['n']} subjects, k = {found['k']} methods"
     )
 

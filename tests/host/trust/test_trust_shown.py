@@ -61,7 +61,7 @@ def test_a_model_trained_here_needs_no_trust(toy_model: Path, run: Run, tmp_path
 
 def test_a_folder_without_a_record_is_one_line(run: Run, tmp_path: Path) -> None:
     code, _, told = run("trust", tmp_path)
-    assert (code, told.count("\n")) == (3, 1) and "there is nothing to trust" in told
+    assert (code, told.count("\n")) == (3, 1) and "there is nothing to allow" in told
 
 
 ODD = ["", ":", ".", ".x:y", "a\0b:c", "__main__:x", "\udc80:x", "x" * 5000 + ":y", "no.such:z"]

@@ -189,7 +189,7 @@ def test_a_map_that_is_flat_in_the_brain_has_no_figures(map: torch.Tensor) -> No
 
 @pytest.mark.parametrize("steps", [(1.0, 5.0), (0.0,), (0.0, 20.0, 10.0), (0.0, 110.0), ()])
 def test_steps_that_do_not_rise_from_0_are_refused(steps: tuple[float, ...]) -> None:
-    with pytest.raises(UsageError, match="steps of Deletion must be percent"):
+    with pytest.raises(UsageError, match="steps of Deletion must be percentages"):
         Deletion(steps=steps)
 
 

@@ -17,7 +17,7 @@ from interpbench.testing import ToyPredictor, linear_predictor, toy_brains
 from interpbench_occlusion.boxes import BoxGrid
 from interpbench_occlusion.evaluation import WORTH_FREEZING, Evaluation
 from interpbench_occlusion.explainer import Occlusion
-from interpbench_occlusion.replacement import filling
+from interpbench_occlusion.replacement import replacement_values
 
 SHAPE = (6, 7, 8)
 LARGER = (12, 14, 10)
@@ -109,11 +109,11 @@ def test_noise_has_the_brains_mean_and_spread_and_depends_on_the_seed_alone() ->
     volume = 3 + 2 * toy_brains(1, (20, 24, 22))[0, 0]
     brain = volume != volume[0, 0, 0]
     everywhere = (slice(None),) * 3
-    noise = filling("noise", volume, brain, sigma=1.0, seed=1)(everywhere)
+    noise = replacement_values("noise", volume, brain, sigma=1.0, seed=1)(everywhere)
     assert float(noise.mean()) == pytest.approx(3, abs=0.1)
     assert float(noise.std()) == pytest.approx(2, abs=0.1)
-    assert torch.equal(noise, filling("noise", volume, brain, sigma=1.0, seed=1)(everywhere))
-    assert not torch.equal(noise, filling("noise", volume, brain, sigma=1.0, seed=2)(everywhere))
+    assert torch.equal(noise, replacement_values("noise", volume, brain, sigma=1.0, seed=1)(everywhere))
+    assert not torch.equal(noise, replacement_values("noise", volume, brain, sigma=1.0, seed=2)(everywhere))
 
 
 @pytest.mark.parametrize("replacement", ["zero", "box_mean"])
@@ -212,5 +212,5 @@ def test_the_blurs_volume_is_that_of_the_whole_image() -> None:
     """What goes into a box is seen through its borders: it is not the blur of the box alone."""
     image = toy_brains(1, SHAPE)[0, 0]
     place = (slice(1, 4), slice(2, 5), slice(0, 3))
-    fill = filling("blur", image, torch.ones(SHAPE, dtype=torch.bool), sigma=2.0, seed=0)
+    fill = replacement_values("blur", image, torch.ones(SHAPE, dtype=torch.bool), sigma=2.0, seed=0)
     np.testing.assert_allclose(fill(place), gaussian_filter(image.numpy(), 2.0, mode="nearest")[place], rtol=1e-6)

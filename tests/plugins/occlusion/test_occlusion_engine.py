@@ -15,7 +15,7 @@ from interpbench_occlusion.boxes import BoxGrid
 from interpbench_occlusion.engine import Engine
 from interpbench_occlusion.incremental import Incremental
 from interpbench_occlusion.reading import program_of
-from interpbench_occlusion.replacement import Fill, Place, filling, hidden_box, hull, with_place_hidden
+from interpbench_occlusion.replacement import Fill, Place, hidden_box, hull, replacement_values, with_place_hidden
 from interpbench_occlusion.route import Route, whole_cost
 from interpbench_occlusion.steps import Program
 
@@ -113,7 +113,7 @@ def test_wherever_it_lies_a_place_is_hidden_as_in_a_plain_pass(
 def test_boxes_and_regions_are_filled_as_in_a_plain_pass(
     predictor: Predictor, program: Program, replacement: str
 ) -> None:
-    fill = filling(replacement, VOLUME[0], toy_brain(SHAPE), sigma=1.5, seed=3)
+    fill = replacement_values(replacement, VOLUME[0], toy_brain(SHAPE), sigma=1.5, seed=3)
     places = [*CORNERS, *REGIONS]
     _, found = engine_of(program).predictions(Route(program, NECK), VOLUME, places, fill)
     torch.testing.assert_close(found, asked(predictor, places, fill), atol=1e-6, rtol=0)
@@ -121,7 +121,7 @@ def test_boxes_and_regions_are_filled_as_in_a_plain_pass(
 
 @pytest.mark.parametrize("place", [CORNERS[3], VOXELS[1], REGIONS[0], REGIONS[1]])
 def test_what_is_put_in_is_the_plain_copys_cut_out(place: Place) -> None:
-    fill = filling("noise", VOLUME[0], toy_brain(SHAPE), sigma=1.5, seed=3)
+    fill = replacement_values("noise", VOLUME[0], toy_brain(SHAPE), sigma=1.5, seed=3)
     around = tuple(slice(*span) for span in hull(place))
     assert torch.equal(hidden_box(VOLUME[0], place, fill), with_place_hidden(VOLUME[0], place, fill)[around])
 

@@ -139,7 +139,7 @@ def test_an_engine_that_is_wrong_somewhere_is_given_up_and_it_is_said(
         r"in parts the network predicts [-\w.+]+ for a hidden position instead of [-\w.+]+; the range of effects"
     )
     assert re.match(f"occlusion uses full passes, which are slower: {difference}", message)
-    (note,) = occlusion.told()
+    (note,) = occlusion.map_warnings()
     assert re.match(f"occlusion used full passes: {difference}", note)
 
 
@@ -149,8 +149,8 @@ def test_an_engine_that_is_right_is_believed(
     engine(everywhere(0.0))
     occlusion = fresh()
     torch.testing.assert_close(occlusion.explain(predictor_of(), VOLUMES), PLAIN, atol=1e-4, rtol=0)
-    assert occlusion.told() == ()
-    assert occlusion.measured() == {}
+    assert occlusion.map_warnings() == ()
+    assert occlusion.map_figures() == {}
     assert not said(caplog)
 
 
@@ -254,10 +254,10 @@ def test_the_error_of_bfloat16_is_a_share_of_the_range_and_warned_of_where_it_is
     monkeypatch.setattr("interpbench_occlusion.evaluation.DOUBTFUL", doubtful)
     occlusion = fresh(precision="bfloat16")
     occlusion.explain(predictor_of(), VOLUMES[:1])
-    share = occlusion.measured()[ERROR]
+    share = occlusion.map_figures()[ERROR]
     assert 1e-4 < share < 1
-    assert bool(occlusion.told()) == (share > doubtful) == bool(said(caplog))
-    for note in occlusion.told():
+    assert bool(occlusion.map_warnings()) == (share > doubtful) == bool(said(caplog))
+    for note in occlusion.map_warnings():
         assert f"{share:.1%} of their range" in note
         assert note.endswith("precision=float32 has no such error")
 

@@ -15,7 +15,7 @@ from interpbench import Predictor, brain_of
 from interpbench_occlusion.boxes import BoxGrid
 from interpbench_occlusion.engine import Engine
 from interpbench_occlusion.explainer import Occlusion
-from interpbench_occlusion.replacement import Place, filling, with_place_hidden
+from interpbench_occlusion.replacement import Place, replacement_values, with_place_hidden
 
 ALLOWED = 1e-4  # of the effects' range, between occlusion and brute force in float64
 EPS = torch.finfo(torch.float32).eps
@@ -40,7 +40,7 @@ def occlusion_of(r: random.Random, shape: tuple[int, ...]) -> Occlusion:
 def brute_force(predictor: Predictor, volume: Tensor, places: list[Place], occlusion: Occlusion) -> Tensor:
     """Effects in the predictor's own type, by passes through it."""
     brain = brain_of(volume[None])[0]
-    fill = filling(occlusion.replacement, volume[0], brain, sigma=occlusion.sigma, seed=occlusion.seed)
+    fill = replacement_values(occlusion.replacement, volume[0], brain, sigma=occlusion.sigma, seed=occlusion.seed)
     kind = next(predictor.module.parameters()).dtype
     copies = torch.stack([volume[0], *(with_place_hidden(volume[0], place, fill) for place in places)])
     with torch.no_grad():
@@ -82,7 +82,7 @@ def wrong(case_of: Callable[[int], Any], seeds: range) -> list[str]:
         places = BoxGrid(tuple(volume.shape[1:]), occlusion.box, occlusion.stride).boxes  # type: ignore[arg-type]
         truth, plain = (brute_force(one, volume, places, occlusion) for one in (case.exact, case.predictor))
         brain = brain_of(volume[None])[0]
-        fill = filling(occlusion.replacement, volume[0], brain, sigma=occlusion.sigma, seed=occlusion.seed)
+        fill = replacement_values(occlusion.replacement, volume[0], brain, sigma=occlusion.sigma, seed=occlusion.seed)
         asked = [index for index, place in enumerate(places) if bool(brain[place].any())]
         effects = torch.zeros_like(truth)
         effects[asked] = occlusion._effects(case.predictor, volume, [places[index] for index in asked], fill)

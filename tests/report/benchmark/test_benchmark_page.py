@@ -19,12 +19,12 @@ PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+
 EVIL = '"><script>alert(1)</script>'
 NAMES = ("unoise", "saliency", "unoise+blur", "random")
 STEPS = [0.0, 10.0, 50.0]
-MEASURES = [
-    ("auc", "localisation", "", "higher", 0.5),
-    ("srg_mean", "deletion", "{unit}", "higher", 0.0),
-    ("beauty", "third_party", "stars", "lower", None),
-    ("gini", "complexity", "", None, None),
-    ("seconds", "cost", "s", "lower", None),
+MEASURES: list[tuple[str, str, str, str | None, float | None, dict[str, Any]]] = [
+    ("auc", "localisation", "", "higher", 0.5, {"family": "localisation", "leads": 1}),
+    ("srg_mean", "deletion", "{unit}", "higher", 0.0, {"family": "faithfulness", "leads": 1, "column": True}),
+    ("beauty", "third_party", "stars", "lower", None, {}),
+    ("gini", "complexity", "", None, None, {"family": "complexity"}),
+    ("seconds", "cost", "s", "lower", None, {"family": "cost", "leads": 1, "column": True}),
 ]
 
 
@@ -92,8 +92,9 @@ def summary() -> dict[str, Any]:
             "chance": chance,
             "steps": [],
             "steps_name": "",
+            **declared,
         }
-        for name, metric, unit, direction, chance in MEASURES
+        for name, metric, unit, direction, chance, declared in MEASURES
     ]
     curves = {}
     for name in ("morf_mean", "lerf_mean"):
@@ -107,6 +108,7 @@ def summary() -> dict[str, Any]:
                 "chance": None,
                 "steps": STEPS,
                 "steps_name": "hidden (%)",
+                "axis": "mean",
             }
         )
         curves[name] = {one: {"mean": [0.0, 1.0, 2.0], "interval": [[0, 0], [0.5, 1.5], None], "n": 3} for one in NAMES}
@@ -119,7 +121,7 @@ def summary() -> dict[str, Any]:
         "settings": {"blur": 1.0, "repeats": 2},
         "methods": [method(name) for name in NAMES],
         "measures": measures,
-        "results": {name: result(direction) for name, _, _, direction, _ in MEASURES},
+        "results": {name: result(direction) for name, _, _, direction, _, _ in MEASURES},
         "curves": curves,
         "agreement": {
             "kendall_w": 0.75,
@@ -194,7 +196,7 @@ def test_the_verdict_comes_first_then_warnings_then_what_was_measured(tmp_path: 
 @pytest.mark.slow
 def test_the_table_has_every_method_with_interval_unit_direction_and_kind_in_words(tmp_path: Path) -> None:
     table = Document(page(tmp_path)).sections["table"]
-    kinds = ("best mean", "blurred copy", "floor: ignores the network", "learned")
+    kinds = ("best mean", "blurred copy", "floor: does not use the network", "learned")
     told = ("0.800", "0.750 to 0.850", "years", "stars", "chance 0.5", "n = 3", "too few subjects")
     better = ("\N{UPWARDS ARROW} higher", "\N{DOWNWARDS ARROW} lower", "higher is better")
     for word in (*NAMES, *kinds, *told, *better):
@@ -410,7 +412,7 @@ def nothing_measured() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (one_subject(), ["too few subjects to tell any two methods apart"]),
+        (one_subject(), ["too few subjects to distinguish any two methods"]),
         (one_method(), ["0.800"]),
         (with_nan(), ["saliency"]),
         (not_applicable(), ["NotApplicable: no ReLU", "Without a value: saliency"]),

@@ -67,11 +67,11 @@ def test_only_banded_names_with_bounds_have_a_band() -> None:
     assert not empty.get_paths() or not len(empty.get_paths()[0].vertices)
 
 
-def test_panels_of_one_family_share_their_axis_and_it_holds_every_line_and_band() -> None:
+def test_panels_of_one_axis_share_it_and_it_holds_every_line_and_band() -> None:
     many = [
-        panel(line("a"), family="x"),
-        panel(line("a", [0.0, 5.0, 9.0]), family="x"),
-        panel(line("a"), family="y"),
+        panel(line("a"), axis="x"),
+        panel(line("a", [0.0, 5.0, 9.0]), axis="x"),
+        panel(line("a"), axis="y"),
     ]
     first, second, alone = (axes.get_ylim() for axes in draw_curves(many, coloured=["a"], banded=["a"]).axes)
     assert first == second and first[0] <= -0.5 and first[1] >= 9.5
@@ -91,7 +91,7 @@ def test_the_legend_lies_inside_the_picture_and_above_the_panels() -> None:
 
 @pytest.mark.parametrize("values", [[math.nan] * 3, [math.inf, 1.0, math.nan], [0.0, 0.0, 0.0]])
 def test_values_that_cannot_be_drawn_are_left_out(values: list[float]) -> None:
-    given = [panel(line("$a", values), line("_b", values), title="$", x="$", y="$", note="$", family="x")] * 2
+    given = [panel(line("$a", values), line("_b", values), title="$", x="$", y="$", note="$", axis="x")] * 2
     assert curve_grid_png(given, coloured=["$a"], floors=["_b"]).startswith(b"\x89PNG")
 
 

@@ -20,8 +20,9 @@ from interpbench.report.benchmark.order import (
 )
 
 
-def measure(name: str, metric: str, direction: str | None = "higher") -> dict[str, Any]:
-    return {"name": name, "metric": metric, "unit": "", "direction": direction, "help": "", "chance": None, "steps": []}
+def measure(name: str, metric: str, direction: str | None = "higher", **other: Any) -> dict[str, Any]:
+    base = {"name": name, "metric": metric, "unit": "", "direction": direction, "help": "", "chance": None, "steps": []}
+    return {**base, **other}
 
 
 def result(means: dict[str, float | None], ranks: dict[str, float] | None = None, best: bool = True) -> dict[str, Any]:
@@ -37,19 +38,19 @@ def summary(measures: list[dict[str, Any]], results: dict[str, Any], methods: tu
 
 
 EVERY = {
-    "seconds": "cost",
-    "srg_zero": "deletion",
-    "srg_mean": "deletion",
-    "top_half_error_mean": "deletion",
-    "gini": "complexity",
-    "auc": "localisation",
-    "beauty": "third_party",
-    "max_sensitivity": "sensitivity",
+    "seconds": measure("seconds", "cost", family="cost", leads=1, column=True),
+    "srg_zero": measure("srg_zero", "deletion", family="faithfulness", leads=2, column=True),
+    "srg_mean": measure("srg_mean", "deletion", family="faithfulness", leads=1, column=True),
+    "top_half_error_mean": measure("top_half_error_mean", "deletion", family="faithfulness"),
+    "gini": measure("gini", "complexity", None, family="complexity"),
+    "auc": measure("auc", "localisation", family="localisation", leads=1),
+    "beauty": measure("beauty", "third_party"),
+    "max_sensitivity": measure("max_sensitivity", "sensitivity", family="robustness", leads=1),
 }
 
 
 def every() -> dict[str, Any]:
-    measures = [measure(name, metric, None if name == "gini" else "higher") for name, metric in EVERY.items()]
+    measures = list(EVERY.values())
     return summary(measures, {name: result({"a": 1.0}, {"a": 1.0}, best=name != "gini") for name in EVERY}, ("a",))
 
 
@@ -60,7 +61,7 @@ def test_measures_that_lead_the_verdict_get_a_column_and_a_third_partys_do_too()
 
 def test_only_measures_that_a_right_map_alone_can_win_order_the_methods() -> None:
     assert sorted(counted_in(every())) == ["auc", "beauty", "srg_mean"]
-    only = summary([measure("max_sensitivity", "sensitivity")], {"max_sensitivity": result({"a": 1.0})})
+    only = summary([EVERY["max_sensitivity"]], {"max_sensitivity": result({"a": 1.0})})
     assert counted_in(only) == ["max_sensitivity"]
 
 

@@ -107,7 +107,7 @@ def test_the_best_group_is_marked_in_words() -> None:
 def test_nobody_is_tied_where_too_few_subjects_could_tell_anybody_apart() -> None:
     few = result(["a", "b", "c"], pairs=[pair("a", "b", 0.2, n=3), pair("a", "c", 0.4, n=3)])
     assert [mark_of(few, name) for name in "abc"] == ["best mean", "", ""]
-    assert column_of(summary(few), AUC).note == "Too few subjects to tell any two methods apart"
+    assert column_of(summary(few), AUC).note == "Too few subjects to distinguish any two methods"
     assert column_of(summary(), AUC).note == ""
 
 
@@ -133,14 +133,14 @@ def test_a_column_says_direction_unit_and_chance_in_words() -> None:
     assert column_of(summary(), {**AUC, "help": "an area."}).help == "An area"
     lower = column_of(summary(), {**AUC, "direction": "lower", "chance": None, "unit": "{unit}"})
     assert "lower is better" in lower.better and lower.chance == "" and lower.unit == "years"
-    assert "neither is better" in column_of(summary(), {**AUC, "direction": None}).better
+    assert "not used for ranking" in column_of(summary(), {**AUC, "direction": None}).better
     assert unit_of({}, {"unit": None}) == "no unit"
 
 
 def test_kinds_are_said_beside_the_name_and_notes_too() -> None:
     rows = method_rows(summary(), [AUC], [Place(name, 1.0, 1) for name in "abcd"], 1)
     assert [row.kind for row in rows] == ["method", "blurred", "floor", "method"]
-    assert [row.words for row in rows] == ["", "blurred copy", "floor: ignores the network", ""]
+    assert [row.words for row in rows] == ["", "blurred copy", "floor: does not use the network", ""]
     assert rows[3].note == "no" and rows[3].cells[0].value == DASH
     assert kind_of({"kind": "method", "blurred": False, "learned": True})[1] == "learned"
 

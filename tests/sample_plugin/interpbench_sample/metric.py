@@ -1,4 +1,4 @@
-"""A measure of fifteen lines: how far from the truth's centre the map's centre is."""
+"""A measure of twenty lines: how far from the truth's centre the map's centre is."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,17 @@ from interpbench import Measure, Metric, NotApplicable, check_options, option
 class CentreDistance(Metric):
     power: float = option(2.0, "exponent of the importance; higher looks at the peaks", above=0)
     measures = (
-        Measure(name="centre_distance", unit="mm", direction="lower", help="From the truth's centre to the map's"),
+        Measure(
+            name="centre_distance",
+            unit="mm",
+            direction="lower",
+            help="From the truth's centre to the map's",
+            family="localisation",
+            needs_truth=True,
+            question="having its centre where the truth has it",
+            limits="centre_distance cannot tell a map of both hippocampi from one of what lies between them.",
+            leads=1,
+        ),
     )
 
     def __post_init__(self):

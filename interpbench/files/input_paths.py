@@ -20,7 +20,7 @@ Key = str | tuple[int, int]  # a real path; or device and number of a file
 
 
 @dataclass(frozen=True)
-class Reading:
+class InputPath:
     """One file or folder that is read: what it is to the run (`the predictor`), and its path."""
 
     what: str
@@ -33,12 +33,12 @@ class Reading:
 
 
 @dataclass
-class Taken:
+class InputPaths:
     """All that a run reads; `touched` says what a path to write would destroy."""
 
-    places: dict[Key, Reading] = field(default_factory=dict)  # each file and folder itself
-    above: dict[Key, Reading] = field(default_factory=dict)  # every folder in which one of them lies
-    whole: dict[Key, Reading] = field(default_factory=dict)  # the folders of which everything is read
+    places: dict[Key, InputPath] = field(default_factory=dict)  # each file and folder itself
+    above: dict[Key, InputPath] = field(default_factory=dict)  # every folder in which one of them lies
+    whole: dict[Key, InputPath] = field(default_factory=dict)  # the folders of which everything is read
     _real: dict[str, str] = field(default_factory=dict)  # folders, where they really lie
 
     def add(self, path: str | Path, what: str, *, but: str = "", subject: str = "") -> None:
@@ -48,12 +48,12 @@ class Taken:
             but: a name in the folder; below it one may write.
             subject: whose file it is: a folder `sub-SUBJECT` above it is taken as a whole.
         """
-        reading = Reading(what, os.fspath(path), but, subject)
+        reading = InputPath(what, os.fspath(path), but, subject)
         place = reading.path if os.path.isabs(reading.path) else os.path.join(os.getcwd(), reading.path)
         folder, name = os.path.split(place.rstrip(os.sep) or os.sep)
         self.add_in(self.folder(folder, reading), name, reading)
 
-    def add_in(self, folder: str, name: str, reading: Reading) -> None:
+    def add_in(self, folder: str, name: str, reading: InputPath) -> None:
         """The same of a name in a folder whose real path is known."""
         for _ in range(LINKS):
             place = f"{folder}{os.sep}{name}" if name not in _DOTS else os.path.normpath(os.path.join(folder, name))
@@ -70,7 +70,7 @@ class Taken:
             target, name = os.path.split(os.path.join(folder, os.readlink(place)).rstrip(os.sep))
             folder = self.folder(target, reading)
 
-    def touched(self, path: str | Path, *, folder: bool) -> tuple[str, Reading] | None:
+    def touched(self, path: str | Path, *, folder: bool) -> tuple[str, InputPath] | None:
         """How a path that will be written meets what is read, `is`, `lies in` or `holds`, and what that is.
 
         Args:
@@ -97,7 +97,7 @@ class Taken:
                     return "holds", self.above[key]
         return None
 
-    def folder(self, path: str, reading: Reading, links: int = LINKS) -> str:
+    def folder(self, path: str, reading: InputPath, links: int = LINKS) -> str:
         """Where a folder really lies; it, and what it lies in, are noted as holding what is read."""
         below: list[tuple[str, str]] = []
         here = path
@@ -121,7 +121,7 @@ class Taken:
             self._real[here] = real
         return real
 
-    def _note(self, place: str, reading: Reading) -> os.stat_result | None:
+    def _note(self, place: str, reading: InputPath) -> os.stat_result | None:
         found = _status(place)
         self.above.setdefault(place, reading)
         if found is not None and found.st_ino:

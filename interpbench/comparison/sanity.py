@@ -1,0 +1,65 @@
+"""Whether maps stay the same when the network forgets what it learned (Adebayo et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from interpbench.comparison.headline import spokesmen
+from interpbench.comparison.wording import between, listed, number
+
+ALIKE = 0.5  # likeness from which two maps count as largely the same
+MOST = 12  # names in one sentence
+
+
+def sanity(benchmark: Mapping[str, Any], own: Sequence[str]) -> list[str]:
+    """Which maps pass, by each metric of randomised weights.
+
+    Args:
+        own: the methods, without floors and smoothed copies.
+    """
+    measures = spokesmen("randomisation", benchmark["measures"], benchmark["results"])
+    return [sentence for measure in measures for sentence in _by_one(benchmark, measure, own)]
+
+
+def _by_one(benchmark: Mapping[str, Any], measure: Mapping[str, Any], own: Sequence[str]) -> list[str]:
+    after, level, ceiling = (
+        benchmark["results"].get(name, {"methods": {}})["methods"]
+        for name in (measure["name"], measure.get("chance_by"), measure.get("ceiling_by"))
+    )
+    learned = [one["name"] for one in benchmark["methods"] if one.get("learned")]
+    chanced, more, alike = list[str](), list[str](), list[str]()
+    for name in (name for name in own if name in after):
+        figures, floor = after[name], level.get(name, {"mean": measure.get("chance") or 0.0})["mean"]
+        told = f"{name} {number(figures['mean'])} ({between(figures['interval'])}; chance {number(floor)}"
+        told += f", n = {figures['n']}"
+        if name in learned and name in ceiling:
+            told += f"; fitted again; two fits to the intact network {number(ceiling[name]['mean'])}"
+        least = figures["interval"][0] if figures["interval"] else figures["mean"]
+        kind = alike if figures["mean"] >= ALIKE else chanced if least <= floor else more
+        kind.append(told + ")")
+    how = measure.get("question") or measure["name"]
+    found = []
+    if chanced:
+        found.append(
+            "Sanity, passed: with the weights of all layers randomised, maps are not shown to be more like the original"
+            f" ones ({how}) than random maps of the same smoothness are: {listed(chanced, MOST)}."
+        )
+    if more:
+        found.append(
+            "Sanity, in part: with the weights of all layers randomised, maps are more like the original ones"
+            f" ({how}) than chance, so a part of them comes from the image and the architecture and not from what"
+            f" the network learned: {listed(more, MOST)}."
+        )
+    if alike:
+        found.append(
+            f"Sanity, failed: maps stay largely the same ({how}) when the weights of all layers are"
+            f" randomised, so they show something other than what the network learned: {listed(alike, MOST)}."
+        )
+    untested = [name for name in own if name in learned and name not in after]
+    if after and untested:
+        found.append(
+            f"Sanity, not tested: {listed(untested)}. A learned map does not look at the network when it is made, so"
+            " only a second fit, to the randomised network, could tell."
+        )
+    return found

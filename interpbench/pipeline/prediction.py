@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from interpbench.cohort.choosing import log, problem_rows
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
 from interpbench.cohort.prepared_once import PreparedOnce
 from interpbench.cohort.recorded_splits import all_splits
 from interpbench.cohort.samples import target_of
@@ -41,7 +42,7 @@ from interpbench.run.trying import AlikePredictions, warned
 
 
 def predict(
-    cohort: str | Path,
+    cohort: CohortSource,
     predictor: str | Path,
     out: str | Path,
     *,
@@ -56,7 +57,7 @@ def predict(
     """Predict the subjects of a cohort and write a table, with its figures in a `.json` beside it.
 
     Args:
-        cohort: a folder with `participants.tsv`, or a table; ages are not needed.
+        cohort: a folder with `participants.tsv`, a table, a DataFrame, or a list of images or rows; it needs no ages.
         predictor: a model folder, or the name of a predictor without weights.
         out: the table, with the columns of `columns_of`; `n/a` where unknown.
         target_class: of a classifier, the class whose logit and probability are told; None for the one on record.
@@ -73,8 +74,9 @@ def predict(
         InputError: the predictor's answer is squashed, the same for everybody, or depends on chance or the batch.
         SubjectsFailed: the table was written, but some subjects could not be predicted; the `.json` lists them.
     """
+    cohort = table_on_disk(cohort, out)
     where = resolve_device(device)
-    check_places("predict", {"cohort": Path(cohort), "predictor": Path(predictor), "out": out})
+    check_places("predict", {"cohort": cohort, "predictor": Path(predictor), "out": out})
     out = Path(out)
     study = Study.open(cohort, predictor, where, target_class=target_class, images=images, trust_factory=trust_factory)
     loaded, record, people = study.predictor, study.record, study.cohort

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interpbench.cohort.choosing import log
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
 from interpbench.errors import NotApplicable, PluginError, ResourceError, UsageError
 from interpbench.files.run_folder import RunFolder
 from interpbench.host.components import make_component
@@ -27,7 +28,7 @@ from interpbench.run.study import Study
 
 
 def search(
-    cohort: str | Path,
+    cohort: CohortSource,
     predictor: str | Path,
     out: str | Path,
     *,
@@ -65,8 +66,9 @@ def search(
         UsageError: a method with nothing to choose by, an option or value that it does not have.
         SubjectsFailed: the search is done and written, but some subjects were left out.
     """
+    cohort = table_on_disk(cohort, out)
     given = {
-        "cohort": Path(cohort),
+        "cohort": cohort,
         "predictor": Path(predictor),
         "out": out,
         "options": options,

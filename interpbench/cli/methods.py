@@ -177,7 +177,7 @@ def _measure_lines(measures: list[dict[str, Any]]) -> list[str]:
             one["unit"].replace("{unit}", "the predictor's unit"),
             better,
             "" if one["chance"] is None else f"chance gives {one['chance']:g}",
-            "needs a known truth" if one["needs_truth"] else "",
+            "needs a known ground truth" if one["needs_truth"] else "",
             f"a curve over {one['steps_name']}" if one["steps"] else "",
         ]
         lines.append(f"  {one['name']}  {one['help']} ({'; '.join(fact for fact in facts if fact)})")

@@ -46,7 +46,7 @@ def _turn(measure: Mapping[str, Any]) -> float:
 
 
 def leader(measure: Mapping[str, Any], result: Mapping[str, Any], floors: Sequence[str]) -> list[str]:
-    """Who has the best mean, who cannot be told apart from it, and how far behind the next one is."""
+    """A sentence on the best mean, the methods that are not distinguished from it, and the next one."""
     first, *tied = result["best"]
     figures, unit = result["methods"][first], measure["unit"]
     title = f"{first}, a floor," if first in floors else first
@@ -54,12 +54,12 @@ def leader(measure: Mapping[str, Any], result: Mapping[str, Any], floors: Sequen
         return [f"{label(measure)}: {first} has {estimate(figures, unit)}; there is nothing to compare it with."]
     text = f"{label(measure)}: {title} has the best mean, {estimate(figures, unit)}."
     if powerless(result):
-        return [f"{text} With so few subjects no two of {len(result['methods'])} methods can be told apart."]
+        return [f"{text} With so few subjects no two of {len(result['methods'])} methods can be distinguished."]
     behind = [name for name in result["methods"] if _told(result, measure, name, first) == "worse"]
     if tied:
         distances = [_distance(measure, result, first, name) for name in tied[:NAMED]]
         rest = f", and {counted(len(tied) - NAMED, 'other')}" if len(tied) > NAMED else ""
-        text += f" Not told apart from it, with mean difference and 95 % interval: {'; '.join(distances)}{rest}."
+        text += f" Not distinguished from it, with mean difference and 95 % interval: {'; '.join(distances)}{rest}."
     if behind:
         sign = -1 if measure["direction"] == "higher" else 1
         nearest = min(behind, key=lambda name: sign * result["methods"][name]["mean"])
@@ -76,7 +76,7 @@ def leader(measure: Mapping[str, Any], result: Mapping[str, Any], floors: Sequen
     upset = [name for name in tied if _told(result, measure, name, first) == "better"]
     if upset:
         text += (
-            f" By the signed-rank test {listed(upset)} does better than {first}: its mean is led by a few"
+            f" By the signed-rank test {listed(upset)} is better than {first}, whose mean depends on a few"
             " subjects, so there is no single best."
         )
     return [text]
@@ -101,7 +101,7 @@ def against_floors(
     if bad:
         text += (
             f" Not shown to be better: {listed(bad, 20)}; this measure gives no reason to prefer"
-            f" {'its maps' if len(bad) == 1 else 'their maps'} to one that knows nothing of the network."
+            f" {'its maps' if len(bad) == 1 else 'their maps'} to a map that does not use the network."
         )
     return [text]
 
@@ -111,7 +111,7 @@ def unbeaten(measure: Mapping[str, Any], result: Mapping[str, Any], name: str, f
     return [floor for floor in floors if _told(result, measure, name, floor) != "better"]
 
 
-def smoothness(
+def smoothing_effects(
     measure: Mapping[str, Any], result: Mapping[str, Any], plain: Sequence[str], copies: Mapping[str, str]
 ) -> list[str]:
     """Where smoothing alone makes maps better, and whether the leader's lead is still there against smoothed copies.
@@ -130,13 +130,17 @@ def smoothness(
         parts.append(f"smoothing alone makes the maps of {listed(helped)} better")
     if hurt:
         parts.append(f"smoothing makes {'those' if helped else 'the maps'} of {listed(hurt)} worse")
-    text = f"{measure['name']}: {' and '.join(parts) or 'smoothing a map makes no difference that can be told'}."
+    text = f"{measure['name']}: {' and '.join(parts) or 'no effect of smoothing was found'}."
     first = result["best"][0]
     originals = {copy: name for name, copy in there.items()}
     if first in originals:
         source = originals[first]
         how = (
-            "better than" if source in helped else "by the test worse than" if source in hurt else "not told apart from"
+            "better than"
+            if source in helped
+            else "by the test worse than"
+            if source in hurt
+            else "not distinguished from"
         )
         text += f" The best mean is that of a smoothed copy, {how} its original. {_unsmoothed(measure, result, plain)}"
     else:
@@ -144,11 +148,11 @@ def smoothness(
         caught = [name for name in led if _told(result, measure, there[name], first) != "worse"]
         if caught:
             text += (
-                f" The lead of {first} over {listed(caught)} can no longer be told once they are smoothed as well:"
+                f" {first} is not shown to be better than the smoothed maps of {listed(caught)}:"
                 " smoothness alone may explain it."
             )
         elif led:
-            text += f" The lead of {first} over {listed(led)} stays when they are smoothed as well."
+            text += f" {first} is also better than the smoothed maps of {listed(led)}."
     return [text]
 
 
@@ -160,9 +164,9 @@ def _unsmoothed(measure: Mapping[str, Any], result: Mapping[str, Any], plain: Se
         return ""
     first, *others = sorted(ranked, key=lambda name: sign * result["methods"][name]["mean"])
     tied = [name for name in others if _told(result, measure, name, first) != "worse"]
-    text = f"Among maps as they are, {first} has the best mean, {estimate(result['methods'][first], measure['unit'])}"
+    text = f"Among unsmoothed maps, {first} has the best mean, {estimate(result['methods'][first], measure['unit'])}"
     if tied:
-        return f"{text}; not told apart from it: {listed(tied, 20)}."
+        return f"{text}; not distinguished from it: {listed(tied, 20)}."
     return f"{text}; the others are worse." if others else f"{text}."
 
 

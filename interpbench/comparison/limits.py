@@ -16,7 +16,7 @@ LEARNED = "{learned}"  # in what a measure declares: stands for the methods that
 POWER = 0.8  # how often a difference should be found that is called one that would have been found
 
 
-def reach(benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]]) -> list[str]:
+def detectable_differences(benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which differences these subjects would have shown, by measure.
 
     `(z(1 - alpha / 2m) + z(power)) * SE`, with m comparisons and the standard error SE of a paired mean difference,
@@ -36,9 +36,9 @@ def reach(benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]]) ->
         return []
     return [
         (
-            "Not told apart does not mean equal. A true difference of about this size between two methods would have"
-            " been found four times in five (for a pair of middling spread, at the strictest step of Holm's correction,"
-            f" by the normal approximation); a smaller one may well be there: {'; '.join(shown)}."
+            "Methods that are not distinguished need not be equal. A true difference of this size would have been found"
+            f" with a power of 80 %: {'; '.join(shown)}. A smaller one may exist. (For a pair of median spread, at the"
+            " strictest step of Holm's correction, by the normal approximation.)"
         )
     ]
 
@@ -58,11 +58,11 @@ def limits(benchmark: Mapping[str, Any]) -> list[str]:
     if able:
         found.append(
             "Tests are corrected for all comparisons within one measure, not across measures: among many measures some"
-            " tell methods apart by chance. Intervals are for one figure at a time: a difference whose interval leaves"
-            " out 0 may still fail the corrected test."
+            " find differences by chance. Intervals are for one figure: a difference whose interval excludes"
+            " 0 may still fail the corrected test."
         )
         found.append(
-            "Maps tell what this network uses. None of this says what ages a brain, or what matters to a person's"
+            "Maps show what this network uses. They do not show what ages a brain, or what matters for a person's"
             " health."
         )
     return found

@@ -42,24 +42,27 @@ def _by_one(benchmark: Mapping[str, Any], measure: Mapping[str, Any], own: Seque
     found = []
     if chanced:
         found.append(
-            "Sanity, passed: with the weights of all layers randomised, maps are not shown to be more like the original"
+            "Sanity check passed: with randomised weights of all layers, maps are not shown to be"
+            " more similar to the original"
             f" ones ({how}) than random maps of the same smoothness are: {listed(chanced, MOST)}."
         )
     if more:
         found.append(
-            "Sanity, in part: with the weights of all layers randomised, maps are more like the original ones"
-            f" ({how}) than chance, so a part of them comes from the image and the architecture and not from what"
+            "Sanity check passed in part: with randomised weights of all layers, maps are more"
+            " similar to the original ones"
+            f" ({how}) than by chance. A part of them comes from the image and the architecture, not from what"
             f" the network learned: {listed(more, MOST)}."
         )
     if alike:
         found.append(
-            f"Sanity, failed: maps stay largely the same ({how}) when the weights of all layers are"
+            f"Sanity check failed: maps stay largely the same ({how}) when the weights of all layers are"
             f" randomised, so they show something other than what the network learned: {listed(alike, MOST)}."
         )
     untested = [name for name in own if name in learned and name not in after]
     if after and untested:
         found.append(
-            f"Sanity, not tested: {listed(untested)}. A learned map does not look at the network when it is made, so"
-            " only a second fit, to the randomised network, could tell."
+            f"Sanity check not done: {listed(untested)}. A fitted method does not use the network"
+            " when it makes a map, so"
+            " only a second fit, to the randomised network, could show this."
         )
     return found

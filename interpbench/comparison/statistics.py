@@ -113,25 +113,16 @@ def signed_rank(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     Returns:
         p, two-sided, 1 where no difference is left; effect, NaN without subjects.
     """
+    from scipy.stats import rankdata
+
     if len(first) == 0:
         return 1.0, float("nan")
     size = max(float(np.abs(first).max()), float(np.abs(second).max())) or 1.0
     difference = np.round((first - second) / size, DIGITS)
-    ranks = doubled_ranks(np.abs(difference))
+    ranks = np.rint(2 * rankdata(np.abs(difference))).astype(int)  # doubled they are whole, so their sums are exact
     won, lost = int(ranks[difference > 0].sum()), int(ranks[difference < 0].sum())
     p = _two_sided(np.sort(ranks[difference != 0]), min(won, lost))
     return p, (won - lost) / int(ranks.sum())
-
-
-def doubled_ranks(values: np.ndarray) -> np.ndarray:
-    """Twice the rank of each value, from 2 up; tied values share the mean of theirs. Whole numbers, so sums are exact.
-
-    Args:
-        values: `(n,)`.
-    """
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: np.ndarray = (2 * np.cumsum(count) - count + 1)[place]
-    return ranks
 
 
 def _two_sided(ranks: np.ndarray, smaller: int) -> float:
@@ -180,10 +171,13 @@ def ranks_within(values: np.ndarray, direction: Direction) -> np.ndarray:
     Args:
         values: `(n, k)` finite, subjects by methods.
     """
+    from scipy.stats import rankdata
+
     if values.size == 0:
         return np.empty(values.shape)
     level = np.round(values / (np.abs(values).max() or 1.0), DIGITS) * (-1 if direction == "higher" else 1)
-    return np.stack([doubled_ranks(row) for row in level]) / 2
+    ranks: np.ndarray = rankdata(level, axis=1)
+    return ranks
 
 
 def auc(score: ArrayLike, truth: ArrayLike) -> float:
@@ -242,9 +236,9 @@ def friedman(ranks: np.ndarray) -> dict[str, Any] | None:
 
 
 def cliques(apart: np.ndarray) -> list[tuple[int, ...]]:
-    """Maximal sets whose members are not told apart from one another: the bars of a critical-difference plot.
+    """Maximal sets of methods that are not distinguished: the bars of a critical-difference plot.
 
-    Found by Bron and Kerbosch's (1973) algorithm with pivots. A set of one is no bar.
+    A set of one is no bar.
 
     Args:
         apart: `(k, k)` bool, symmetric: whether two methods are told apart; methods in the order of their mean rank.
@@ -252,18 +246,7 @@ def cliques(apart: np.ndarray) -> list[tuple[int, ...]]:
     Returns:
         Sets of indices, each in order, the sets in order.
     """
-    near = [set(np.flatnonzero(~row).tolist()) - {at} for at, row in enumerate(apart)]
-    found: list[tuple[int, ...]] = []
+    from networkx import find_cliques, from_numpy_array
 
-    def grow(chosen: set[int], able: set[int], seen: set[int]) -> None:
-        if not able and not seen:
-            if len(chosen) > 1:
-                found.append(tuple(sorted(chosen)))
-            return
-        pivot = max(able | seen, key=lambda at: (len(near[at] & able), -at))
-        for one in sorted(able - near[pivot]):
-            grow(chosen | {one}, able & near[one], seen & near[one])
-            able, seen = able - {one}, seen | {one}
-
-    grow(set(), set(range(len(apart))), set())
-    return sorted(found)
+    found = [tuple(sorted(one)) for one in find_cliques(from_numpy_array(~apart))]
+    return sorted(one for one in found if len(one) > 1)

@@ -1,4 +1,4 @@
-"""Sentences that say what a benchmark's numbers allow one to say, and what not."""
+"""The conclusions that a benchmark's figures allow, and their limits, as sentences."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from interpbench.comparison.headline import (
     against_floors,
     headlines,
     leader,
-    smoothness,
+    smoothing_effects,
     spokesmen,
     unbeaten,
 )
-from interpbench.comparison.limits import limits, reach
+from interpbench.comparison.limits import detectable_differences, limits
 from interpbench.comparison.one_measure import powerless
 from interpbench.comparison.sanity import sanity
 from interpbench.comparison.statistics import ALPHA
@@ -39,7 +39,7 @@ def verdict(benchmark: Mapping[str, Any]) -> list[str]:
         result = benchmark["results"][measure["name"]]
         found += leader(measure, result, masks)
         found += against_floors(measure, result, own, floors)
-        found += smoothness(measure, result, own, copies)
+        found += smoothing_effects(measure, result, own, copies)
     return [
         *found,
         *_never_above_floors(benchmark, leading, own, floors),
@@ -49,17 +49,17 @@ def verdict(benchmark: Mapping[str, Any]) -> list[str]:
         *_agreement(benchmark),
         *sanity(benchmark, own),
         *_cost(benchmark),
-        *reach(benchmark, leading),
+        *detectable_differences(benchmark, leading),
         *limits(benchmark),
     ]
 
 
 def _scope(benchmark: Mapping[str, Any]) -> str:
     if not any(result["methods"] for result in benchmark["results"].values()):
-        return "No measure has a value, so nothing can be said."
+        return "No measure has a value, so there is no conclusion."
     return (
-        f"One predictor and {counted(benchmark['n'], 'subject')}: all that follows is about these. Trained again, or on"
-        " other data, the network is another one, and the order of the methods may be too."
+        f"One predictor and {counted(benchmark['n'], 'subject')}: all conclusions are about these. Trained again, or on"
+        " other data, the network would differ, and so may the order of the methods."
     )
 
 
@@ -102,7 +102,7 @@ def _never_above_floors(
 def _like_the_template(
     benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]], own: Sequence[str]
 ) -> list[str]:
-    """Methods that are no better than one map for everybody."""
+    """Methods that are not better than one map for all subjects."""
     templates = [one["name"] for one in benchmark["methods"] if one.get("template")]
     found = []
     for measure in leading:
@@ -112,15 +112,15 @@ def _like_the_template(
         stopped = [] if powerless(result) else [name for name in entered if unbeaten(measure, result, name, here)]
         if stopped:
             found.append(
-                f"{measure['name']}: not shown to be better than the template, one map for everybody:"
-                f" {listed(stopped)}. By this measure nothing shows that a map of the person says more than that of the"
-                " population."
+                f"{measure['name']}: not shown to be better than the template, one map for all subjects:"
+                f" {listed(stopped)}. By this measure, nothing shows that their maps are"
+                " specific to the subjects."
             )
     return found
 
 
 def _tally(benchmark: Mapping[str, Any]) -> list[str]:
-    """How often each row of the table is first, or not told apart from the first, among all measures of quality."""
+    """How often each row of the table is the best, or not distinguished from it, among all measures of quality."""
     results = [
         benchmark["results"][one["name"]]
         for one in benchmark["measures"]
@@ -133,9 +133,9 @@ def _tally(benchmark: Mapping[str, Any]) -> list[str]:
         return []
     return [
         (
-            f"Best or not told apart from the best, of {len(results)} measures with a direction (cost and sanity"
+            f"Best or not distinguished from the best, of {len(results)} measures with a direction (cost and sanity"
             f" apart): {listed([f'{name} on {counts[name]}' for name in leaders[:5]])}."
-            " Many of these measure nearly the same, so this is a summary and no vote."
+            " Many of these measures are similar, so this is a summary, not a vote."
         )
     ]
 
@@ -154,13 +154,14 @@ def _variants(benchmark: Mapping[str, Any]) -> list[str]:
             continue
         if always:
             found.append(
-                f"Whatever {varied} ({listed(list(winners))}), best or not told apart from the best in {metric}:"
+                f"Whatever {varied} ({listed(list(winners))}), best or not distinguished from the best in {metric}:"
                 f" {listed(always)}."
             )
         else:
             firsts = listed([f"{some[0]} with {name}" for name, some in winners.items()])
             found.append(
-                f"Who wins {metric} depends on what {varied}: {firsts}. No method is among the best with all of them."
+                f"The best method in {metric} depends on what {varied}: {firsts}. No method is among"
+                " the best with all of them."
             )
     return found
 
@@ -171,10 +172,10 @@ def _agreement(benchmark: Mapping[str, Any]) -> list[str]:
         return []
     w = found["kendall_w"]
     if found["p"] >= ALPHA:
-        meaning = "no more than chance would have it"
+        meaning = "no more than by chance"
     else:
         meaning = "largely" if w >= 0.7 else "in part" if w >= 0.4 else "hardly"
-    consequence = "" if meaning == "largely" else "; which method is best depends on what is asked of a map"
+    consequence = "" if meaning == "largely" else "; which method is best depends on the purpose of a map"
     text = (
         f"{len(found['measures'])} measures that rank {len(found['methods'])} methods (floors and smoothed copies"
         f" apart) agree {meaning}: Kendall's W = {number(w)}, where 1 is full agreement"
@@ -183,7 +184,7 @@ def _agreement(benchmark: Mapping[str, Any]) -> list[str]:
     pairs = [(value, one, other) for one, row in found["tau"].items() for other, value in row.items() if one < other]
     least, one, other = min(pairs)
     return [
-        text + (f" {one} and {other} order them in nearly opposite ways (tau {number(least)})." if least < -0.3 else "")
+        text + (f" {one} and {other} rank them in nearly opposite order (tau {number(least)})." if least < -0.3 else "")
     ]
 
 
@@ -201,6 +202,6 @@ def _cost(benchmark: Mapping[str, Any]) -> list[str]:
         if later:
             parts.append(f"Later ones: {listed(later)}.")
         if never:
-            parts.append(f"Slower for each subject, {name} never pays off in time against {listed(never)}.")
+            parts.append(f"{name} is slower for each subject and never saves time compared with {listed(never)}.")
         found.append(f"Cost (mean times of n = {measured}): {' '.join(parts)}")
     return found

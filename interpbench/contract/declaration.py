@@ -113,7 +113,7 @@ def _faults_of_leading(measure: Measure) -> list[str]:
     if not isinstance(leads, int) or isinstance(leads, bool) or leads < 0:
         return [f"`leads` of {who} must be a whole number, 0 for never, got {leads!r}"]
     if leads and (measure.direction is None or len(measure.steps)):
-        return [f"{who} cannot lead: it needs a direction, and is no curve"]
+        return [f"{who} cannot lead: only a number with a direction can"]
     if leads and measure.family == "cost" and measure.unit != "s":
         return [f"{who} cannot lead: of a cost, that is the seconds of one map, got the unit {measure.unit!r}"]
     return []
@@ -124,7 +124,7 @@ def _faults_of_curve(measure: Measure) -> list[str]:
     if measure.column and len(measure.steps):
         return [f"{who} is a curve, which gets no column"]
     if measure.axis and not len(measure.steps):
-        return [f"{who} is no curve, so it shares no axis"]
+        return [f"{who} is not a curve, so it cannot share an axis"]
     return []
 
 

@@ -15,6 +15,7 @@ from interpbench.doubts import as_record, count_doubts
 from interpbench.errors import InputError, UsageError
 from interpbench.files.atomic import read_json, write_json
 from interpbench.files.failures import failure, finish
+from interpbench.files.hashes import Hashes
 from interpbench.files.input_paths import InputPaths
 from interpbench.files.records import ListOf, Maybe, fault_in, read_record
 from interpbench.files.run_folder import FAILURES, MANIFEST, RunFolder, sidecar_of
@@ -97,7 +98,8 @@ def aggregate(
         raise UsageError(f"ahead must be at least 0, got {ahead}.")
     maps = Path(maps)
     manifest = _manifest(maps)
-    images = SourceImages(manifest, None if root is None else MovedImages(root))
+    hashes = Hashes()
+    images = SourceImages(manifest, None if root is None else MovedImages(root, hashes))
     sidecars, left_out = _sidecars(maps, RunFolder(maps, manifest).identity)
     taken = InputPaths()
     for record in sidecars.values():
@@ -108,7 +110,7 @@ def aggregate(
     component, installed = make_component("aggregator", aggregator, options)
     explained = {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")}
     parts = [
-        read_component(component, installed),
+        read_component(component, installed, hashes),
         read_settings(aggregator=aggregator, explained={**explained, "run": RunFolder(maps, manifest).identity}),
         Read(
             {"maps": {record["participant_id"]: _hashes(record) for record in sidecars.values()}},
@@ -120,13 +122,13 @@ def aggregate(
         recipe = Recipe.from_json(manifest["recipe"])
     except UsageError as error:
         raise InputError(f"{maps / MANIFEST}: {error}") from error
-    run = RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=())
+    run = RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=(), hashes=hashes)
     run.write_inputs(input_rows(parts))
     population = Population(recipe, component, aggregator)
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
     for path, why in left_out.items():
-        log.warning("left out: %s: %s", path.parent.name, why)
-    read_one = functools.partial(_read, recipe=recipe, images=images, whole=bool(manifest.get("whole")))
+        log.warning("excluded: %s: %s", path.parent.name, why)
+    read_one = functools.partial(_read, recipe=recipe, images=images, hashes=hashes, whole=bool(manifest.get("whole")))
     with read_ahead(read_one, sidecars.items(), ahead) as read:
         for path, record in track(sidecars.items(), "aggregating", unit="subject"):
             found = next(read)
@@ -137,10 +139,10 @@ def aggregate(
             except NoTemplate:
                 raise
             except InputError as error:
-                log.warning("left out: %s: %s", record["participant_id"], error)
+                log.warning("excluded: %s: %s", record["participant_id"], error)
                 failures.append(failure(record["participant_id"], path, error))
     if not population.number:
-        raise InputError(f"{maps}: none of {len(failures)} maps can be used. The first: {failures[0]['message']}")
+        raise InputError(f"{maps}: none of {len(failures)} maps can be used. The first error: {failures[0]['message']}")
     summary = _write(run.path, population, manifest, asked)
     run.write_failures(failures)
     names = (*summary["files"].values(), "population_background.nii.gz", "population_brain.nii.gz")
@@ -152,7 +154,7 @@ def aggregate(
 
 
 def _read(
-    named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: SourceImages, whole: bool
+    named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: SourceImages, hashes: Hashes, whole: bool
 ) -> Placed | InputError:
     """A subject's map and image, or why they cannot be used."""
     try:
@@ -162,7 +164,7 @@ def _read(
             for name in ("image", "mask")
             if record.get(name) is not None
         }
-        return read_map(path, {**record, **there}, recipe, whole=whole)
+        return read_map(path, {**record, **there}, recipe, hashes, whole=whole)
     except InputError as error:
         return error
 
@@ -177,7 +179,7 @@ def _manifest(maps: Path) -> dict[str, Any]:
     place = maps / MANIFEST
     found = read_record(place, {"kind": str}, "manifest of a run") if place.is_file() else {}
     if found.get("kind") != "explain":
-        raise InputError(f"{maps}: no folder of maps; `interpbench explain` writes one.")
+        raise InputError(f"{maps}: is not a folder of maps; `interpbench explain` writes one.")
     if fault := fault_in(found, _MANIFEST):
         raise InputError(f"{place}: {fault}.")
     return found
@@ -195,18 +197,18 @@ def _sidecars(maps: Path, run: str) -> tuple[dict[Path, dict[str, Any]], dict[Pa
         try:
             record = read_record(path, _ASKED, "record of a map")
         except InputError as error:
-            left_out[path] = f"{error} Explain again."
+            left_out[path] = f"{error} Run explain again."
             continue
         if record["run"] != run:
-            left_out[path] = f"{path}: is of an earlier run into this folder: explain again."
+            left_out[path] = f"{path}: belongs to an earlier run in this folder: run explain again."
         else:
             found[path.with_suffix(".nii.gz")] = {name: record[name] for name in _USED if name in record}
     for path in sorted(maps.glob("sub-*/sub-*_importance.nii.gz")):
         if not sidecar_of(path).is_file():
-            left_out[sidecar_of(path)] = f"{path}: has no record beside it, it is unfinished: explain again."
+            left_out[sidecar_of(path)] = f"{path}: has no record beside it, so it is unfinished: run explain again."
     if not found:
-        why = f" The first: {next(iter(left_out.values()))}" if left_out else ""
-        raise InputError(f"{maps}: there is no finished map in it.{why}")
+        why = f" The first error: {next(iter(left_out.values()))}" if left_out else ""
+        raise InputError(f"{maps}: has no finished map.{why}")
     return found, left_out
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from interpbench.contract.interfaces import Aggregator
 from interpbench.doubts import PREDICTOR, RESAMPLED, Doubt, from_record
 from interpbench.errors import InputError
-from interpbench.files.atomic import sha256_of
+from interpbench.files.hashes import Hashes
 from interpbench.host.foreign import asking
 from interpbench.images.grid import box_affine
 from interpbench.images.recipe import Recipe
@@ -118,10 +118,11 @@ def _sentences(given: Any) -> list[str]:
     return [str(one) for one in given] if isinstance(given, list | tuple) else []
 
 
-def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, *, whole: bool = False) -> Placed:
+def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, hashes: Hashes, *, whole: bool = False) -> Placed:
     """A subject's map on the network's grid, which its sidecar `record` vouches for, and its image there.
 
     Args:
+        hashes: of the command's files.
         whole: whether the map keeps what lies outside the brain.
 
     Raises:
@@ -130,11 +131,11 @@ def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, *, whole: bo
     for name, file in (("sha256", path), ("image_sha256", record["image"]), ("mask_sha256", record.get("mask"))):
         if file is not None and not Path(file).is_file():
             raise InputError(f"{file}: is missing since the map was made.")
-        if file is not None and sha256_of(file) != record.get(name):
+        if file is not None and hashes.of(file) != record.get(name):
             raise InputError(f"{file}: changed after the map was made; run explain again.")
     rules = ImageRules(max_voxels=sys.maxsize, nan_to_zero=True)  # these very bytes were taken when the map was made
     prepared = recipe.prepare(Path(record["image"]), record.get("mask"), rules)
-    map, doubt = on_network_grid(path, record, prepared), None
+    map, doubt = on_network_grid(path, record, prepared, hashes), None
     if map is None:
         map = prepared.to_network_grid(read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0])
         why = "the map was interpolated from its image's grid, because the one on the network's grid is missing"

@@ -1,6 +1,6 @@
 """How many volumes go through a network, and how many gradients back: counted by a hook on its module.
 
-A frozen copy of a network (`inference.py`) fires no hooks; it reports its passes by `add_forward` instead.
+A network's graph (`forward_only.py`) fires no hooks; it reports its passes by `add_forward` instead.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def counted_passes(module: nn.Module) -> Iterator[Passes]:
 
 
 def add_forward(module: nn.Module, volumes: int) -> None:
-    """Tell whoever counts the passes of `module` that `volumes` went through a frozen copy of it."""
+    """Report to the counter of passes of `module` that `volumes` went through a frozen copy of it."""
     for hook in module._forward_hooks.values():
         if isinstance(hook, Passes):
             hook.forward += volumes

@@ -217,7 +217,9 @@ class ExplainerContract:
     def test_a_template_is_a_floor_and_an_option_takes_its_file(self, explainer: Explainer) -> None:
         if explainer.template is None:
             return
-        assert explainer.floor, "`template` is declared, but `floor` is not: one map for everybody asks no network"
+        assert explainer.floor, (
+            "`template` is declared, but `floor` is not: one map for all subjects does not use the network"
+        )
         names = [field.name for field in option_fields(type(explainer))]
         assert explainer.template in names, f"`template` names no option: {explainer.template!r} is none of {names}"
 

@@ -21,14 +21,14 @@ class Completeness(Metric):
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        help = "What the map's sum lacks of f(x) - f(x'), where the method claims that it adds up"
+        help = "Difference between the sum of the map and f(x) - f(x'), if the method declares that they are equal"
         return (
             Measure(name="completeness_gap", unit=UNIT, direction="lower", help=help, family="axiomatic", column=True),
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
         if case.reference is None:
-            raise NotApplicable(f"{case.method!r} does not claim that its maps add up to the prediction")
+            raise NotApplicable(f"{case.method!r} does not declare that its maps add up to the prediction")
         # Both by one path, so that what a faster network rounds otherwise is in both.
         prediction, reference = case.predict(torch.stack([case.volume, case.reference])).tolist()
         return {"completeness_gap": abs(float(case.map.double().sum()) - (prediction - reference))}

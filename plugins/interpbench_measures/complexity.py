@@ -57,8 +57,8 @@ class Complexity(Metric):
     @property
     def measures(self) -> tuple[Measure, ...]:
         return (
-            _measure("gini", "How unequally importance is spread; 0 is evenly"),
-            _measure("entropy", "Entropy of importance over log |M|; 1 is evenly"),
+            _measure("gini", "Gini index of importance; 0 for equal values"),
+            _measure("entropy", "Entropy of importance relative to log |M|; 1 for equal values"),
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:

@@ -33,10 +33,10 @@ class Cost(Metric):
     def measures(self) -> tuple[Measure, ...]:
         return (
             _measure("seconds", "s", "Time for one map", leads=1, column=True),
-            _measure("forward_equivalents", "volumes", "Volumes that went through the network for one map"),
-            _measure("backward_equivalents", "volumes", "Volumes whose gradient went back through the network"),
-            _measure("peak_memory", "MiB", "Most memory taken beyond what was taken before"),
-            _measure("training_seconds", "s", "Time in which the method learned, once for all maps"),
+            _measure("forward_equivalents", "volumes", "Forward passes for one map, in volumes"),
+            _measure("backward_equivalents", "volumes", "Backward passes for one map, in volumes"),
+            _measure("peak_memory", "MiB", "Peak of the additional memory for one map"),
+            _measure("training_seconds", "s", "Time of fitting the method, once for all maps"),
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:

@@ -29,8 +29,8 @@ STEPS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 90.0)  # percent
 HALF = 50.0  # percent
 LEADING = ("mean", "road", "blur", "noise", "zero")  # imputers: what leaves an image most like a brain leads
 LIMITS = (
-    "Deletion shows the network images unlike those that it was trained on; a part of what it measures is how the"
-    " network takes those."
+    "Deletion shows the network images unlike those that it was trained on. A part of what it measures is the"
+    " network's response to such images."
 )
 
 

@@ -1,4 +1,4 @@
-"""Infidelity, scale-free: does the map foretell what a perturbation of the image does to the prediction?
+"""Scale-free infidelity: how well the map predicts the effect of perturbations on the prediction.
 
 Yeh et al. 2019 take perturbations I, what the map foretells, `u = I . a`, and what happens, `D = f(x) - f(x - I)`, and
 ask for `E[(u - D)^2]`. That depends on the scale of a map, which is arbitrary; the best scale gives
@@ -31,11 +31,12 @@ import torch
 from torch import Tensor
 
 from interpbench import Case, Measure, Metric, NotApplicable, UsageError, check_options, option
-from interpbench_measures.ordering import check_not_flat, shared_ranks
+from interpbench_measures.ordering import check_not_flat
+from interpbench_measures.similarity import spearman
 
 
 def normalised_infidelity(foretold: Tensor, happened: Tensor) -> float:
-    """The nINFD of what a map foretells about some perturbations.
+    """The nINFD of the effects that a map predicts for some perturbations.
 
     Args:
         foretold: u, `(P,)`, in any unit.
@@ -50,14 +51,6 @@ def normalised_infidelity(foretold: Tensor, happened: Tensor) -> float:
         return math.nan
     own = float(u.square().sum())
     return 1.0 if own == 0 else min(1.0, max(0.0, 1 - float((u * d).sum()) ** 2 / (own * size)))
-
-
-def rank_correlation(first: Tensor, second: Tensor) -> float:
-    """Spearman's correlation of two lists `(P,)`; NaN where one of them is constant."""
-    a, b = (shared_ranks(values) for values in (first, second))
-    a, b = a - a.mean(), b - b.mean()
-    size = float(a.square().sum() * b.square().sum())
-    return float((a * b).sum()) / math.sqrt(size) if size > 0 else math.nan
 
 
 def sums_over_boxes(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -99,7 +92,7 @@ def random_boxes(brain: Tensor, edge: int, boxes: int, generator: torch.Generato
 
 @dataclass(frozen=True, kw_only=True)
 class Infidelity(Metric):
-    """Perturb the image at random, and compare what the map foretells with what the prediction does."""
+    """Compares the effects that the map predicts for random perturbations with the true changes of the prediction."""
 
     perturbation: str = option(
         "boxes",
@@ -122,9 +115,9 @@ class Infidelity(Metric):
             name="ninfd",
             unit="",
             direction="lower",
-            help="part of the effect of random perturbations that a signed map does not foretell",
+            help="share of the effect of random perturbations that a signed map does not predict",
             family="faithfulness",
-            question="foretelling what a perturbation does",
+            question="predicting the effect of perturbations",
             leads=1,
         )
         if self.perturbation == "noise":
@@ -134,7 +127,7 @@ class Infidelity(Metric):
             unit="",
             direction="higher",
             chance=0.0,
-            help="rank correlation of the importance in random boxes and the effect of emptying them",
+            help="rank correlation between the importance in random boxes and the effect of setting them to 0",
             family="faithfulness",
         )
         return unsaid, correlation
@@ -150,7 +143,8 @@ class Infidelity(Metric):
             contributions.append(normalised_infidelity(sums_over_boxes(map, low, high), change))
             voxels = sums_over_boxes(case.brain, low, high)
             mean = sums_over_boxes(case.importance, low, high) / voxels
-            correlations.append(rank_correlation(mean, change.abs() / voxels))
+            effect = change.abs() / voxels
+            correlations.append(spearman(mean.cpu().numpy(), effect.cpu().numpy()))
         best = min(_mean(slopes), _mean(contributions))
         return {"ninfd": best if case.signed else math.nan, "infidelity_corr": _mean(correlations)}
 

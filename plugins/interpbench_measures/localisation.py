@@ -20,8 +20,8 @@ from interpbench.kit import auc
 
 NAN = float("nan")
 LIMITS = (
-    "Localisation compares maps with a truth about the images, not about the network: if the network reads only a part"
-    " of the truth, a map of that part is right and still loses points."
+    "Localisation compares maps with a ground truth of the images, not of the network. If the network uses only a part"
+    " of it, a correct map of that part gets lower figures."
 )
 
 
@@ -131,21 +131,24 @@ class Localisation(Metric):
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        hit = f"The most important voxel lies at most {self.tolerance:g} mm from the truth"
+        hit = f"The most important voxel lies at most {self.tolerance:g} mm from the ground truth"
         return (
             _measure(
                 "auc",
-                "A voxel of the truth is above one beside it: the chance of that",
+                "Probability that a voxel of the ground truth is above another brain voxel",
                 chance=0.5,
                 leads=1,
-                question="pointing at the truth",
+                question="pointing at the ground truth",
             ),
-            _measure("average_precision", "Area below the curve of precision over recall of the truth", leads=2),
-            _measure("relevance_mass", "Share of all importance that lies on the truth"),
+            _measure("average_precision", "Area under the precision-recall curve of the ground truth", leads=2),
+            _measure("relevance_mass", "Share of all importance inside the ground truth"),
             _measure(
-                "relevance_mass_ratio", "The same, over the share of the brain that is truth", chance=1.0, leads=3
+                "relevance_mass_ratio",
+                "Relevance mass relative to the share of the brain in the ground truth",
+                chance=1.0,
+                leads=3,
             ),
-            _measure("relevance_rank", "Share of the truth among as many most important voxels"),
+            _measure("relevance_rank", "Share of the ground truth among as many most important voxels"),
             _measure("pointing_game", hit),
             Measure(
                 name="mass_outside_brain",

@@ -30,12 +30,12 @@ from interpbench.kit import UNIT
 from interpbench_measures.ordering import check_not_flat, on_grid, shared_ranks
 
 LIMITS = (
-    "noise_tolerance is close to what a noise mask is trained for. For a learned method of that kind"
-    " ({learned} learned) a win there shows that training worked; it is no second witness."
+    "noise_tolerance is close to the training objective of a noise mask. For a fitted method of that kind"
+    " ({learned} needed fitting) a good result shows that training worked; it is not independent evidence."
 )
 
 
-def noise_variance(importance: Tensor, energy: float) -> Tensor:
+def variance_by_rank(importance: Tensor, energy: float) -> Tensor:
     """How much noise each voxel gets: most where the map is lowest, and `energy` on average.
 
     Args:
@@ -70,9 +70,9 @@ class NoiseTolerance(Metric):
                 name="noise_tolerance",
                 unit=UNIT,
                 direction="lower",
-                help="change of the prediction by noise where the map says unimportant, mean over energies",
+                help="change of the prediction by noise at unimportant voxels, mean over energies",
                 family="faithfulness",
-                question="noise where the map says unimportant",
+                question="noise at unimportant voxels",
                 limits=LIMITS,
                 leads=1,
             ),
@@ -80,12 +80,12 @@ class NoiseTolerance(Metric):
                 name="noise_spread",
                 unit=UNIT,
                 direction="lower",
-                help="the same without the shift that a noise and its negative have in common",
+                help="noise tolerance without the shift that a noise sample and its negative share",
                 family="faithfulness",
                 limits=LIMITS,
             ),
-            self._curve("noise_error", "change of the prediction by noise where the map says unimportant"),
-            self._curve("noise_added_error", "added absolute error by noise where the map says unimportant"),
+            self._curve("noise_error", "change of the prediction by noise at unimportant voxels"),
+            self._curve("noise_added_error", "added absolute error by noise at unimportant voxels"),
         )
 
     def _curve(self, name: str, help: str) -> Measure:
@@ -103,7 +103,7 @@ class NoiseTolerance(Metric):
         importance = case.importance[case.brain]
         check_not_flat(importance)
         spread = case.volume[0][case.brain].std(correction=0)
-        scale = on_grid(noise_variance(importance, 1.0).sqrt().float() * spread, case.brain, 0.0)
+        scale = on_grid(variance_by_rank(importance, 1.0).sqrt().float() * spread, case.brain, 0.0)
         noise = scale * self._standard_normal(case)  # (pairs, 1, I, J, K)
         rows = [case.volume + sign * energy**0.5 * noise for energy in self.energies for sign in (1, -1)]
         predictions = case.predict(torch.cat(rows)).reshape(len(self.energies), 2, self.pairs)

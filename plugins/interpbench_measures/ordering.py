@@ -14,7 +14,7 @@ from interpbench import NotApplicable
 
 
 def check_not_flat(importance: Tensor) -> None:
-    """Refuse a map that says nothing.
+    """Refuse a map without information.
 
     Args:
         importance: of the brain's voxels, `(N,)`.
@@ -44,7 +44,10 @@ def places(importance: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def shared_ranks(values: Tensor) -> Tensor:
-    """The rank of each value from 1 for the lowest, `(N,)` float64; equal values share the mean of their ranks."""
+    """The rank of each value from 1 for the lowest, `(N,)` float64; equal values share the mean of their ranks.
+
+    On the values' own device: a map's millions of voxels need not leave the GPU for SciPy.
+    """
     _, place, count = torch.unique(values, return_inverse=True, return_counts=True)
     last = count.cumsum(0).double()
     ranks: Tensor = (last - (count - 1) / 2)[place]

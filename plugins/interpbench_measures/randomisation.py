@@ -63,7 +63,7 @@ class Randomisation(Metric):
         found = []
         for kind, words in (("spearman", "Rank correlation"), ("ssim", "Structural similarity")):
             for level in self.levels:
-                help = f"{words} with the map once the weights of {WORDS[level]} are shuffled"
+                help = f"{words} with the map after the weights of {WORDS[level]} are shuffled"
                 first = kind == "spearman" and level == "all"
                 found.append(
                     Measure(
@@ -79,7 +79,7 @@ class Randomisation(Metric):
                         ceiling_by="refitted_spearman" if kind == "spearman" else "",
                     )
                 )
-        refitted = "Rank correlation with the map of the method fitted again to the same network; 1 where none is"
+        refitted = "Rank correlation with the map of a second fit to the same network; 1 for methods without fitting"
         found.append(_shown("refitted_spearman", refitted))
         for kind, words in (("spearman", "Rank correlation"), ("ssim", "Structural similarity")):
             found.append(_shown(f"chance_{kind}", f"{words} of two random maps of the same values and smoothness"))

@@ -58,8 +58,10 @@ class Repeatability(Metric):
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        rank = "Rank correlation of the map with that of another seed; 1 by construction for a method without one"
-        regions = "ICC(2,1) of the regions' mean importance under two seeds; 1 by construction for a method without one"
+        rank = "Rank correlation of maps with two seeds; 1 by construction for methods without a seed"
+        regions = (
+            "ICC(2,1) of the regions' mean importance with two seeds; 1 by construction for methods without a seed"
+        )
         return (
             Measure(
                 name="repeat_spearman",

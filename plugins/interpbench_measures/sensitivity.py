@@ -73,7 +73,7 @@ class Sensitivity(Metric):
                 direction="lower",
                 help=help,
                 family="robustness",
-                question="holding still when the image hardly changes",
+                question="stability under small changes of the image",
                 leads=1,
             ),
         )

@@ -16,11 +16,18 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from interpbench import Predictor, track
-from interpbench.kit import PRECISIONS, add_forward, arithmetic, forward_only
+from interpbench.kit import (
+    PRECISIONS,
+    UnreadableNetwork,
+    add_forward,
+    arithmetic,
+    forward_only,
+    read_network,
+    state_of,
+)
 from interpbench_occlusion.engine import Engine
-from interpbench_occlusion.fusing import fused
 from interpbench_occlusion.guard import CLEAN_EVERY, NOTHING, Guard
-from interpbench_occlusion.reading import Untraceable, in_precision, program_of
+from interpbench_occlusion.reading import in_precision, program_of
 from interpbench_occlusion.replacement import Fill, Place, hull, with_place_hidden
 from interpbench_occlusion.route import Route
 
@@ -37,7 +44,7 @@ class Evaluation:
     """How hidden places are evaluated for one predictor, and volumes of one shape on one device.
 
     Args:
-        known_by: `identity`.
+        known_by: `interpbench.state_of`.
         work: multiplications and additions of a plain pass.
         guard: what the engine's answers were compared with so far.
         batch_size: passes at once.
@@ -88,7 +95,7 @@ class Evaluation:
             expected = float(predictor.predict(with_place_hidden(volume[0], middle, fill)[None, None])[0])
         found = cls(
             predictor=predictor,
-            known_by=identity(predictor, volume),
+            known_by=state_of(predictor.module, volume[None]),
             work=counter.get_total_flops(),
             memory=memory,
             batch_size=batch_size,
@@ -105,15 +112,16 @@ class Evaluation:
             return
         self.read = True
         try:
-            program = in_precision(fused(program_of(self.predictor, volume[None])), PRECISIONS[self.precision])
-        except Untraceable as error:
+            graph = read_network(self.predictor, volume[None])
+            program = in_precision(program_of(graph.fused), PRECISIONS[self.precision])
+        except UnreadableNetwork as error:
             log.warning("occlusion uses full passes, which are slower: the network cannot be traced (%s)", error)
             return
         self.engine = Engine(program=program, batch_size=self.batch_size, memory=self.memory)
 
     def fits(self, predictor: Predictor, volume: Tensor) -> bool:
         """Whether it is for this predictor, with the weights that it has now, and for such volumes."""
-        return self.predictor is predictor and self.known_by == identity(predictor, volume)
+        return self.predictor is predictor and self.known_by == state_of(predictor.module, volume[None])
 
     def effects(self, volume: Tensor, places: Sequence[Place], fill: Fill) -> Tensor:
         """f(x) - f(x with a place filled otherwise), for each place.
@@ -251,16 +259,3 @@ class Evaluation:
                 made = (predict or self.predictor.predict)(copies[:, None])
                 found[start : start + len(some)] = made.double().cpu()
         return found
-
-
-def identity(predictor: Predictor, volume: Tensor) -> tuple[Any, ...]:
-    """What an evaluation depends on: the values of the network's weights, and what its volumes are like."""
-    tensors = [*predictor.module.parameters(), *predictor.module.buffers()]
-    with torch.no_grad():
-        sums = tuple(_weighted_sum(one.double().flatten()) for one in tensors)
-    return tuple(volume.shape), str(volume.device), sums
-
-
-def _weighted_sum(values: Tensor) -> float:
-    """A sum that also changes where values change places."""
-    return float(values @ torch.arange(1, len(values) + 1, dtype=values.dtype, device=values.device))

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interpbench_occlusion.convolution import layout
+from interpbench.kit import layout_of_parts
 from interpbench_occlusion.route import Box, Plans, Route, box_of, edges_of, holds, inside_box
 from interpbench_occlusion.steps import Edges, Step
 
@@ -42,7 +42,7 @@ class Incremental:
             volume: `(1, I, J, K)`.
             boxes: those that will be hidden.
         """
-        self.route, self.layout = route, layout(volume.device)
+        self.route, self.layout = route, layout_of_parts(volume.device)
         kept = {*route.taken(boxes), route.program.volume}
         values = {route.program.volume: Part(volume[None], _whole(route.program.edges[route.program.volume]))}
         self.clean = {route.program.volume: volume[None]}

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from interpbench_occlusion.convolution import Convolution
+from interpbench.kit import Convolution
 from interpbench_occlusion.windows import Window
 
 Edges = tuple[int, int, int]
@@ -33,7 +33,9 @@ class Step:
     @property
     def operations(self) -> int:
         """Multiplications and additions of a convolution for each number of the result; 0 of other steps."""
-        return self.call.operations if isinstance(self.call, Convolution) else 0
+        if not isinstance(self.call, Convolution):
+            return 0
+        return 2 * self.call.weight.numel() // self.call.weight.shape[0]
 
     @property
     def local(self) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from interpbench.kit import Convolution, three
 
 Three = tuple[int, int, int]
 Span = tuple[int, int]  # from, up to but not including
@@ -43,6 +45,11 @@ class Window:
 
     def _reach(self, axis: int) -> int:
         return self.dilation[axis] * (self.kernel[axis] - 1)
+
+
+def window_of(convolution: Convolution) -> Window:
+    """Return the window that a convolution slides over a volume."""
+    return Window(convolution.kernel, convolution.stride, convolution.padding, convolution.dilation)
 
 
 @dataclass(frozen=True)
@@ -91,12 +98,3 @@ def average_pooling(given: dict[str, Any]) -> Pooling | None:
 
 def _stride(given: dict[str, Any]) -> Three:
     return three(given.get("stride") or given["kernel_size"])
-
-
-def three(edges: Sequence[int] | int) -> Three:
-    """One number for each axis, from three or from one for all."""
-    if isinstance(edges, int):
-        return edges, edges, edges
-    found = tuple(int(edge) for edge in edges)
-    first, second, third = found * 3 if len(found) == 1 else found
-    return first, second, third

@@ -54,7 +54,7 @@ class Stem(nn.Module):
         pool: the pooling.
     """
 
-    def __init__(self, layer: nn.Conv3d, padding: Triple, pool: Pool) -> None:
+    def __init__(self, layer: nn.Module, padding: Triple, pool: Pool) -> None:
         super().__init__()
         self.layer = layer
         self.padding = padding

@@ -11,7 +11,6 @@ from scipy import stats
 from interpbench.comparison import statistics
 from interpbench.comparison.statistics import (
     cliques,
-    doubled_ranks,
     friedman,
     holm,
     interval,
@@ -148,8 +147,10 @@ def test_swapping_the_methods_turns_the_effect_and_leaves_p() -> None:
 
 
 def test_ranks_share_the_mean_of_their_places() -> None:
-    values = drawn().integers(0, 5, 40)
-    np.testing.assert_array_equal(doubled_ranks(values), 2 * stats.rankdata(values))
+    values = drawn().integers(0, 5, (6, 9)).astype(float)
+    ranks = ranks_within(values, "higher")
+    np.testing.assert_array_equal(ranks, stats.rankdata(-values, axis=1))
+    np.testing.assert_array_equal(ranks_within(values, "lower"), 10 - ranks)
 
 
 # Many tests

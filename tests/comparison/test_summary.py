@@ -237,7 +237,7 @@ def test_gaps_small_numbers_and_methods_without_maps_are_warned_of() -> None:
     assert "deeplift: not applicable to this architecture" in warnings
     assert "saliency has no value for some subjects: auc (5 of 12), gini (5 of 12) and seconds (5 of 12)." in warnings
     assert "saliency lacks more than half of the subjects and is not ranked: auc" in warnings
-    assert "srg_mean: of 4 subjects the signed-rank test gives no p below 0.125; for 3 comparisons" in warnings
+    assert "srg_mean: with 4 subjects the signed-rank test gives no p below 0.125; for 3 comparisons" in warnings
     assert "On 4 of 12 subjects only: srg_mean." in warnings
 
 

@@ -54,7 +54,7 @@ def told(
 
 POINTING: dict[str, Any] = {
     "family": "localisation",
-    "question": "pointing at the truth",
+    "question": "pointing at the ground truth",
     "limits": "A truth about the images is none about the network.",
     "leads": 1,
 }
@@ -63,27 +63,27 @@ AUC = [measure("auc", "localisation", chance=0.5, **POINTING)]
 
 def test_it_names_the_best_with_interval_and_n_and_the_nearest_that_is_worse_with_effect_and_p() -> None:
     text = told({"auc": {"a": 0.9, "b": 0.7, "c": 0.6}}, AUC, [method(name) for name in "abc"])
-    start = "auc (pointing at the truth; higher is better, chance 0.5): a has the best mean, 0.9 ("
+    start = "auc (pointing at the ground truth; higher is better, chance 0.5): a has the best mean, 0.9 ("
     (line,) = [line for line in text.splitlines() if line.startswith(start)]
     assert "95 % interval 0.8" in line
     assert "n = 40)" in line
     assert "2 others are worse, the nearest of them b -0.2 (-0.22" in line
     assert "(Holm-corrected p < 0.001, rank-biserial effect 1, n = 40)" in line
-    assert "Not told apart from it" not in line
+    assert "Not distinguished from it" not in line
 
 
 def test_what_is_not_told_apart_is_named_with_its_difference_and_never_called_equal() -> None:
     text = told({"auc": {"a": 0.9, "b": 0.899, "c": 0.6}}, AUC, [method(name) for name in "abc"])
-    assert "Not told apart from it, with mean difference and 95 % interval: " in text
-    assert "Not told apart does not mean equal." in text
-    assert "found four times in five" in text
+    assert "Not distinguished from it, with mean difference and 95 % interval: " in text
+    assert "Methods that are not distinguished need not be equal." in text
+    assert "found with a power of 80 %" in text
     assert "equally" not in text
 
 
 def test_the_difference_that_would_have_been_found_shrinks_with_the_subjects() -> None:
     def reach(count: int) -> float:
         text = told({"auc": {"a": 0.9, "b": 0.899}}, AUC, [method("a"), method("b")], count)
-        return float(text.split("may well be there: auc ")[1].split(" (n =")[0])
+        return float(text.split("with a power of 80 %: auc ")[1].split(" (n =")[0])
 
     assert reach(160) == pytest.approx(reach(40) / 2, rel=0.2)
     assert reach(40) == pytest.approx((1.96 + 0.84) * 0.05 * np.sqrt(2 / 40), rel=0.25)
@@ -115,7 +115,7 @@ def test_a_method_below_a_floor_gets_no_belief() -> None:
         [method("good"), method("poor"), floor("random"), floor("sobel")],
     )
     assert "auc: better than every floor (random and sobel): good. Not shown to be better: poor (than sobel);" in text
-    assert "no reason to prefer its maps to one that knows nothing of the network" in text
+    assert "no reason to prefer its maps to a map that does not use the network" in text
     assert "poor: not shown to be better than all floors on any of the leading measures." in text
     assert "This benchmark gives no reason to believe its maps." in text
 
@@ -130,7 +130,7 @@ def test_a_method_no_better_than_the_template_says_nothing_of_the_person() -> No
     methods = [method("a"), floor("random"), floor("template") | {"template": True}]
     text = told({"auc": {"a": 0.8, "random": 0.5, "template": 0.9}}, AUC, methods)
     assert "auc: better than every floor (random): a." in text
-    assert "auc: not shown to be better than the template, one map for everybody: a." in text
+    assert "auc: not shown to be better than the template, one map for all subjects: a." in text
 
 
 def test_a_lead_that_smoothing_takes_away_is_said_to_be_smoothness() -> None:
@@ -138,25 +138,25 @@ def test_a_lead_that_smoothing_takes_away_is_said_to_be_smoothness() -> None:
     levels = {"lead": 0.9, "rough": 0.7, "wrong": 0.6, "rough+blur": 0.9, "wrong+blur": 0.6}
     text = told({"auc": levels}, AUC, methods)
     assert "auc: smoothing alone makes the maps of rough better." in text
-    assert "The lead of lead over rough can no longer be told once they are smoothed as well" in text
+    assert "lead is not shown to be better than the smoothed maps of rough" in text
 
 
 def test_a_lead_over_smoothed_copies_is_said_to_stay() -> None:
     methods = [method("lead"), method("rough"), blurred("rough")]
     text = told({"auc": {"lead": 0.9, "rough": 0.7, "rough+blur": 0.75}}, AUC, methods)
-    assert "The lead of lead over rough stays when they are smoothed as well." in text
+    assert "lead is also better than the smoothed maps of rough." in text
 
 
 def test_a_smoothed_copy_that_leads_is_named_and_so_is_the_best_map_as_it_is() -> None:
     methods = [method("a"), method("b"), blurred("a"), blurred("b")]
     text = told({"auc": {"a": 0.6, "b": 0.7, "a+blur": 0.9, "b+blur": 0.7}}, AUC, methods)
     assert "The best mean is that of a smoothed copy, better than its original." in text
-    assert "Among maps as they are, b has the best mean" in text
+    assert "Among unsmoothed maps, b has the best mean" in text
 
 
 def test_too_few_subjects_tell_nothing_apart_and_the_sentences_stop_there() -> None:
     text = told({"auc": {"a": 0.9, "b": 0.5, "random": 0.4}}, AUC, [method("a"), method("b"), floor("random")], count=5)
-    assert "With so few subjects no two of 3 methods can be told apart." in text
+    assert "With so few subjects no two of 3 methods can be distinguished." in text
     assert "better than every floor" not in text
     assert "no reason to believe" not in text
 
@@ -180,9 +180,10 @@ def test_of_a_metric_that_says_who_leads_one_measure_does_and_the_winner_over_it
     text = told(levels, DELETION, [method("a"), method("b")])
     assert text.count("has the best mean") == 1
     assert "srg_mean (deletion, voxel by voxel; higher is better): a has the best mean" in text
-    assert "Whatever stands in for hidden voxels (zero, mean and road), best or not told apart" in text
+    assert "Whatever stands in for hidden voxels (zero, mean and road), best or not distinguished" in text
     assert (
-        "Best or not told apart from the best, of 3 measures with a direction (cost and sanity apart): a on 3." in text
+        "Best or not distinguished from the best, of 3 measures with a direction (cost and sanity apart): a on 3."
+        in text
     )
 
 
@@ -200,8 +201,8 @@ def test_agreement_is_put_in_words_with_its_opposites() -> None:
     same = told({f"m{at}": up for at in range(4)}, measures, [method(name) for name in names], noise=0.01)
     assert "agree largely: Kendall's W = 1, where 1 is full agreement (p < 0.001)." in same
     split = told({"m0": up, "m1": up, "m2": down, "m3": down}, measures, [method(name) for name in names], noise=0.01)
-    assert "agree no more than chance would have it" in split
-    assert "order them in nearly opposite ways (tau -1)" in split
+    assert "agree no more than by chance" in split
+    assert "rank them in nearly opposite order (tau -1)" in split
 
 
 SANITY = [
@@ -232,11 +233,11 @@ def test_sanity_is_judged_against_chance_and_learned_methods_only_after_a_second
         floor("random"),
     )
     passed, partly, failed, untested = [line for line in text.splitlines() if line.startswith("Sanity")]
-    assert passed.startswith("Sanity, passed") and "reads -0.1" in passed
-    assert partly.startswith("Sanity, in part") and "partly 0.3" in partly
+    assert passed.startswith("Sanity check passed") and "reads -0.1" in passed
+    assert partly.startswith("Sanity check passed in part") and "partly 0.3" in partly
     assert "fitted again; two fits to the intact network 0.9" in partly
-    assert failed.startswith("Sanity, failed") and "edges 0.8 (0.7" in failed
-    assert untested.startswith("Sanity, not tested: unfitted.")
+    assert failed.startswith("Sanity check failed") and "edges 0.8 (0.7" in failed
+    assert untested.startswith("Sanity check not done: unfitted.")
 
 
 def test_cost_says_from_when_on_learning_pays() -> None:
@@ -247,7 +248,7 @@ def test_cost_says_from_when_on_learning_pays() -> None:
         noise=0.0,
     )
     assert "Cost (mean times of n = 40): learned costs no more than slow from 10 subjects on" in text
-    assert "Slower for each subject, learned never pays off in time against quick." in text
+    assert "learned is slower for each subject and never saves time compared with quick." in text
 
 
 def test_limits_are_told_for_the_measures_that_are_there_only() -> None:
@@ -257,7 +258,7 @@ def test_limits_are_told_for_the_measures_that_are_there_only() -> None:
         {"auc": {"a": 0.9, "b": 0.7}}, [*AUC, measure("other", "o", limits="More.")], [method("a"), method("b")]
     )
     assert both == text
-    assert "None of this says what ages a brain" in text
+    assert "They do not show what ages a brain" in text
 
 
 def test_a_third_partys_measure_and_method_are_told_of_by_their_own_words() -> None:
@@ -279,7 +280,7 @@ def test_a_method_alone_has_a_figure_and_no_rival() -> None:
 
 
 def test_without_any_value_nothing_is_said() -> None:
-    assert told({}, AUC, [method("a")]) == "No measure has a value, so nothing can be said."
+    assert told({}, AUC, [method("a")]) == "No measure has a value, so there is no conclusion."
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -343,8 +343,8 @@ def test_a_benchmark_makes_anew_what_was_resampled_and_says_how_many(run, cohort
     with caplog.at_level("WARNING", "interpbench"):
         found = benchmark(cohort, "line", tmp_path / "out", **settings)
     assert len(Everywhere.calls) == 2
-    told = [words for words in found["warnings"] if "made anew" in words]
-    assert len(told) == 1 and told[0].startswith("everywhere: 2 of 9 maps were made anew")
+    told = [words for words in found["warnings"] if "made again" in words]
+    assert len(told) == 1 and told[0].startswith("everywhere: 2 of 9 maps were made again")
     assert told[0] in caplog.messages
     again = benchmark(cohort, "line", tmp_path / "out", **settings)
     assert again["warnings"] == found["warnings"] and len(Everywhere.calls) == 2

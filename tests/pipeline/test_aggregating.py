@@ -148,7 +148,7 @@ def test_of_other_maps_the_population_is_made_anew_and_said_so(
     with caplog.at_level("WARNING", "interpbench"):
         after = aggregate(maps, tmp_path / "out", aggregator="mean")
     assert after["n"] == before["n"] - 1
-    assert len([words for words in caplog.messages if "made anew" in words]) == 1
+    assert len([words for words in caplog.messages if "computed again" in words]) == 1
     with pytest.raises(ConflictError, match="aggregator is"):
         aggregate(maps, tmp_path / "out", aggregator="population")
 
@@ -162,5 +162,5 @@ def test_a_map_is_painted_in_its_top_tenth_unless_it_is_thresholded_itself() -> 
 
 
 def test_a_folder_without_maps_is_told(toy_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no folder of maps"):
+    with pytest.raises(InputError, match="is not a folder of maps"):
         aggregate(toy_model, tmp_path / "out", aggregator="mean")

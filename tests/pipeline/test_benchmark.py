@@ -219,7 +219,7 @@ def test_options_reach_the_method_and_the_measure_they_name(entered, toy_cohort,
     one, two = (found["results"]["height"]["methods"]["steepness"]["mean"] for found in (plain, twice))
     assert two == pytest.approx(2 * one)
     wrong = {"hieght.factor": "2"}
-    with pytest.raises(UsageError, match="takes no part"):
+    with pytest.raises(UsageError, match="is not in this benchmark"):
         benchmark(toy_cohort, toy_model, tmp_path / "c", methods=["steepness"], options=wrong, **SETTINGS)
 
 

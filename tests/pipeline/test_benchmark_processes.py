@@ -213,7 +213,7 @@ def test_what_one_process_tells_several_tell_as_well_and_no_more(compared, capfd
     Height.act = lambda method: {}[method] if method == "breaks" else None
     alone, together = told(1), told(2)
     assert sorted(alone) == sorted(together)
-    assert sum("capsules takes no part" in line for line in together) == 1
+    assert sum("capsules is excluded" in line for line in together) == 1
     assert sum("no map" in line for line in together) > 0 < sum("metric 'height'" in line for line in together)
 
 

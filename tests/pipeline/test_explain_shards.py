@@ -168,10 +168,10 @@ def test_a_changed_option_makes_every_map_anew_and_is_said_once(
     before = [path.read_bytes() for path in job(participants=labels)]
     with caplog.at_level("WARNING", "interpbench"):
         after = job(participants=["07"], options={"gain": 2.0})
-    assert [words for words in caplog.messages if "made anew" in words] == [
+    assert [words for words in caplog.messages if "computed again" in words] == [
         words for words in caplog.messages if "options.gain is 1.0 in that run and 2.0 in this one" in words
     ]
-    assert len([words for words in caplog.messages if "made anew" in words]) == 1
+    assert len([words for words in caplog.messages if "computed again" in words]) == 1
     assert after[0].read_bytes() != before[0]
     with pytest.raises(SubjectsFailed, match="earlier run"):  # sub-08 is still the first run's
         aggregate(tmp_path / "maps", tmp_path / "population")

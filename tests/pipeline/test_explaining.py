@@ -283,7 +283,7 @@ def test_what_was_fitted_before_is_used(run, toy_cohort: Path, toy_model: Path, 
     assert not (tmp_path / "maps" / "fitted").exists()
     with pytest.raises(UsageError, match=r"was fitted with gain=3\.0, not 2\.0"):
         run("learner", "other", fitted=tmp_path / "fitted", options={"gain": 2})
-    with pytest.raises(UsageError, match="nothing to learn"):
+    with pytest.raises(UsageError, match="needs no fitting"):
         run("brightness", "other", fitted=tmp_path / "fitted")
 
 

@@ -49,7 +49,10 @@ DEEDS: dict[str, tuple[Deed, str]] = {
     "an empty sidecar": (lambda map, sidecar, image: sidecar.write_bytes(b""), "is not JSON"),
     "a sidecar of something else": (lambda map, sidecar, image: sidecar.write_text("[]"), "is not a record of a map"),
     "a sidecar of other kinds": (lambda map, sidecar, image: edit(sidecar, sha256=5), "sha256 is '5'"),
-    "a map of another run": (lambda map, sidecar, image: edit(sidecar, run="another"), "is of an earlier run"),
+    "a map of another run": (
+        lambda map, sidecar, image: edit(sidecar, run="another"),
+        "belongs to an earlier run in this folder",
+    ),
 }
 
 

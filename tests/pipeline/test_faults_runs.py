@@ -210,7 +210,7 @@ def test_a_run_that_goes_on_after_a_change_of(
     before = maps(tmp_path / "maps")
     words = CHANGES[what](cohort, model, monkeypatch)
     assert explained("maps", *words)[0] == 0
-    (said,) = [record.message for record in caplog.records if "made anew" in record.message]
+    (said,) = [record.message for record in caplog.records if "computed again" in record.message]
     assert what.removesuffix("s") in said or what in ("version", "model")
     assert explained("fresh", *words)[0] == 0
     after = maps(tmp_path / "maps")

@@ -16,7 +16,7 @@ import torch
 from interpbench import Explainer, check_options, load_predictor, option, search
 from interpbench.errors import ConflictError, PluginError, UsageError
 from interpbench.pipeline.choosing import Trial, choose_trial
-from interpbench.pipeline.fitting import load_fitted
+from interpbench.pipeline.fitted import load_fitted
 
 FITS: list[tuple[float, float]] = []
 
@@ -207,7 +207,7 @@ REFUSED = {
     "not a number": ({"high": ["two"]}, {}, "high of Curtain must be float, got 'two'"),
     "no option at all": ({}, {}, "needs a grid"),
     "no value": ({"high": []}, {}, "needs a grid"),
-    "given twice": ({"high": [2]}, {"options": {"high": 3}}, "high is in the grid and among the options"),
+    "given twice": ({"high": [2]}, {"options": {"high": 3}}, "high is in the grid and in the options"),
     "tolerance": ({"high": [2]}, {"tolerance": -1.0}, "tolerance must be a number of at least 0"),
     "nothing to choose by": ({"high": [2]}, {"method": "silent"}, "'silent' cannot be searched: its fit records no"),
     "nothing to learn": ({"high": [2]}, {"method": "fixed"}, "Fixed has no option 'high'"),

@@ -143,6 +143,6 @@ def test_a_cohort_of_one_age_is_refused(make_toy_cohort: Callable[..., Path], tm
     table.write_text(
         "\n".join("\t".join([line[0], "50", line[2]]) if index else "\t".join(line) for index, line in enumerate(lines))
     )
-    with pytest.raises(InputError, match="two subjects of different age"):
+    with pytest.raises(InputError, match="two subjects with different age"):
         train(tmp_path / "cohort", tmp_path / "model", **QUICK)
     assert not (tmp_path / "model" / "model.json").exists()

@@ -71,7 +71,7 @@ def half_a_sidecar(path: Path) -> None:
         (flipped, "content differs from the record"),
         (Path.unlink, "is missing"),
         (without_sidecar, "has no record"),
-        (of_another_run, "is of an earlier run"),
+        (of_another_run, "belongs to an earlier run in this folder"),
         (half_a_sidecar, "is not JSON"),
     ],
 )

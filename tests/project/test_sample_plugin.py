@@ -59,7 +59,9 @@ def test_the_page_of_its_metric_says_what_it_measures(capsys):
     run("methods", "centre_distance")
     out = capsys.readouterr().out
     assert "metric centre, from interpbench-sample 1.2.3" in out
-    assert "centre_distance  From the truth's centre to the map's (mm; lower is better; needs a known truth)" in out
+    assert (
+        "centre_distance  From the truth's centre to the map's (mm; lower is better; needs a known ground truth)" in out
+    )
 
 
 def test_its_explainer_writes_a_map_a_subject_on_the_images_own_grid(maps, toy_cohort):

@@ -31,7 +31,7 @@ ODD = {
     "anew, for again": r"\banew\b",
     "takes no part, for is excluded": r"\btakes? (no )?part\b",
     "mend, for correct": r"\bmend(s|ed)?\b",
-    "nobody, somebody, everybody, for subjects": r"\b(no|some|every)body\b",
+    "nobody, everybody, for subjects": r"\b(no|every)body\b",
     "goes on, going on, for continues": r"\b(goes|going) on\b",
     "are not numbers, for are not finite": r"\bno numbers?\b",
     "for want of, for without": r"\bfor want of\b",

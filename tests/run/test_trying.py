@@ -240,7 +240,7 @@ def test_predictions_at_the_clamp_are_counted_wherever_they_are_made(
         failed = error
     assert said in caplog.text
     assert held == 5 or isinstance(failed, SubjectsFailed)
-    assert caplog.text.count("gradients are zero there).") >= held
+    assert caplog.text.count("where gradients are zero).") >= held
     kept = tmp_path / "check.json"
     code, _, told = run("check", cohort, "--predictor", model, "--json", kept)
     assert code == 0 and said in told

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from interpbench.cli.methods import TYPES
+from interpbench.contract.metric import Measure
 from interpbench.host.registry import Installed, Kind, discover
 from interpbench.options import describe_options
 from interpbench.training.epochs import TrainingSettings
@@ -58,8 +59,24 @@ def options_table(component: type[Any]) -> str:
 
 
 def _section(one: Installed, component: type[Any]) -> str:
-    measures = _measures_table(component().measures) if one.kind == "metric" else ""
-    return paragraphs(f"## {one.name}", f"{one.component.summary}.", options_table(component), measures)
+    declared = component().measures if one.kind == "metric" else ()
+    measures = _measures_table(declared) if declared else ""
+    return paragraphs(
+        f"## {one.name}", f"{one.component.summary}.", options_table(component), _place_of(declared), measures
+    )
+
+
+def _place_of(measures: Sequence[Measure]) -> str:
+    """The family of a metric's measures, which of them leads, and which need a ground truth."""
+    families = ", ".join(dict.fromkeys(one.family for one in measures))
+    leading = [code(one.name) for one in sorted(measures, key=lambda one: one.leads) if one.leads]
+    needing = [code(one.name) for one in measures if one.needs_truth]
+    parts = [
+        f"Family: {families}." if families else "",
+        f"Sentences name the first of these with values: {', '.join(leading)}." if leading else "",
+        f"A known ground truth is needed for {', '.join(needing)}." if needing else "",
+    ]
+    return " ".join(part for part in parts if part)
 
 
 def _measures_table(measures: Iterable[Any]) -> str:

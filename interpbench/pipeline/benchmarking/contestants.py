@@ -105,7 +105,7 @@ def named_methods(words: Sequence[str], *, floors: bool) -> list[str]:
             elif not found.floor and ALL in words:
                 methods.append(name)
     if not methods and not bars:
-        raise UsageError("There is no method to benchmark.")
+        raise UsageError("No method can be benchmarked.")
     return [*methods, *bars]
 
 
@@ -127,7 +127,7 @@ def named_metrics(words: Sequence[str]) -> list[str]:
     for word in words:
         if word != ALL and word not in known and word not in owners:
             hint = did_you_mean(word, [*known, *owners])
-            raise UsageError(f"There is no metric or measure {word!r}.{hint} Metrics: {', '.join(known)}.")
+            raise UsageError(f"Unknown metric or measure {word!r}.{hint} Metrics: {', '.join(known)}.")
         wanted += known if word == ALL else [owners.get(word, word)]
     return list(dict.fromkeys(wanted))
 
@@ -138,7 +138,7 @@ def _working(registry: Registry, names: Iterable[str], kind: Kind) -> Iterable[t
         try:
             yield name, registry.load(kind, name)
         except PluginError as error:
-            log.warning("left out: %s", error)
+            log.warning("excluded: %s", error)
 
 
 def enter(name: str, options: Mapping[str, Any], seed: int) -> Contestant:
@@ -160,9 +160,11 @@ def options_by_name(words: Mapping[str, Any], names: Iterable[str]) -> dict[str,
     for word, value in flat.items():
         name, point, option = word.partition(".")
         if not point or not option:
-            raise UsageError(f"An option of a benchmark is METHOD.OPTION=value or MEASURE.OPTION=value, got {word!r}.")
+            raise UsageError(
+                f"An option of a benchmark must be METHOD.OPTION=value or METRIC.OPTION=value, got {word!r}."
+            )
         if name not in known:
             hint = did_you_mean(name, known)
-            raise UsageError(f"{word!r}: {name!r} takes no part.{hint} There are: {', '.join(known)}.")
+            raise UsageError(f"{word!r}: {name!r} is not in this benchmark.{hint} Available: {', '.join(known)}.")
         found.setdefault(name, {})[option] = value
     return found

@@ -49,12 +49,12 @@ class Refits:
                     if not state.is_file():  # else another process fitted it, while this one waited
                         self._fit(state, explainer, predictor, method)
             learned = read_weights(state)  # also of a fit made here: the same for all
-            with asking(f"method {method!r}", what=f"cannot use what is kept of it in {state}"):
+            with asking(f"method {method!r}", what=f"cannot use its state in {state}"):
                 self._kept[key] = explainer.with_state(learned)
         return self._kept[key]
 
     def _fit(self, state: Path, explainer: Explainer, predictor: Predictor, method: str) -> None:
-        log.info("fitting %s again, on %d subjects, for the check by randomised weights", method, len(self.training))
+        log.info("fitting %s again, on %d subjects, for the check with randomised weights", method, len(self.training))
         workspace = state.parent / "checkpoints"
         given = {"workspace": workspace} if accepts(explainer.fit, "workspace") else {}
         with untouched(predictor.module), _quiet():  # what it finds of such a network is no news about the method

@@ -17,7 +17,6 @@ from torch import Tensor
 from interpbench.cohort.choosing import log
 from interpbench.cohort.subjects import Subject
 from interpbench.contract.declaration import nothing
-from interpbench.contract.interfaces import Predictor
 from interpbench.contract.metric import Case, Metric
 from interpbench.doubts import NAMED
 from interpbench.errors import InputError, InterpbenchError, NotApplicable, ResourceError
@@ -28,7 +27,7 @@ from interpbench.host.ask_metric import measured
 from interpbench.host.ask_predictor import predict_one
 from interpbench.host.checking import doubts_about
 from interpbench.images.prepared import Prepared
-from interpbench.images.typical import Typical, unlike
+from interpbench.images.typical import unlike
 from interpbench.parallel.side_by_side import side_by_side
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.maps import Maps
@@ -36,7 +35,6 @@ from interpbench.pipeline.benchmarking.people import Circumstances
 from interpbench.pipeline.benchmarking.tables import Row, read_rows, rows_of, write_rows
 from interpbench.pipeline.benchmarking.unfinished import Unfinished
 from interpbench.progress import track
-from interpbench.run.identity import read_of_subject
 
 _NEWS = {"excluded": Maybe(MapOf(str)), "missing": Maybe(MapOf(str))}  # in the record of a subject's measures
 
@@ -62,31 +60,28 @@ def make_maps(
     subjects: Sequence[Subject],
     contestants: Sequence[Contestant],
     maps: Maps,
-    predictor: Predictor,
     excluded: Mapping[str, str],
     processes: int = 1,
-    typical: Typical | None = None,
 ) -> Found:
     """Make every map that is not there yet. A method that does not apply to the network is left out from then on.
 
     Args:
         excluded: methods that take no part from the start, and why.
         processes: in how many to make them.
-        typical: of the images that the predictor was trained on.
     """
     lasting = [one for one in contestants if not one.explainer.floor]  # a floor's map is not kept
     ahead, counts = Found(excluded=dict(excluded)), dict[str, int]()
     # What a process finds out, it keeps to itself: the loop below finds it out again, and tells.
     side_by_side(
         subjects,
-        lambda subject: _look(subject, lasting, maps, predictor, ahead, counts),
+        lambda subject: _look(subject, lasting, maps, ahead, counts),
         processes,
         "making maps",
         silent=True,
     )
     found, counts = Found(excluded=dict(excluded)), dict[str, int]()
     for subject in track(subjects, "making maps", unit="subject"):
-        _look(subject, contestants, maps, predictor, found, counts, typical)
+        _look(subject, contestants, maps, found, counts)
     found.means = {name: total / counts[name] for name, total in found.means.items()}
     for words in said_of_resampled(found):
         log.warning("%s", words)
@@ -97,8 +92,8 @@ def said_of_resampled(found: Found) -> list[str]:
     """Sentences about maps that were given and could not be taken."""
     number = len(found.subjects)
     return [
-        f"{method}: {count} of {number} maps were made anew: those given were interpolated onto their images' grids, "
-        "and the ones on the network's grid are gone."
+        f"{method}: {count} of {number} maps were made again: the given ones were interpolated to their images' grids, "
+        "and those on the network's grid are missing."
         for method, count in found.anew.items()
         if count
     ]
@@ -108,23 +103,21 @@ def _look(
     subject: Subject,
     contestants: Sequence[Contestant],
     maps: Maps,
-    predictor: Predictor,
     found: Found,
     counts: dict[str, int],
-    typical: Typical | None = None,
 ) -> None:
     """See to one subject's maps, and add to `found` what they tell; `means` are sums of `counts` maps so far."""
     try:
-        prepared = predictor.recipe.prepare(subject)
-        predict_one(predictor, prepared.volume[None].to(maps.device))  # refuses what is no number
+        prepared = maps.study.prepared.whole(subject)
+        predict_one(maps.predictor, prepared.volume[None].to(maps.device))  # refuses what is no number
     except ResourceError:
         raise
     except InterpbenchError as error:
-        log.warning("left out: sub-%s: %s", subject.id, error)
+        log.warning("excluded: sub-%s: %s", subject.id, error)
         found.failures.append(failure(subject.id, subject.image, error))
         return
     found.subjects.append(subject)
-    found.doubts[subject.id] = [*prepared.warnings, *unlike(typical, prepared.volume, prepared.brain)]
+    found.doubts[subject.id] = [*prepared.warnings, *unlike(maps.study.typical, prepared.volume, prepared.brain)]
     _add(found, prepared)
     for name, map in maps_of_subject(subject, prepared, contestants, maps, found):
         importance = (map.abs().cpu() * prepared.brain).double()
@@ -145,7 +138,7 @@ def maps_of_subject(
         try:
             yield one.method, maps.of(one, subject, prepared)
         except NotApplicable as error:
-            log.warning("%s takes no part: %s", one.method, error)
+            log.warning("%s is excluded: %s", one.method, error)
             found.excluded[one.method] = str(error)
         except ResourceError:
             raise
@@ -185,7 +178,9 @@ class Measuring:
         anew = [f"sub-{subject.id}" for subject in others if self.run.done(self._product(subject))]
         if anew:
             told = ", ".join(anew[:NAMED]) + (", ..." if len(anew) > NAMED else "")
-            log.warning("%d subjects are measured anew, for what their figures came from changed: %s", len(anew), told)
+            log.warning(
+                "%d subjects are measured again, because the inputs of their figures changed: %s", len(anew), told
+            )
         finish = partial(self._finish, found, frozenset({*found.excluded, *found.missing}))
         side_by_side(left, finish, processes, "measuring", order=self._turns(left, found))
         rows: list[Row] = []
@@ -238,7 +233,7 @@ class Measuring:
             known: what was excluded or missing before anybody was measured.
         """
         subject, again = found.subjects[place], place < self.repeats
-        read = read_of_subject("benchmark", subject, self.maps.predictor)
+        read = self.maps.study.read_of("benchmark", subject)
         product = self._product(subject)
         unfinished = Unfinished(product=product, stamp={"run": self.run.identity, **self._stamp(place), **read})
         write_rows(product, self._measured(subject, found, again, unfinished))
@@ -262,7 +257,7 @@ class Measuring:
             found.missing.setdefault((subject.id, method), why)
 
     def _measured(self, subject: Subject, found: Found, again: bool, unfinished: Unfinished) -> list[Row]:
-        prepared = self.circumstances.predictor.recipe.prepare(subject)
+        prepared = self.maps.study.prepared.whole(subject)
         maps = dict(maps_of_subject(subject, prepared, self.base, self.maps, found))
         asked = [(name, metric) for name, metric in self.metrics if again or not metric.repeats]
         done = unfinished.read()

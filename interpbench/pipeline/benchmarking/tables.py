@@ -49,7 +49,7 @@ def read_rows(path: Path) -> list[Row]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
-        raise InputError(f"{path}: is no table of measures ({error}). Remove it: it is made again.") from error
+        raise InputError(f"{path}: is not a table of measures ({error}). Delete it: it is made again.") from error
 
 
 def _typed(row: Mapping[str, str]) -> Row:

@@ -57,5 +57,5 @@ def test_captums_integrated_gradients_close_the_gap_that_it_measures_itself() ->
 
 def test_a_method_that_claims_nothing_is_not_judged() -> None:
     predictor, weights = linear()
-    with pytest.raises(NotApplicable, match="'toy' does not claim that its maps add up"):
+    with pytest.raises(NotApplicable, match="'toy' does not declare that its maps add up"):
         gap(predictor, weights, without=["reference"])

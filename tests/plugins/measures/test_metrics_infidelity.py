@@ -9,7 +9,6 @@ import pytest
 import torch
 from captum.metrics import infidelity as captum_infidelity
 from scipy.optimize import minimize_scalar
-from scipy.stats import spearmanr
 
 from interpbench import Case, NotApplicable, UsageError
 from interpbench.testing import constant_predictor, cube_predictor, linear_predictor, toy_brain, toy_brains
@@ -17,7 +16,6 @@ from interpbench_measures.infidelity import (
     Infidelity,
     normalised_infidelity,
     random_boxes,
-    rank_correlation,
     sums_over_boxes,
 )
 
@@ -188,13 +186,6 @@ def test_boxes_hold_brain_and_are_cut_at_the_border() -> None:
     assert int(low.min()) == 0 and bool((high <= torch.tensor(SHAPE)).all())
     assert bool((high - low >= 3).all()) and bool((high - low <= 5).all())
     assert bool((sums_over_boxes(BRAIN, low, high) >= 1).all())
-
-
-def test_the_rank_correlation_is_spearmans() -> None:
-    u, d = two_lists()
-    u = u.mul(3).round()
-    assert rank_correlation(u, d) == pytest.approx(spearmanr(u.numpy(), d.numpy()).statistic)
-    assert math.isnan(rank_correlation(torch.ones(5), torch.arange(5.0)))
 
 
 def test_a_map_that_is_flat_in_the_brain_has_no_figures() -> None:

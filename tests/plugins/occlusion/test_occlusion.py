@@ -159,7 +159,7 @@ class Untraceable(nn.Module):
     """Ordinary Python that the tracer trips over."""
 
     def forward(self, volumes: torch.Tensor) -> torch.Tensor:
-        if torch.jit.is_tracing():
+        if torch.compiler.is_exporting():
             raise TypeError("a number was expected")
         return volumes.square().flatten(1).sum(dim=1)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from interpbench import Predictor, Recipe
+from interpbench.kit import read_network
 from interpbench.testing import toy_brain, toy_brains
 from interpbench_networks.torch_module import TorchModule
 from interpbench_occlusion.boxes import BoxGrid
@@ -51,7 +52,7 @@ def predictor() -> Predictor:
 
 @pytest.fixture(scope="module")
 def program(predictor: Predictor) -> Program:
-    found = program_of(predictor, VOLUME[None])
+    found = program_of(read_network(predictor, VOLUME[None]).network)
     assert [step.local for step in found.steps].index(False) == NECK
     return found
 
@@ -155,7 +156,8 @@ def test_not_even_where_a_part_is_rounded_otherwise_than_the_whole() -> None:
         torch.manual_seed(0)
         stages = [nn.Conv3d(before, after, 3, padding=1) for before, after in ((1, 128), (128, 128), (128, 1))]
     network = nn.Sequential(*stages, nn.AdaptiveAvgPool3d(1), nn.Flatten())
-    program = program_of(TorchModule().loaded(network, Recipe(shape=SHAPE, voxel_size=4.0)), VOLUME[None])
+    predictor = TorchModule().loaded(network, Recipe(shape=SHAPE, voxel_size=4.0))
+    program = program_of(read_network(predictor, VOLUME[None]).network)
     clean, found = engine_of(program).predictions(Route(program, 3), VOLUME, [*CORNERS, *VOXELS, *REGIONS], same)
     assert found.tolist() == [clean] * len(found)
 

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from interpbench import Recipe
+from interpbench.kit import read_network
 from interpbench.testing import toy_brains
 from interpbench_networks.torch_module import TorchModule
-from interpbench_occlusion.convolution import CHANNELS_LAST
 from interpbench_occlusion.engine import Engine
-from interpbench_occlusion.fusing import BatchNorm, fused
 from interpbench_occlusion.reading import program_of
 from interpbench_occlusion.replacement import with_place_hidden
 from interpbench_occlusion.route import Route
@@ -88,17 +87,16 @@ NETWORKS = {  # what is done, and how many of its steps before the mean are left
 }
 
 
-def program_for(network: nn.Module) -> tuple[Program, Callable[[Tensor], Tensor]]:
+def shorter_program(network: nn.Module) -> tuple[Program, Callable[[Tensor], Tensor]]:
     predictor = TorchModule().loaded(network, Recipe(shape=SHAPE, voxel_size=4.0))
-    return program_of(predictor, VOLUMES[:1]), torch.no_grad()(predictor.predict)
+    return program_of(read_network(predictor, VOLUMES[:1]).fused), torch.no_grad()(predictor.predict)
 
 
 @pytest.mark.parametrize(("bias", "affine"), [(True, True), (False, True), (True, False), (False, False)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_fewer_steps_say_the_same(name: str, bias: bool, affine: bool) -> None:
     run, left = NETWORKS[name]
-    program, predict = program_for(Net(run, bias=bias, affine=affine))
-    shorter = fused(program)
+    shorter, predict = shorter_program(Net(run, bias=bias, affine=affine))
     local = [step.local for step in shorter.steps].index(False)
     assert local == left
     hidden = torch.stack([with_place_hidden(VOLUMES[0, 0], place, lambda _: 0.5) for place in PLACES])
@@ -112,44 +110,10 @@ def test_fewer_steps_say_the_same(name: str, bias: bool, affine: bool) -> None:
 @pytest.mark.slow
 def test_each_value_is_made_once_and_before_it_is_read() -> None:
     for run, _ in NETWORKS.values():
-        shorter, there = fused(program_for(Net(run))[0]), set[str]()
+        shorter, there = shorter_program(Net(run))[0], set[str]()
         there.add(shorter.volume)
         for step in shorter.steps:
             assert there.issuperset(step.inputs)
             assert step.result not in there
             there.add(step.result)
         assert shorter.output in there
-
-
-def test_a_convolution_and_a_norm_in_one_are_as_exact_as_both() -> None:
-    layers = nn.Sequential(nn.Conv3d(1, 4, 3), norm(4)).eval()
-    program, _ = program_for(nn.Sequential(layers, nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 1)))
-    convolution, after = program.steps[0].call, program.steps[1].call
-    assert isinstance(after, BatchNorm)
-    made = after.after(convolution)  # type: ignore[arg-type]
-    with torch.no_grad():
-        exact = layers.double()(VOLUMES.double())
-    assert float((made(VOLUMES) - exact).abs().max()) < 2e-6 * float(exact.abs().max())
-
-
-@pytest.mark.parametrize("affine", [True, False])
-@pytest.mark.parametrize("rectified", [True, False])
-def test_a_norm_of_a_part_is_as_exact_as_torchs(affine: bool, rectified: bool) -> None:
-    layer, features = norm(6, affine=affine).eval(), torch.randn(2, 6, 7, 8, 9).contiguous(memory_format=CHANNELS_LAST)
-    weight, bias = (layer.weight.detach(), layer.bias.detach()) if affine else (None, None)
-    made = BatchNorm(
-        weight=weight,
-        bias=bias,
-        mean=layer.running_mean,
-        variance=layer.running_var,
-        eps=layer.eps,
-        rectified=rectified,
-    )
-    with torch.no_grad():
-        theirs, exact = layer(features), layer.double()(features.double())
-        if rectified:
-            theirs, exact = theirs.relu(), exact.relu()
-    ours = made.of_part(features)
-    assert ours.is_contiguous(memory_format=CHANNELS_LAST)
-    assert float((ours - exact).abs().max()) < max(2 * float((theirs - exact).abs().max()), 1e-6)
-    assert made.of_part(features.bfloat16()).dtype == torch.bfloat16

@@ -11,6 +11,7 @@ from monai.networks.nets import DenseNet, ResNet
 from torch import Tensor, nn
 
 from interpbench import Predictor, Recipe
+from interpbench.kit import read_network
 from interpbench.testing import toy_brains
 from interpbench_networks.torch_module import TorchModule
 from interpbench_occlusion.engine import Engine
@@ -220,7 +221,7 @@ def test_in_parts_it_says_what_the_whole_network_says(kind: str, dtype: torch.dt
     predictor, volume = predictor_of(make, dtype), toy_brains(1, SHAPE)[0].to(dtype)
     clean, hidden = plain(predictor, volume, PLACES, 0.5)
     assert float((hidden - clean).abs().max()) > 1e-4  # else nothing would be tested
-    program = program_of(predictor, volume[None])
+    program = program_of(read_network(predictor, volume[None]).network)
     ends = necks(program)
     assert next(index for index, step in enumerate(program.steps) if not step.local) >= local
     engine = Engine(program=program, batch_size=3, memory=2.0**30)
@@ -242,7 +243,7 @@ def test_a_classifiers_logit_is_followed_as_well(target: str, outputs: int, dtyp
         )
     recipe, volume = Recipe(shape=SHAPE, voxel_size=4.0), toy_brains(1, SHAPE)[0].to(dtype)
     predictor = TorchModule().aimed_at("sex", classes, target).loaded(module.to(dtype), recipe)
-    program = program_of(predictor, volume[None])
+    program = program_of(read_network(predictor, volume[None]).network)
     found = Engine(program=program, batch_size=3, memory=2.0**30).predictions(
         Route(program, 3), volume, PLACES, lambda _: 0.5
     )

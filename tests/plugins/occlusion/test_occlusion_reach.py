@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from interpbench import Recipe
+from interpbench.kit import read_network
 from interpbench_networks.torch_module import TorchModule
 from interpbench_occlusion.reach import reach
 from interpbench_occlusion.reading import program_of
@@ -118,7 +119,7 @@ def widths(
     shape = along(axis, EDGE, 4)
     whole = nn.Sequential(network, nn.AdaptiveAvgPool3d(1), nn.Flatten())
     predictor = TorchModule().loaded(whole, Recipe(shape=shape, voxel_size=4.0))
-    program = program_of(predictor, torch.zeros(1, 1, *shape))
+    program = program_of(read_network(predictor, torch.zeros(1, 1, *shape)).network)
     steps = [step for step in program.steps if step.local]
     found = reach(program, steps, axis, span, [steps[index].result for index in dropped])
     return [found[step.result] for step in steps]

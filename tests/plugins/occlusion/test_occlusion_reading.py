@@ -1,22 +1,18 @@
-"""Reading a network: which of its steps can be done in part, what cannot be read, and that it is left as it was."""
+"""A network as steps: which of them can be done in part, and that together they are the network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from interpbench import Predictor, Recipe
-from interpbench.kit import PRECISIONS
-from interpbench.predictor.passes import counted_passes
-from interpbench.testing import ToyFailure, cube_predictor, failing, toy_brains
-from interpbench.testing.snapshot import Snapshot
+from interpbench.kit import PRECISIONS, Convolution, read_network
+from interpbench.testing import toy_brains
 from interpbench_networks.torch_module import TorchModule
-from interpbench_occlusion.convolution import Convolution
-from interpbench_occlusion.reading import Untraceable, in_precision, program_of
+from interpbench_occlusion.reading import in_precision, program_of
 from interpbench_occlusion.steps import Program
 
 SHAPE = (6, 7, 8)
@@ -81,7 +77,7 @@ NOT_LOCAL: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("between", LOCAL.values(), ids=LOCAL)
 def test_what_takes_each_voxel_for_itself_can_be_done_in_part(between: Callable[[Tensor], Tensor]) -> None:
-    program = program_of(predictor_of(between), VOLUMES)
+    program = program_of(read_network(predictor_of(between), VOLUMES).network)
     kinds = [isinstance(step.call, Convolution) for step in program.steps]
     assert sum(kinds) == 2
     last = len(kinds) - 1 - kinds[::-1].index(True)
@@ -91,7 +87,7 @@ def test_what_takes_each_voxel_for_itself_can_be_done_in_part(between: Callable[
 
 @pytest.mark.parametrize("between", NOT_LOCAL.values(), ids=NOT_LOCAL)
 def test_what_mixes_voxels_or_knows_their_place_needs_whole_volumes(between: Callable[[Tensor], Tensor]) -> None:
-    program = program_of(predictor_of(between), VOLUMES)
+    program = program_of(read_network(predictor_of(between), VOLUMES).network)
     assert program.steps[0].local
     assert not program.steps[1].local
 
@@ -99,19 +95,21 @@ def test_what_mixes_voxels_or_knows_their_place_needs_whole_volumes(between: Cal
 @pytest.mark.parametrize("between", [*LOCAL.values(), *NOT_LOCAL.values()], ids=[*LOCAL, *NOT_LOCAL])
 def test_step_after_step_it_is_the_network_for_any_number_of_subjects(between: Callable[[Tensor], Tensor]) -> None:
     predictor = predictor_of(between)
-    program = program_of(predictor, VOLUMES[:1])
+    program = program_of(read_network(predictor, VOLUMES).network)
     with torch.no_grad():
         for subjects in (1, 2, 3):
             torch.testing.assert_close(called(program, VOLUMES[:subjects]), predictor.predict(VOLUMES[:subjects]))
 
 
 def test_a_batch_norm_by_the_statistics_of_the_batch_needs_whole_volumes() -> None:
-    program = program_of(predictor_of(nn.BatchNorm3d(4, track_running_stats=False).eval()), VOLUMES)
+    program = program_of(
+        read_network(predictor_of(nn.BatchNorm3d(4, track_running_stats=False).eval()), VOLUMES).network
+    )
     assert not program.steps[1].local
 
 
 def test_convolutions_are_brought_to_another_precision_and_nothing_else_is() -> None:
-    program = program_of(predictor_of(nn.PReLU(4).eval()), VOLUMES)
+    program = program_of(read_network(predictor_of(nn.PReLU(4).eval()), VOLUMES).network)
     changed = in_precision(program, PRECISIONS["bfloat16"])
     for before, after in zip(program.steps, changed.steps, strict=True):
         if isinstance(after.call, Convolution):
@@ -119,69 +117,3 @@ def test_convolutions_are_brought_to_another_precision_and_nothing_else_is() -> 
             assert before.call.weight.dtype == torch.float32
         else:
             assert after is before
-
-
-def by_value(features: Tensor) -> Tensor:
-    return features if float(features.sum()) > 0 else 2 * features
-
-
-def through_numpy(features: Tensor) -> Tensor:
-    return torch.from_numpy(np.asarray(features.detach().numpy() + 1))
-
-
-def by_subjects(features: Tensor) -> Tensor:
-    return features / len(list(features))
-
-
-UNREADABLE = {"flow by values": by_value, "numpy": through_numpy, "a Python number of subjects": by_subjects}
-
-
-@pytest.mark.parametrize("between", UNREADABLE.values(), ids=UNREADABLE)
-def test_what_cannot_be_written_down_is_told_in_one_line(between: Callable[[Tensor], Tensor]) -> None:
-    with pytest.raises(Untraceable) as caught:
-        program_of(predictor_of(between), VOLUMES)
-    assert str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_what_the_predictor_itself_has_to_say_is_heard() -> None:
-    with pytest.raises(ToyFailure):
-        program_of(failing(cube_predictor(SHAPE)), VOLUMES)
-
-
-@pytest.mark.parametrize("between", [nn.GroupNorm(2, 4), by_value], ids=["read", "not read"])
-def test_reading_leaves_everything_as_it_was(between: Callable[[Tensor], Tensor]) -> None:
-    predictor = predictor_of(between)
-    for part in predictor.module.modules():
-        part.train(isinstance(part, nn.GroupNorm))  # one flag that is unlike the others, and says nothing
-    before = Snapshot(predictor, VOLUMES)
-    try:
-        called(program_of(predictor, VOLUMES), VOLUMES)
-    except Untraceable:
-        assert between is by_value
-    assert not before.changes()
-
-
-def test_a_network_whose_passes_are_counted_can_be_read_and_reading_is_no_pass() -> None:
-    predictor = predictor_of(nn.ReLU())
-    with counted_passes(predictor.module) as passes:
-        program_of(predictor, VOLUMES)
-    assert passes.forward == 0
-
-
-def written_through_another_name(values: Tensor) -> Tensor:
-    other = values.detach()
-    values.mul_(2)
-    return other
-
-
-def written_in_a_slice(values: Tensor) -> Tensor:
-    values = values.clone()
-    values[:, :2] += 1
-    return values
-
-
-@pytest.mark.parametrize("between", [written_through_another_name, written_in_a_slice])
-def test_what_writes_into_memory_that_others_share_is_not_read(between: Callable[[Tensor], Tensor]) -> None:
-    with pytest.raises(Untraceable, match="memory that other values share"):
-        program_of(predictor_of(between), VOLUMES)

@@ -159,7 +159,7 @@ def test_a_damaged_checkpoint_is_told_of_and_training_begins_anew(
     path.write_bytes(content)
     with caplog.at_level(logging.WARNING, logger="interpbench"):
         again.train(PLAN, path)
-    assert "is damaged: training begins anew" in caplog.text
+    assert "toy.pt is damaged" in caplog.text
     assert again.weights == whole.weights and again.asked == whole.asked
 
 
@@ -167,7 +167,7 @@ def test_a_checkpoint_of_another_network_is_refused_by_name(toy: Callable[..., T
     path, other = tmp_path / "toy.pt", toy()
     toy().train(PLAN, path)
     other.network = nn.Linear(2, 2)
-    with pytest.raises(InputError, match=r"toy\.pt: holds no state of this training \(\w+\)\. Remove it to begin"):
+    with pytest.raises(InputError, match=r"toy\.pt: .* of this training"):
         other.train(PLAN, path)
 
 

@@ -143,7 +143,7 @@ def said_or_refused(world: Any, step: str, place: Path, caplog: pytest.LogCaptur
         return
     assert identity(place) != before, "the same run, though it read something else"
     if step != "predict":  # which makes its table anew each time
-        assert "made anew" in caplog.text
+        assert "computed again" in caplog.text
     kept = [path.name for path, number in files.items() if path.is_file() and path.stat().st_ino == number]
     assert kept == []
 

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from interpbench_occlusion.convolution import Convolution, layout
-from interpbench_occlusion.windows import Three
+from interpbench.predictor.graph.convolution import Convolution, Three, layout_of_parts
 
 GEOMETRIES: dict[str, tuple[Three, Three, Three, int]] = {  # stride, padding, dilation, groups
     "plain": ((1, 1, 1), (1, 1, 1), (1, 1, 1), 1),
@@ -47,7 +46,7 @@ def test_whole_and_part_are_the_convolution(geometry: str, bias: bool) -> None:
     convolution, volumes = of(geometry, bias=bias), drawn(1, 8, 9, 8, 10)
     assert error(convolution(volumes), exact(convolution, volumes, convolution.padding)) < 1e-6
     for padding in ((0, 0, 0), (1, 0, 2), convolution.padding):
-        assert error(convolution.of_part(volumes, padding), exact(convolution, volumes, padding)) < 1e-6
+        assert error(convolution(volumes, padding), exact(convolution, volumes, padding)) < 1e-6
 
 
 @pytest.mark.parametrize("channels", [1, 8])
@@ -56,17 +55,17 @@ def test_a_part_comes_in_the_layout_of_parts_whatever_it_came_in(channels: int) 
     part = drawn(1, channels, 6, 7, 8)
     views = [part, part.to(memory_format=torch.channels_last_3d), drawn(1, channels, 9, 9, 9)[..., 1:7, 2:9, :8]]
     views[2].copy_(part)
-    first, *others = (convolution.of_part(one, (0, 0, 0)) for one in views)
+    first, *others = (convolution(one, (0, 0, 0)) for one in views)
     for found in (first, *others):
-        assert found.is_contiguous(memory_format=layout(part.device))
+        assert found.is_contiguous(memory_format=layout_of_parts(part.device))
         assert torch.equal(found, first)
 
 
 @pytest.mark.parametrize(("precision", "allowed"), [(torch.float64, 1e-14), (torch.bfloat16, 2e-2)])
 def test_in_another_precision(precision: torch.dtype, allowed: float) -> None:
     convolution, volumes = of("strided"), drawn(1, 8, 9, 8, 10)
-    in_it = convolution.to(precision)
-    for found in (in_it(volumes), in_it.of_part(volumes, convolution.padding)):
+    in_it = convolution.in_precision(precision)
+    for found in (in_it(volumes), in_it(volumes, convolution.padding)):
         assert found.dtype == precision
         assert error(found, exact(convolution, volumes, convolution.padding)) < allowed
 
@@ -75,7 +74,7 @@ def test_without_onednn_torch_convolves(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: False)
     convolution, volumes = of("dilated"), drawn(1, 8, 9, 8, 10)
     expected = exact(convolution, volumes, convolution.padding)
-    for found in (convolution(volumes), convolution.of_part(volumes, convolution.padding)):
+    for found in (convolution(volumes), convolution(volumes, convolution.padding)):
         assert found.is_contiguous()
         assert error(found, expected) < 1e-6
 
@@ -85,8 +84,8 @@ def test_a_part_is_rounded_no_worse_than_torch_rounds_in_channels_last() -> None
     volumes = drawn(1, 256, 9, 11, 9)
     truth = exact(convolution, volumes, (1, 1, 1))
     theirs = F.conv3d(volumes.contiguous(memory_format=torch.channels_last_3d), convolution.weight, None, 1, 1)
-    part = convolution.of_part(volumes, (1, 1, 1))
-    cut = convolution.of_part(volumes[..., :6, :7, :8], (0, 0, 0))
+    part = convolution(volumes, (1, 1, 1))
+    cut = convolution(volumes[..., :6, :7, :8], (0, 0, 0))
     inner = (..., slice(1, 5), slice(1, 6), slice(1, 7))
     assert spread(part - truth) < 1.2 * spread(theirs - truth)
     assert spread(cut - truth[inner]) < 1.2 * spread((theirs - truth)[inner])

@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from interpbench_occlusion.convolution import Convolution
-from interpbench_occlusion.windows import Three
+from interpbench.predictor.graph.convolution import Convolution, Three
 
 ALLOWED = {torch.float32: 3e-5, torch.bfloat16: 4e-2}  # of the output's size
 SMALLEST = 1e-2  # an output that is smaller is a difference of larger numbers
@@ -71,7 +70,7 @@ def error(part: Part, dtype: torch.dtype, *, whole: bool) -> float:
     weight = torch.randn((after, before // part.groups, *part.kernel), generator=generator)
     bias = torch.randn(after, generator=generator) if part.bias else None
     given = part.stride, part.padding, part.dilation, part.groups
-    convolution = Convolution(weight, bias, *given, part.rectified).to(dtype)
+    convolution = Convolution(weight, bias, *given, part.rectified).in_precision(dtype)
     volume = torch.randn((1, before, *part.edges), generator=generator).to(dtype)
     bias = None if convolution.bias is None else convolution.bias.double()
     expected = F.conv3d(volume.double(), convolution.weight.double(), bias, *given)
@@ -79,7 +78,7 @@ def error(part: Part, dtype: torch.dtype, *, whole: bool) -> float:
     if part.last:
         volume = torch.empty(volume.shape, dtype=dtype, memory_format=CHANNELS_LAST).copy_(volume)
     with filled_memory():
-        found: Tensor = convolution(volume) if whole else convolution.of_part(volume, part.padding)
+        found: Tensor = convolution(volume) if whole else convolution(volume, part.padding)
     assert found.shape == expected.shape
     return float((found.double() - expected).abs().max() / expected.abs().max().clamp(min=SMALLEST))
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from interpbench.contract.interfaces import Aggregator
+from interpbench.contract.aggregator import Aggregator
 from interpbench.doubts import PREDICTOR, RESAMPLED, Doubt, from_record
 from interpbench.errors import InputError
 from interpbench.files.hashes import Hashes

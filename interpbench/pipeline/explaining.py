@@ -29,7 +29,7 @@ from interpbench.pipeline.own_fit import mark_own, own_files
 from interpbench.predictor.readout import ends_in_bound
 from interpbench.run.asked import AskedMethod, AskedSubjects, Compute
 from interpbench.run.identity import (
-    Read,
+    IdentityPart,
     distribution_of,
     identity_of,
     input_rows,
@@ -155,7 +155,7 @@ def explain_study(
     tried = study.tried(subjects)
     component = read_component(explainer, installed, study.hashes)
     parts = [
-        Read({**component.entries, "options": used}, component.files),
+        IdentityPart({**component.entries, "options": used}, component.files),
         study.read_predictor,
         _learned(explainer, fitted, study),
         read_settings(method=asked.name, seed=asked.seed, whole=whole, images=study.cohort.rules.to_json()),
@@ -255,11 +255,11 @@ def _fitted_before(
     return fitted
 
 
-def _learned(explainer: Explainer, fitted: Path | None, study: Study) -> Read:
+def _learned(explainer: Explainer, fitted: Path | None, study: Study) -> IdentityPart:
     """What a learned method knows: the state that was fitted, or the cohort that it is to learn from."""
     if not explainer.learned:
-        return Read({"learned": None})
+        return IdentityPart({"learned": None})
     if fitted is not None:
         return read_learned(fitted, study)
     cohort, splits = study.read_cohort, read_splits(study.splits or {})
-    return Read({"learned": {**cohort.entries, **splits.entries}}, cohort.files)
+    return IdentityPart({"learned": {**cohort.entries, **splits.entries}}, cohort.files)

@@ -131,19 +131,19 @@ def fit_study(study: Study, asked: AskedMethod, out: Path, learners: Learners) -
         InputError: nobody to learn from; the predictor is refused.
     """
     explainer, installed = _must_learn(asked)
-    people, splits = study.cohort, learners.splits
+    cohort, splits = study.cohort, learners.splits
     study.tried(learners.of("train"), learn=True)
     parts = [
         read_component(explainer, installed, study.hashes),
         study.read_predictor,
         study.read_cohort,
         read_splits(splits),
-        read_settings(method=asked.name, seed=asked.seed, images=people.rules.to_json()),
+        read_settings(method=asked.name, seed=asked.seed, images=cohort.rules.to_json()),
         read_machine(study.device),
     ]
     identity = identity_of("fit", parts, study.follows)
     command = {
-        "cohort": people.table,
+        "cohort": cohort.table,
         "predictor": study.source,
         "preset": asked.preset,
         "device": str(study.device),
@@ -159,9 +159,9 @@ def fit_study(study: Study, asked: AskedMethod, out: Path, learners: Learners) -
         before = open_fitted(run.path, study, trust_factory=code_named_by(explainer).values())
         fitted = before.explainer
     else:
-        write_splits(run.path, people.subjects, splits)
+        write_splits(run.path, cohort.subjects, splits)
         fitted, learned = _fit(study, asked, explainer, learners, run.path)
-        run.write_failures(problem_rows(people) + learners.failures)
+        run.write_failures(problem_rows(cohort) + learners.failures)
         doubts = doubts_about_samples(learners.training) | doubts_about_samples(learners.validation)
         for label, some in study.doubts_about_splits(splits).items():
             doubts.get(label, []).extend(some)

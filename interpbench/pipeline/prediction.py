@@ -59,7 +59,7 @@ def predict(
     Args:
         cohort: a folder with `participants.tsv`, a table, a DataFrame, or a list of images or rows; it needs no ages.
         predictor: a model folder, or the name of a predictor without weights.
-        out: the table, with the columns of `columns_of`; `n/a` where unknown.
+        out: the table, with the columns of `prediction_columns`; `n/a` where unknown.
         target_class: of a classifier, the class whose logit and probability are told; None for the one on record.
         split: train, validation or test of the predictor's own division; None for everybody.
         participants: labels; then `split` does not matter.
@@ -123,14 +123,14 @@ def predict(
         "failures": failures,
         "identity": identity_of("predict", parts, {**software(), "recipe": loaded.recipe.to_json()}),
     }
-    write_tsv(out, rows, columns_of(loaded))
+    write_tsv(out, rows, prediction_columns(loaded))
     write_json(sidecar_of(out), summary)
     count_doubts(about, len(rows))
     finish(failures, sidecar_of(out), len(rows))
     return summary
 
 
-def columns_of(predictor: Predictor) -> tuple[str, ...]:
+def prediction_columns(predictor: Predictor) -> tuple[str, ...]:
     """The columns of a table of predictions.
 
     A regressor's: `prediction` beside the age, and beside `target`, where another number is predicted. A classifier's:

@@ -22,7 +22,7 @@ from interpbench.pipeline.learners import Learners
 from interpbench.progress import track
 from interpbench.run.asked import AskedMethod
 from interpbench.run.device import resolve_device
-from interpbench.run.identity import Read, identity_of, read_component, read_machine, read_settings, read_splits
+from interpbench.run.identity import IdentityPart, identity_of, read_component, read_machine, read_settings, read_splits
 from interpbench.run.places import check_places
 from interpbench.run.study import Study
 
@@ -89,7 +89,7 @@ def search(
     fixed = {name: value for name, value in options_json(explainer).items() if name not in grid and name != "seed"}
     component = read_component(explainer, installed, study.hashes)
     parts = [
-        Read({**component.entries, "options": fixed}),
+        IdentityPart({**component.entries, "options": fixed}),
         study.read_predictor,
         study.read_cohort,
         read_splits(study.splits or {}),

@@ -17,8 +17,9 @@ from interpbench.contract.interfaces import Predictor
 from interpbench.errors import InputError
 from interpbench.host.foreign import asking
 from interpbench.host.registry import one_line
+from interpbench.predictor.last_layer import Bound
 from interpbench.predictor.model import doubts_of
-from interpbench.predictor.readout import Bound, bound_of, check_readout
+from interpbench.predictor.readout import bound_of, check_readout
 from interpbench.predictor.steadiness import LARGE, NetworkTrial, try_answers
 from interpbench.predictor.trial import equal_predictions, refuse_findings
 from interpbench.progress import track

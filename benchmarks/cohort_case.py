@@ -18,7 +18,7 @@ from interpbench import Recipe, fit, load_predictor, read_cohort, save_predictor
 from interpbench.cohort.recipe_for import recipe_for
 from interpbench.files.atomic import read_json, write_json, write_tsv
 from interpbench.kit import settle
-from interpbench.pipeline.fitting import RECORD
+from interpbench.pipeline.fitted import RECORD
 from interpbench_networks.resnet18 import ResNet18
 
 FIT_SUBJECTS = 12

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from cohort_case import Case
 
-from interpbench import Subject, explain, load_predictor, read_cohort, read_volume
+from interpbench import Subject, explain, read_cohort, read_volume
+from interpbench.files.atomic import sha256_of
 from interpbench.files.run_folder import RunFolder
 from interpbench.host.components import make_component
 from interpbench.host.untouched import remembered
-from interpbench.pipeline.fitting import load_fitted
+from interpbench.pipeline.fitted import open_fitted
 from interpbench.pipeline.map_run import MapRun
-from interpbench.run.identity import sha256_of_input
-from interpbench.run.provenance import predictor_record
+from interpbench.run.study import Study
 
 STAGES = ("reading", "recipe", "network", "way_back", "writing")
 
@@ -88,23 +88,23 @@ class _Asked:
 
 def _read_files(subject: Subject) -> None:
     for file in filter(None, (subject.image, subject.mask)):
-        sha256_of_input(file)
+        sha256_of(file)
         read_volume(file, nan_to_zero=True, constant_ok=True)
 
 
 def _map_run(case: Case, device: str, out: Path) -> MapRun:
     """What `explain` makes for itself."""
-    model = load_predictor(case.predictor, device)
-    explainer = load_fitted(case.fitted, model) if case.fitted else make_component("explainer", case.method, seed=0)[0]
-    told: dict[str, Any] = {"options": {}, "signed": explainer.signed, "predictor_sha256": model.fingerprint}
+    study = Study.open(case.cohort, case.predictor, torch.device(device))
+    if case.fitted:
+        explainer = open_fitted(case.fitted, study).explainer
+    else:
+        explainer = make_component("explainer", case.method, seed=0)[0]
+    told: dict[str, Any] = {"options": {}, "signed": explainer.signed, "predictor_sha256": study.fingerprint}
     return MapRun(
         run=RunFolder.open(out, "explain", told),
+        study=study,
         explainer=explainer,
-        predictor=model,
-        recipe=model.recipe,
-        trained=predictor_record(case.predictor),
         method=case.method,
         distribution="",
         seed=0,
-        device=torch.device(device),
     )

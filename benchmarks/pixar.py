@@ -19,7 +19,7 @@ from phantom import OURS, kept
 from interpbench import benchmark
 from interpbench.files.atomic import read_json, write_json
 from interpbench.options import split_options
-from interpbench.pipeline.fitting import read_fitted
+from interpbench.pipeline.fitted import read_fitted
 
 ROOT = Path(__file__).parents[1]
 

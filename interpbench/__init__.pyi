@@ -3,10 +3,10 @@
 from .cohort.subjects import Cohort as Cohort
 from .cohort.subjects import Subject as Subject
 from .cohort.subjects import read_cohort as read_cohort
+from .contract.aggregator import Aggregator as Aggregator
 from .contract.hookspecs import API_VERSION as API_VERSION
 from .contract.hookspecs import Component as Component
 from .contract.hookspecs import hookimpl as hookimpl
-from .contract.interfaces import Aggregator as Aggregator
 from .contract.interfaces import Explainer as Explainer
 from .contract.interfaces import Predictor as Predictor
 from .contract.interfaces import Sample as Sample

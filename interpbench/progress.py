@@ -26,7 +26,7 @@ def progress_bars(shown: bool | None) -> Iterator[None]:
 
 
 def track(items: Iterable[Item], description: str, *, total: int | None = None, unit: str = "it") -> tqdm[Item]:
-    """Iterate with a bar that tells the remaining time; `set_postfix` on it shows a figure."""
+    """Iterate with a bar that shows the remaining time; `set_postfix` on it shows a figure."""
     shown = _shown.get()
     visible = sys.stderr.isatty() if shown is None else shown
     return tqdm(items, desc=description, total=total, unit=unit, disable=not visible, dynamic_ncols=True)

@@ -58,11 +58,10 @@ def check(
     loaded = refused = typical = None
     if predictor is not None:
         from interpbench.images.typical import typical_of
-        from interpbench.predictor.model import load_predictor
-        from interpbench.run.provenance import predictor_record
+        from interpbench.predictor.model import open_predictor
 
-        loaded = load_predictor(predictor, trust_factory=trust_factory)
-        typical = typical_of(predictor_record(predictor), predictor)
+        loaded, record = open_predictor(predictor, trust_factory=trust_factory)
+        typical = typical_of(record, predictor)
     recipe = None if loaded is None else loaded.recipe
     found = read_cohort(cohort, need_age=False, rules=ImageRules.of(images))
     problems = check_cohort(
@@ -74,7 +73,7 @@ def check(
         from interpbench.run.trying import doubts_of_cohort
 
         try:
-            doubts = doubts_of_cohort(loaded, str(predictor), found.subjects)
+            doubts = doubts_of_cohort(loaded, str(predictor), record, found.subjects)
         except InputError as error:
             refused, doubts = error, [str(error)]
     if json_out is not None:

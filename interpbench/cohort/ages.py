@@ -23,7 +23,7 @@ _YEARS = re.compile(rf"\b({_YEAR}|y)\b|^a$")
 
 
 def _phrases(units: str) -> re.Pattern[str]:
-    """Prose also names times that are no unit of age ("6 months after enrolment"): these phrases alone name one."""
+    """The phrases of prose that name a unit of age; "6 months after enrolment" does not."""
     kinds = "full|fractional|completed?|whole|calendar|decimal|gestational|postnatal|postmenstrual|lunar"
     return re.compile(
         rf"\bin (?:(?:{kinds}) )?({units})\b(?! ?\d)|(?<!\d )\b({units}) (?:of age|old|since birth|from birth)\b"

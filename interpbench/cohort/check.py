@@ -14,6 +14,7 @@ from interpbench.cohort.persons import doubts_about_identity, doubts_about_split
 from interpbench.cohort.subjects import Cohort, Problem, Subject
 from interpbench.doubts import AGES, HEADER, kind_of
 from interpbench.errors import InputError
+from interpbench.files.hashes import Hashes
 from interpbench.progress import track
 
 if TYPE_CHECKING:
@@ -123,7 +124,9 @@ def _voxel_problems(
 
 def _doubts_about_all(cohort: Cohort, splits: Mapping[str, str] | None) -> list[Problem]:
     """Warnings about the table as a whole."""
-    identity, apart = doubts_about_identity(cohort.subjects), doubts_about_splits(cohort.subjects, splits)
+    hashes = Hashes()
+    identity = doubts_about_identity(cohort.subjects, hashes)
+    apart = doubts_about_splits(cohort.subjects, splits, hashes)
     found = [
         _warning(subject, subject.image, words)
         for subject in cohort.subjects

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from interpbench.cohort.labels import perhaps_one, person_of
 from interpbench.cohort.subjects import Subject
 from interpbench.doubts import PERSON, SEVERAL, TWICE, Doubt, named
-from interpbench.files.atomic import sha256_of
+from interpbench.errors import InputError
+from interpbench.files.hashes import Hashes
 
 _WHO = ("person", "person_id", "subject", "subject_id")  # columns that tell who is who
 
@@ -17,8 +19,13 @@ def scans_of_one(subjects: Iterable[Subject]) -> list[list[Subject]]:
     return _several({subject.id: person_of(subject.id) for subject in subjects}, subjects)
 
 
-def twins(subjects: Iterable[Subject]) -> list[list[Subject]]:
-    """The subjects whose images are the same file or have the same bytes; files of different sizes are not read."""
+def twins(subjects: Iterable[Subject], hashes: Hashes | None = None) -> list[list[Subject]]:
+    """The subjects whose images are the same file or have the same bytes; files of different sizes are not read.
+
+    Args:
+        hashes: of the command's files.
+    """
+    hashes = hashes or Hashes()
     sizes: dict[int, list[Subject]] = {}
     for subject in subjects:
         try:
@@ -28,17 +35,19 @@ def twins(subjects: Iterable[Subject]) -> list[list[Subject]]:
     keys: dict[str, str] = {}
     for alike in sizes.values():
         for subject in alike if len(alike) > 1 else ():
-            try:
-                keys[subject.id] = sha256_of(subject.image)
-            except OSError:
-                continue
+            with contextlib.suppress(InputError):  # likewise
+                keys[subject.id] = hashes.of(subject.image)
     return _several(keys, [one for one in subjects if one.id in keys])
 
 
-def doubts_about_identity(subjects: Sequence[Subject]) -> dict[str, list[Doubt]]:
-    """Warnings about identities, by label: the same image under two labels, several scans of one person."""
+def doubts_about_identity(subjects: Sequence[Subject], hashes: Hashes | None = None) -> dict[str, list[Doubt]]:
+    """Warnings about identities, by label: the same image under two labels, several scans of one person.
+
+    Args:
+        hashes: of the command's files.
+    """
     found: dict[str, list[Doubt]] = {}
-    for some in twins(subjects):
+    for some in twins(subjects, hashes):
         for subject, others in _with_others(some):
             found.setdefault(subject.id, []).append(Doubt(f"the image file is identical to that of {others}", TWICE))
     for some in scans_of_one(subjects):
@@ -63,16 +72,19 @@ def _apart_from_stem(label: str, suffix: str) -> str:
     return f"{label.removesuffix(suffix)}+{suffix}" if suffix else label
 
 
-def doubts_about_splits(subjects: Sequence[Subject], splits: Mapping[str, str] | None) -> dict[str, list[Doubt]]:
+def doubts_about_splits(
+    subjects: Sequence[Subject], splits: Mapping[str, str] | None, hashes: Hashes | None = None
+) -> dict[str, list[Doubt]]:
     """Warnings, by label, about the same image or scans of one person in different splits.
 
     Args:
         splits: `{id: split}`, of others than the subjects too; None where there is no division.
+        hashes: of the command's files.
     """
     found: dict[str, list[Doubt]] = {}
     if not splits:
         return found
-    for some in twins(subjects):
+    for some in twins(subjects, hashes):
         for subject, others in _apart(some, splits):
             words = (
                 f"the image is identical to that of {others}, which is in another split than"

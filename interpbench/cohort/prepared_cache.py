@@ -24,8 +24,9 @@ import torch
 from torch import Tensor
 
 from interpbench.doubts import as_record, from_record
-from interpbench.errors import InputError, InterpbenchError, UsageError
-from interpbench.files.atomic import atomic_path, sha256_of
+from interpbench.errors import InterpbenchError, UsageError
+from interpbench.files.atomic import atomic_path
+from interpbench.files.hashes import Hashes
 from interpbench.files.software import software
 from interpbench.images.brain import RULES
 
@@ -45,12 +46,15 @@ Kept = tuple[Tensor, Tensor, tuple[str, ...]]
 class PreparedCache:
     """A folder of prepared volumes, created if missing.
 
+    Args:
+        hashes: of the command's input files.
+
     Raises:
         UsageError: there can be no such folder.
     """
 
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: Path | str, hashes: Hashes | None = None) -> None:
+        self.folder, self.hashes = Path(folder), hashes or Hashes()
         self._writes = True
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +79,7 @@ class PreparedCache:
         Raises:
             InputError: a file of the subject is refused.
         """
-        key = key_of(subject, recipe)
+        key = key_of(subject, recipe, self.hashes)
         path = self.folder / key[:2] / f"{key}.voxels"
         found = _mapped(path, recipe.shape)
         if found is not None:
@@ -83,7 +87,7 @@ class PreparedCache:
         prepared = recipe.prepare(subject)
         volume, brain = prepared.volume, prepared.brain
         # a file that was replaced while it was read would be kept under the wrong name
-        if self._writes and key == key_of(subject, recipe):
+        if self._writes and key == key_of(subject, recipe, self.hashes):
             self._write(path, volume, brain, prepared.warnings)
         return volume, brain, prepared.warnings
 
@@ -99,16 +103,13 @@ class PreparedCache:
             log.warning("prepared volumes are no longer stored: %s", error)
 
 
-def key_of(subject: Subject, recipe: Recipe) -> str:
+def key_of(subject: Subject, recipe: Recipe, hashes: Hashes) -> str:
     """SHA-256 over everything that a subject's prepared voxels depend on.
 
     Raises:
         InputError: a file cannot be read.
     """
-    try:
-        files = [sha256_of(subject.image), sha256_of(subject.mask) if subject.mask else None]
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error
+    files = [hashes.of(subject.image), hashes.of(subject.mask) if subject.mask else None]
     read = {"files": files, "recipe": recipe.to_json(), "nan_to_zero": subject.rules.nan_to_zero}
     depends = {**read, **software(), "brain_rules": RULES}
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
-from typing import overload
+from collections.abc import Callable, Collection, Sequence
+from typing import Self, overload
 
-from interpbench.cohort.prepared_cache import PreparedCache
+from interpbench.cohort.prepared_once import PreparedOnce
 from interpbench.cohort.subjects import Subject
 from interpbench.contract.interfaces import Predictor, Sample
 from interpbench.images.recipe import Recipe
+from interpbench.images.typical import Typical, unlike
 
 CACHE_BYTES = 4 * 2**30
 
@@ -32,15 +33,16 @@ class Samples(Sequence[Sample]):
     """A sequence of samples, one for each subject, in their order.
 
     A sample is read and prepared when it is first asked for. As many as fit into `cache_bytes` are kept; the others
-    are read again each time, from `prepared` where that is given. Whoever takes a sample must not change its tensors.
-    Several threads may ask.
+    are read again each time, from the cache of `prepared` where that has one. Whoever takes a sample must not change
+    its tensors. Several threads may ask.
 
     Args:
         subjects: whom to read.
         recipe: how a file becomes an input.
         target: what a subject's prediction should be; NaN where unknown.
         cache_bytes: how much memory kept samples may take (5 bytes a voxel).
-        prepared: where prepared volumes are kept on disk; None for nowhere.
+        prepared: prepares them; None where nobody else needs them.
+        typical: of the images that a network was trained on: who is unlike them is doubtful.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class Samples(Sequence[Sample]):
         *,
         target: Callable[[Subject], float] = age_of,
         cache_bytes: int = CACHE_BYTES,
-        prepared: PreparedCache | None = None,
+        prepared: PreparedOnce | None = None,
+        typical: Typical | None = None,
     ) -> None:
         self.subjects = tuple(subjects)
         self.recipe = recipe
         self.target = target
-        self.prepared = prepared
+        self.prepared = prepared or PreparedOnce(recipe)
+        self.typical = typical
         self._room = cache_bytes
         self._keeping = threading.Lock()
         self._kept: dict[int, Sample] = {}
@@ -84,12 +88,19 @@ class Samples(Sequence[Sample]):
                 self._kept[place] = sample
         return self._kept.get(place, sample)
 
+    def without(self, subjects: Collection[Subject]) -> Self:
+        """The others, with what is kept of them."""
+        left = [place for place, subject in enumerate(self.subjects) if subject not in subjects]
+        chosen = [self.subjects[place] for place in left]
+        others = type(self)(chosen, self.recipe, target=self.target, prepared=self.prepared, typical=self.typical)
+        others._room = self._room
+        others._kept = {new: self._kept[old] for new, old in enumerate(left) if old in self._kept}
+        others.doubts = dict(self.doubts)
+        return others
+
     def _read(self, place: int) -> Sample:
         subject = self.subjects[place]
-        if self.prepared is None:
-            prepared = self.recipe.prepare(subject)
-            volume, brain, doubts = prepared.volume, prepared.brain, prepared.warnings
-        else:
-            volume, brain, doubts = self.prepared.kept(subject, self.recipe)
-        self.doubts[subject.id] = doubts
+        volume, brain, doubts = self.prepared.voxels(subject)
+        if subject.id not in self.doubts:
+            self.doubts[subject.id] = (*doubts, *unlike(self.typical, volume, brain))
         return Sample(subject=subject.id, volume=volume, brain=brain, target=self.target(subject))

@@ -1,4 +1,4 @@
-"""From how many subjects on does learning once cost less than computing anew for each?
+"""The number of subjects from which fitting once takes less time than a method without fitting.
 
 `N* = (T_learned - T_other) / (t_other - t_learned)`, with T the seconds of training, 0 for what does not learn, and t
 the seconds a subject.

@@ -46,7 +46,7 @@ def _turn(measure: Mapping[str, Any]) -> float:
 
 
 def leader(measure: Mapping[str, Any], result: Mapping[str, Any], floors: Sequence[str]) -> list[str]:
-    """Who has the best mean, who cannot be told apart from it, and how far behind the next one is."""
+    """A sentence on the best mean, the methods that are not distinguished from it, and the next one."""
     first, *tied = result["best"]
     figures, unit = result["methods"][first], measure["unit"]
     title = f"{first}, a floor," if first in floors else first
@@ -111,7 +111,7 @@ def unbeaten(measure: Mapping[str, Any], result: Mapping[str, Any], name: str, f
     return [floor for floor in floors if _told(result, measure, name, floor) != "better"]
 
 
-def smoothness(
+def smoothing_effects(
     measure: Mapping[str, Any], result: Mapping[str, Any], plain: Sequence[str], copies: Mapping[str, str]
 ) -> list[str]:
     """Where smoothing alone makes maps better, and whether the leader's lead is still there against smoothed copies.

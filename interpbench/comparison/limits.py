@@ -16,7 +16,7 @@ LEARNED = "{learned}"  # in what a measure declares: stands for the methods that
 POWER = 0.8  # how often a difference should be found that is called one that would have been found
 
 
-def reach(benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]]) -> list[str]:
+def detectable_differences(benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which differences these subjects would have shown, by measure.
 
     `(z(1 - alpha / 2m) + z(power)) * SE`, with m comparisons and the standard error SE of a paired mean difference,

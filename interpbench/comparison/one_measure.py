@@ -1,4 +1,4 @@
-"""One measure, all methods: what each got, and which of them the subjects tell apart."""
+"""All methods in one measure: their figures, and which of them are distinguished."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Standing = Literal["better", "worse", "open"]
 def compare(
     scores: Scores, direction: Direction | None, *, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Any]:
-    """One measure: what each method got, and, where one direction is better, which methods the subjects tell apart.
+    """The figures of each method in one measure, and, for a measure with a direction, which methods are distinguished.
 
     `best` are the method with the best mean and those that the test does not find worse; `groups` the maximal sets
     whose members are not told apart. Both, and the mean ranks, leave out a method that lacks most of the subjects.
@@ -105,7 +105,7 @@ def _best(
 
 
 def standing(pairs: Sequence[Mapping[str, Any]], direction: str | None, one: str, other: str) -> Standing | None:
-    """What the test says of `one` against `other`: told apart from it and better or worse, or left open.
+    """The result of the test of `one` against `other`: better, worse, or not distinguished.
 
     None where the two are one, or were not compared.
     """
@@ -123,7 +123,7 @@ def least_p(subjects: int) -> float:
 
 
 def powerless(result: Mapping[str, Any]) -> bool:
-    """Whether there are too few subjects for so many comparisons: no two methods could ever be told apart."""
+    """Whether there are too few subjects to distinguish any two methods after the correction."""
     pairs = result["pairs"]
     return bool(pairs) and min(least_p(pair["n"]) for pair in pairs) * len(pairs) >= ALPHA
 
@@ -139,5 +139,5 @@ def _groups(order: Sequence[str], pairs: Sequence[Mapping[str, Any]]) -> list[li
 
 
 def bounds_of(bounds: np.ndarray) -> list[float] | None:
-    """`[low, high]`, or None where there is no interval."""
+    """`[low, high]`, or None without an interval."""
     return [float(bounds[0]), float(bounds[1])] if np.isfinite(bounds).all() else None

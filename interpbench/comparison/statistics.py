@@ -236,7 +236,7 @@ def friedman(ranks: np.ndarray) -> dict[str, Any] | None:
 
 
 def cliques(apart: np.ndarray) -> list[tuple[int, ...]]:
-    """Maximal sets whose members are not told apart from one another: the bars of a critical-difference plot.
+    """Maximal sets of methods that are not distinguished: the bars of a critical-difference plot.
 
     A set of one is no bar.
 

@@ -1,4 +1,4 @@
-"""Sentences that say what a benchmark's numbers allow one to say, and what not."""
+"""The conclusions that a benchmark's figures allow, and their limits, as sentences."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from interpbench.comparison.headline import (
     against_floors,
     headlines,
     leader,
-    smoothness,
+    smoothing_effects,
     spokesmen,
     unbeaten,
 )
-from interpbench.comparison.limits import limits, reach
+from interpbench.comparison.limits import detectable_differences, limits
 from interpbench.comparison.one_measure import powerless
 from interpbench.comparison.sanity import sanity
 from interpbench.comparison.statistics import ALPHA
@@ -39,7 +39,7 @@ def verdict(benchmark: Mapping[str, Any]) -> list[str]:
         result = benchmark["results"][measure["name"]]
         found += leader(measure, result, masks)
         found += against_floors(measure, result, own, floors)
-        found += smoothness(measure, result, own, copies)
+        found += smoothing_effects(measure, result, own, copies)
     return [
         *found,
         *_never_above_floors(benchmark, leading, own, floors),
@@ -49,7 +49,7 @@ def verdict(benchmark: Mapping[str, Any]) -> list[str]:
         *_agreement(benchmark),
         *sanity(benchmark, own),
         *_cost(benchmark),
-        *reach(benchmark, leading),
+        *detectable_differences(benchmark, leading),
         *limits(benchmark),
     ]
 
@@ -102,7 +102,7 @@ def _never_above_floors(
 def _like_the_template(
     benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]], own: Sequence[str]
 ) -> list[str]:
-    """Methods that are no better than one map for everybody."""
+    """Methods that are not better than one map for all subjects."""
     templates = [one["name"] for one in benchmark["methods"] if one.get("template")]
     found = []
     for measure in leading:
@@ -120,7 +120,7 @@ def _like_the_template(
 
 
 def _tally(benchmark: Mapping[str, Any]) -> list[str]:
-    """How often each row of the table is first, or not told apart from the first, among all measures of quality."""
+    """How often each row of the table is the best, or not distinguished from it, among all measures of quality."""
     results = [
         benchmark["results"][one["name"]]
         for one in benchmark["measures"]

@@ -50,7 +50,7 @@ class Measure:
     ceiling_by: str = ""  # the measure of this metric that gives the most that each method can get
 
 
-class Again(Protocol):
+class ExplainAgain(Protocol):
     """Explains the same subject by the same method once more, in other circumstances."""
 
     def __call__(
@@ -60,7 +60,7 @@ class Again(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Case:
-    """One subject, one method's map of it, and all that a metric may look at. Nobody changes its tensors.
+    """One subject, one method's map, and everything a metric may use. Its tensors must not be changed.
 
     Tensors are on the network's grid, and on the predictor's device.
     """
@@ -86,7 +86,7 @@ class Case:
     training_seconds: float = 0.0  # that the method learned; NaN where unknown
     batch_size: int = 8  # volumes that go through the predictor at once
     forward: Callable[[Tensor], Tensor] | None = None  # a faster `predictor.predict` that gives no gradients
-    again: Again | None = None  # see `explain`
+    again: ExplainAgain | None = None  # see `explain`
     shared: dict[str, Any] = field(default_factory=dict)  # see `once`
 
     @property

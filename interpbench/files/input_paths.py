@@ -1,4 +1,4 @@
-"""Files and folders that are taken: a run reads them, so nothing may be written there.
+"""The files and folders that a run reads, and that may not be written to.
 
 A path is known by where it really lies, links resolved, and by the file system's own number for it. So another
 spelling, a link of either kind and a second mount are the same file. Each folder is looked at once, however many
@@ -34,7 +34,7 @@ class InputPath:
 
 @dataclass
 class InputPaths:
-    """All that a run reads; `touched` says what a path to write would destroy."""
+    """All paths that a run reads; `touched` reports what writing to a path would change."""
 
     places: dict[Key, InputPath] = field(default_factory=dict)  # each file and folder itself
     above: dict[Key, InputPath] = field(default_factory=dict)  # every folder in which one of them lies

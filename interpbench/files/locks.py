@@ -55,7 +55,7 @@ class FolderLock:
         return hold
 
     def alone(self) -> bool | None:
-        """Whether no other process is there, in which case none can come before `share`; None where none can tell."""
+        """Whether no other process uses the folder; then none can before `share`. None if locks are not supported."""
         if self._handle is None or sys.platform == "win32":
             return None
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,17 @@ def files_in(component: Any) -> dict[str, Path]:
     }
 
 
-def hashes_of(files: Mapping[str, Path]) -> dict[str, str]:
+def hashes_of(files: Mapping[str, Path], sha256: Callable[[Path], str] = sha256_of) -> dict[str, str]:
     """SHA-256 of each file, and of each folder over the names and bytes of all files below it.
+
+    Args:
+        sha256: of one file.
 
     Raises:
         InputError: one cannot be read.
     """
     try:
-        return {name: _content_sha256(file) for name, file in files.items()}
+        return {name: _content_sha256(file, sha256) for name, file in files.items()}
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
@@ -60,9 +63,9 @@ def _paths(place: str, value: Any) -> Iterator[tuple[str, Path]]:
             return
 
 
-def _content_sha256(place: Path) -> str:
+def _content_sha256(place: Path, sha256: Callable[[Path], str]) -> str:
     if not place.is_dir():
-        return sha256_of(place)
+        return sha256(place)
     below = sorted(file for file in place.rglob("*") if file.is_file())
-    told = [[str(file.relative_to(place)), sha256_of(file)] for file in below]
+    told = [[str(file.relative_to(place)), sha256(file)] for file in below]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -13,7 +13,7 @@ import logging
 import os
 import platform
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -25,11 +25,11 @@ from interpbench.files.atomic import (
     read_json,
     remove,
     remove_temporaries,
-    sha256_of,
     write_json,
     write_text,
     write_tsv,
 )
+from interpbench.files.hashes import Hashes
 from interpbench.files.locks import FolderLock, alone
 from interpbench.files.records import Maybe, fault_in, is_path
 from interpbench.files.software import software
@@ -55,10 +55,17 @@ class RunFolder:
     manifest: Mapping[str, Any]
     resumed: bool = False
     hold: FolderLock | None = None
+    hashes: Hashes = field(default_factory=Hashes, compare=False)  # of what lies in it
 
     @classmethod
     def open(
-        cls, out: Path | str, kind: str, manifest: Mapping[str, Any], *, anew: Sequence[str] | None = None
+        cls,
+        out: Path | str,
+        kind: str,
+        manifest: Mapping[str, Any],
+        *,
+        anew: Sequence[str] | None = None,
+        hashes: Hashes | None = None,
     ) -> Self:
         """Start this run in the folder, or continue the same run in it.
 
@@ -73,12 +80,13 @@ class RunFolder:
             anew: where another run of the same kind and method left the folder, it is taken over with a warning, and
                 these files and folders in it are removed, for nobody may go on from them; what is done carries the
                 old run's identity and is made again. None refuses.
+            hashes: of the command's files.
 
         Raises:
             ConflictError: the folder holds another run that is still at work, or may not be taken over, or files that
                 no run of ours wrote.
         """
-        out = Path(out)
+        out, hashes = Path(out), hashes or Hashes()
         asked = {"kind": kind, **software(), **plain(manifest)}
         asked.setdefault("started", datetime.now(UTC).isoformat(timespec="seconds"))
         process = {"host": platform.node(), "pid": os.getpid(), "python": platform.python_version()}
@@ -94,7 +102,7 @@ class RunFolder:
             if not place.exists():
                 refuse_foreign(out)
                 write_json(place, asked)
-                return cls(out, asked, hold=hold)
+                return cls(out, asked, hold=hold, hashes=hashes)
             found = read_json(place)
             if fault := fault_in(found, _ASKED):
                 raise ConflictError(f"{place} is not the manifest of a run: {fault}. Give another output folder.")
@@ -105,7 +113,7 @@ class RunFolder:
                 if found.get("command") != asked.get("command"):  # the same run, from a folder that moved say
                     found = {**found, "command": asked.get("command")}
                     write_json(place, found)
-                return cls(out, found, resumed=True, hold=hold)
+                return cls(out, found, resumed=True, hold=hold, hashes=hashes)
             who = f"{out} holds another run ({found.get('kind')}, started {found.get('started')}): {difference}."
             if alone is False:
                 raise ConflictError(f"{who} That run is still active{_by(found)}. Give another output folder, or wait.")
@@ -115,7 +123,7 @@ class RunFolder:
             for name in anew:
                 remove(out / name)
             write_json(place, asked)
-            return cls(out, asked, hold=hold)
+            return cls(out, asked, hold=hold, hashes=hashes)
         finally:
             hold.share()
 
@@ -138,7 +146,7 @@ class RunFolder:
 
     def mark_done(self, product: Path, record: Mapping[str, Any]) -> None:
         """Write the sidecar that marks a product as done: `record`, the file's name and SHA-256, the run's identity."""
-        stamp = {"file": product.name, "sha256": sha256_of(product), "run": self.identity}
+        stamp = {"file": product.name, "sha256": self.hashes.of(product), "run": self.identity}
         write_json(sidecar_of(product), {**record, **stamp})
 
     def done(self, product: Path) -> bool:
@@ -151,7 +159,7 @@ class RunFolder:
         except InputError:
             return False
         ours = isinstance(record, dict) and record.get("run") == self.identity
-        return bool(ours and record.get("sha256") == sha256_of(product))
+        return bool(ours and record.get("sha256") == self.hashes.of(product))
 
     def write_inputs(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """List the files that the run reads, with their SHA-256, in `inputs.tsv`; `verify` hashes them again.
@@ -202,7 +210,9 @@ class RunFolder:
                 `sha256sum --check` reads as well.
             no_longer: what was needed to go on, and is removed.
         """
-        lines = [f"{sha256_of(self.path / name)}  {name}\n" for name in sorted(names) if (self.path / name).is_file()]
+        lines = [
+            f"{self.hashes.of(self.path / name)}  {name}\n" for name in sorted(names) if (self.path / name).is_file()
+        ]
         text, place = "".join(lines), self.path / SUMS
         if not place.is_file() or place.read_text(encoding="utf-8") != text:
             write_text(place, text)

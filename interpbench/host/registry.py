@@ -28,7 +28,7 @@ KINDS: tuple[Kind, ...] = ("predictor", "explainer", "aggregator", "metric")
 _INTERFACES: dict[Kind, str] = {
     "predictor": "interpbench.contract.interfaces:Predictor",
     "explainer": "interpbench.contract.interfaces:Explainer",
-    "aggregator": "interpbench.contract.interfaces:Aggregator",
+    "aggregator": "interpbench.contract.aggregator:Aggregator",
     "metric": "interpbench.contract.metric:Metric",
 }
 

@@ -40,8 +40,8 @@ def read_atlas(path: Path | str, recipe: Recipe) -> Tensor:
         `(I, J, K)` int64, 0 where the atlas has no region or does not reach.
 
     Raises:
-        InputError: the file is refused, holds other values, has no region in the network's box, or the images share
-            no space.
+        InputError: the file is refused, holds other values, has no region in the network's field of view, or the
+            images share no space.
     """
     from scipy.ndimage import affine_transform
 

@@ -147,7 +147,7 @@ def middle_of(inside: Tensor, affine: Affine) -> NDArray[np.float64]:
 def _whole_steps(
     source_affine: Affine, affine: Affine, shape: Sequence[int]
 ) -> tuple[NDArray[np.int_], NDArray[np.int_]] | None:
-    """The turn and the shift, in whole voxels, from an index wanted to the source's; None where there are none."""
+    """The turn and the shift, in whole voxels, from an index wanted to the source's; None if there are none."""
     between = np.linalg.inv(source_affine) @ affine
     turn = np.rint(between[:3, :3])
     shift = np.rint(between[:3, 3])

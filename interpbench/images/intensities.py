@@ -1,4 +1,4 @@
-"""What is odd about an image's intensities, whoever reads it: a voxel that drowns all others, noise, an inversion."""
+"""Warnings about unusual intensities of an image: extreme voxels, noise, an inversion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENOUGH = 10_000  # voxels, to tell noise from a brain
 
 
 def odd_intensities(values: NDArray[np.float32], inside: NDArray[np.bool_]) -> list[Doubt]:
-    """What is doubtful about the intensities of an image `(I, J, K)` whose brain is `inside`."""
+    """Warnings about the intensities of an image `(I, J, K)` whose brain is `inside`."""
     brain = values[inside]
     if len(brain) < 2:
         return []

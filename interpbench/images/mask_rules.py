@@ -31,7 +31,7 @@ Inside = NDArray[np.bool_]
 
 
 def inside_mask(values: Values, litres_a_voxel: float) -> tuple[Inside, list[Doubt]]:
-    """The voxels inside a mask `(I, J, K)`, and what is doubtful about it.
+    """The voxels inside a mask `(I, J, K)`, and warnings about it.
 
     Args:
         values: finite.

@@ -213,7 +213,7 @@ def _size(header: nib.Nifti1Header) -> int:
 
 
 class _Listener(logging.Handler):
-    """Keeps what nibabel says about a header that it mended."""
+    """Collects nibabel's messages about a header that it corrected."""
 
     def __init__(self) -> None:
         super().__init__(level=logging.WARNING)

@@ -100,7 +100,7 @@ class Recipe:
             rules: how an image file is read; a subject brings its own.
 
         Raises:
-            InputError: a file is refused, or next to nothing of a brain lies in the box.
+            InputError: a file is refused, or almost no brain lies in the field of view.
         """
         if isinstance(image, Path | str):
             source = _read(image, rules)
@@ -145,7 +145,7 @@ class Recipe:
         return cls(**typed_options(cls, values))
 
     def _grid(self, source: Volume, inside: Tensor) -> tuple[NDArray[np.float64], list[Doubt]]:
-        """The affine of the network's grid for this image, and what is doubtful about it."""
+        """The affine of the network's grid for this image, and warnings about it."""
         middle = middle_of(inside, source.affine)
         doubts: list[Doubt] = []
         if self.centre is not None:

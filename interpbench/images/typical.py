@@ -168,7 +168,7 @@ class Typical:
 
 
 def typical_of(record: Mapping[str, Any], source: object) -> Typical | None:
-    """What a predictor's record says of its training images; None where it says nothing.
+    """The summary of training images in a predictor's record; None if it has none.
 
     Raises:
         InputError: `source` holds something else there.

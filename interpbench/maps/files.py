@@ -16,7 +16,6 @@ from torch import Tensor
 from interpbench.cohort.subjects import Subject
 from interpbench.doubts import BOUND, METHOD, PREDICTOR, Doubt, as_record
 from interpbench.errors import InterpbenchError, PluginError
-from interpbench.files.atomic import sha256_of
 from interpbench.files.run_folder import RunFolder, sidecar_of
 from interpbench.host.ask_explainer import Explained
 from interpbench.host.checking import MAP, doubts_about
@@ -162,7 +161,7 @@ class MapFiles:
             return None
         write_map(product, map, affine=prepared.affine)
         self.run.mark_done(product, {**record, "space": "network"})
-        return {"file": product.name, "sha256": sha256_of(product)}
+        return {"file": product.name, "sha256": self.run.hashes.of(product)}
 
     def _write_one(
         self, product: Path, prepared: Prepared, values: NDArray[np.float32], record: Mapping[str, Any]

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from interpbench.errors import InputError
-from interpbench.files.atomic import sha256_of
+from interpbench.files.hashes import Hashes
 from interpbench.files.run_folder import sidecar_of
 from interpbench.images.prepared import Prepared
 from interpbench.images.volume import read_volume
@@ -31,13 +31,14 @@ def place_beside(path: Path, label: str) -> Path:
     return path.parents[1] / FOLDER / subject / f"{subject}_space-network_desc-{label}_map.nii.gz"
 
 
-def on_network_grid(path: Path, record: Mapping[str, Any], prepared: Prepared) -> Tensor | None:
+def on_network_grid(path: Path, record: Mapping[str, Any], prepared: Prepared, hashes: Hashes) -> Tensor | None:
     """The map `(I, J, K)` as the method made it: from its own file, or from the image's grid if exact.
 
     Args:
         path: of the map on its image's grid, whose bytes were checked.
         record: its sidecar's.
         prepared: its image.
+        hashes: of the command's files.
 
     Returns:
         None where the map would have to be interpolated, for the file that was kept is gone.
@@ -56,7 +57,7 @@ def on_network_grid(path: Path, record: Mapping[str, Any], prepared: Prepared) -
     place = path.parents[1] / FOLDER / path.parent.name / name
     if not place.is_file():
         return None
-    if sha256_of(place) != sha256:
+    if hashes.of(place) != sha256:
         raise InputError(f"{place}: changed after the map was made; run explain again.")
     found = read_volume(place, constant_ok=True, max_voxels=sys.maxsize)
     same_shape = tuple(found.data.shape[1:]) == tuple(prepared.brain.shape)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from interpbench.errors import InputError, UsageError
-from interpbench.files.atomic import sha256_of
+from interpbench.files.hashes import Hashes
 
 log = logging.getLogger("interpbench")
 
@@ -49,13 +49,14 @@ class MovedImages:
 
     Args:
         root: the folder.
+        hashes: of the command's files.
 
     Raises:
         UsageError: it is no folder.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Path, hashes: Hashes | None = None) -> None:
+        self.root, self.hashes = Path(root), hashes or Hashes()
         if not self.root.is_dir():
             raise UsageError(f"root {root} is not a folder: give the folder that the images were moved to.")
         self._lock = threading.Lock()
@@ -129,8 +130,8 @@ class MovedImages:
         if file not in self._hashes:
             self._hashes[file] = None
             if os.path.isfile(file):
-                with contextlib.suppress(OSError):
-                    self._hashes[file] = sha256 = sha256_of(file)
+                with contextlib.suppress(InputError):
+                    self._hashes[file] = sha256 = self.hashes.of(file)
                     self._known.setdefault((_kind(file), sha256), file)
         return self._hashes[file]
 

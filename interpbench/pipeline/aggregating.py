@@ -15,6 +15,7 @@ from interpbench.doubts import as_record, count_doubts
 from interpbench.errors import InputError, UsageError
 from interpbench.files.atomic import read_json, write_json
 from interpbench.files.failures import failure, finish
+from interpbench.files.hashes import Hashes
 from interpbench.files.input_paths import InputPaths
 from interpbench.files.records import ListOf, Maybe, fault_in, read_record
 from interpbench.files.run_folder import FAILURES, MANIFEST, RunFolder, sidecar_of
@@ -26,9 +27,9 @@ from interpbench.images.volume import write_map
 from interpbench.maps.sources import MovedImages, SourceImages
 from interpbench.parallel.overlap import AHEAD
 from interpbench.parallel.overlap import ahead as read_ahead
-from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
+from interpbench.pipeline.population import MapOnGrid, NoTemplate, PopulationSum, read_map
 from interpbench.progress import track
-from interpbench.run.identity import InputFile, Read, identity_of, input_rows, read_component, read_settings
+from interpbench.run.identity import IdentityPart, InputFile, identity_of, input_rows, read_component, read_settings
 from interpbench.run.places import check_places, refuse_taken
 
 RECORD = "population.json"
@@ -97,7 +98,8 @@ def aggregate(
         raise UsageError(f"ahead must be at least 0, got {ahead}.")
     maps = Path(maps)
     manifest = _manifest(maps)
-    images = SourceImages(manifest, None if root is None else MovedImages(root))
+    hashes = Hashes()
+    images = SourceImages(manifest, None if root is None else MovedImages(root, hashes))
     sidecars, left_out = _sidecars(maps, RunFolder(maps, manifest).identity)
     taken = InputPaths()
     for record in sidecars.values():
@@ -108,9 +110,9 @@ def aggregate(
     component, installed = make_component("aggregator", aggregator, options)
     explained = {name: manifest.get(name) for name in ("method", "options", "predictor_sha256", "recipe")}
     parts = [
-        read_component(component, installed),
+        read_component(component, installed, hashes),
         read_settings(aggregator=aggregator, explained={**explained, "run": RunFolder(maps, manifest).identity}),
-        Read(
+        IdentityPart(
             {"maps": {record["participant_id"]: _hashes(record) for record in sidecars.values()}},
             [InputFile("map", path.absolute(), record["sha256"]) for path, record in sidecars.items()],
         ),
@@ -120,13 +122,13 @@ def aggregate(
         recipe = Recipe.from_json(manifest["recipe"])
     except UsageError as error:
         raise InputError(f"{maps / MANIFEST}: {error}") from error
-    run = RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=())
+    run = RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=(), hashes=hashes)
     run.write_inputs(input_rows(parts))
-    population = Population(recipe, component, aggregator)
+    population = PopulationSum(recipe, component, aggregator)
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
     for path, why in left_out.items():
         log.warning("excluded: %s: %s", path.parent.name, why)
-    read_one = functools.partial(_read, recipe=recipe, images=images, whole=bool(manifest.get("whole")))
+    read_one = functools.partial(_read, recipe=recipe, images=images, hashes=hashes, whole=bool(manifest.get("whole")))
     with read_ahead(read_one, sidecars.items(), ahead) as read:
         for path, record in track(sidecars.items(), "aggregating", unit="subject"):
             found = next(read)
@@ -152,8 +154,8 @@ def aggregate(
 
 
 def _read(
-    named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: SourceImages, whole: bool
-) -> Placed | InputError:
+    named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: SourceImages, hashes: Hashes, whole: bool
+) -> MapOnGrid | InputError:
     """A subject's map and image, or why they cannot be used."""
     try:
         path, record = named
@@ -162,7 +164,7 @@ def _read(
             for name in ("image", "mask")
             if record.get(name) is not None
         }
-        return read_map(path, {**record, **there}, recipe, whole=whole)
+        return read_map(path, {**record, **there}, recipe, hashes, whole=whole)
     except InputError as error:
         return error
 
@@ -230,7 +232,7 @@ def _doubt(sentences: Sequence[str]) -> str | None:
 
 
 def _write(
-    folder: Path, population: Population, manifest: Mapping[str, Any], asked: Mapping[str, Any]
+    folder: Path, population: PopulationSum, manifest: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> dict[str, Any]:
     from interpbench.report.pictures import six_slices, write_picture
 

@@ -22,7 +22,8 @@ from interpbench.pipeline.aggregating import aggregate
 from interpbench.pipeline.benchmarking import benchmark
 from interpbench.pipeline.demo_records import check_records
 from interpbench.pipeline.explaining import explain
-from interpbench.pipeline.fitting import fit, read_fitted
+from interpbench.pipeline.fitted import read_fitted
+from interpbench.pipeline.fitting import fit
 from interpbench.pipeline.training import train
 from interpbench.predictor.model import load_predictor
 from interpbench.run.places import check_places
@@ -147,7 +148,7 @@ def demo(
         commands = commands_of(chosen, seed)
         write_demo_page(out / PAGE, record, places, commands)
     record["commands"], record["seconds"] = commands, clock.seconds
-    record["peak_memory_mib"] = peak_memory()
+    record["peak_memory_mib"] = peak_process_memory()
     write_json(out / RECORD, record)
     return dict(read_json(out / RECORD))
 
@@ -167,7 +168,7 @@ def _take(out: Path) -> None:
     write_text(out / MARK, "")
 
 
-def peak_memory() -> float | None:
+def peak_process_memory() -> float | None:
     """The most memory that this process has had so far, in MiB; None on Windows, which does not say it this way."""
     if sys.platform == "win32":
         return None

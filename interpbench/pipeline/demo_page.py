@@ -11,10 +11,10 @@ from interpbench.files.atomic import read_json
 from interpbench.images.volume import read_volume
 from interpbench.pipeline.aggregating import paint_above
 from interpbench.pipeline.demo_records import training_curve
-from interpbench.pipeline.fitting import read_fitted
+from interpbench.pipeline.fitted import read_fitted
 from interpbench.predictor.model import load_predictor
 from interpbench.report.curves import Chart, Curve
-from interpbench.report.page import Figure, write_page
+from interpbench.report.page import Figure, write_report_page
 from interpbench.report.pictures import six_slices, write_picture
 from interpbench.report.view import View
 from interpbench.version import __version__
@@ -70,7 +70,7 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
     )
     write_picture(drawn, picture)
     compared = record["benchmark"]
-    write_page(
+    write_report_page(
         path,
         title="interpbench demo: U-noise on a phantom",
         about=(

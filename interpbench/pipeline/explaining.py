@@ -2,55 +2,50 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench.cohort.choosing import choose, log, open_cohort, problem_rows
-from interpbench.cohort.persons import doubts_about_splits
-from interpbench.cohort.reading import first_volumes
+from interpbench.cohort.choosing import problem_rows
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
 from interpbench.cohort.recorded_splits import all_splits, known_splits, recorded_splits
-from interpbench.cohort.subjects import Cohort, Subject
-from interpbench.contract.interfaces import Explainer, Predictor
+from interpbench.cohort.subjects import Subject
+from interpbench.contract.interfaces import Explainer
 from interpbench.doubts import count_doubts, from_record
-from interpbench.errors import SubjectsFailed, UsageError, nearest_kind
+from interpbench.errors import UsageError, nearest_kind
 from interpbench.files.failures import failure, finish
 from interpbench.files.locks import alone
 from interpbench.files.run_folder import FAILURES, RunFolder
-from interpbench.host.components import make_component
-from interpbench.host.trust import Names, code_named_by, names_of
-from interpbench.images.typical import typical_of
+from interpbench.host.trust import Names, code_named_by
 from interpbench.maps.files import FailedSubject
 from interpbench.options import options_json
 from interpbench.parallel.overlap import AHEAD
-from interpbench.parallel.shards import shard_of, share_of
-from interpbench.pipeline.fitting import fit, load_fitted, read_fitted, read_learned
+from interpbench.parallel.shards import share_of
+from interpbench.pipeline.fitted import Fitted, open_fitted, read_learned
+from interpbench.pipeline.fitting import fitted_in
+from interpbench.pipeline.learners import Learners
 from interpbench.pipeline.map_run import MapRun
 from interpbench.pipeline.own_fit import mark_own, own_files
-from interpbench.predictor.model import load_predictor
 from interpbench.predictor.readout import ends_in_bound
-from interpbench.run.device import resolve_device
+from interpbench.run.asked import AskedMethod, AskedSubjects, Compute
 from interpbench.run.identity import (
-    Read,
+    IdentityPart,
     distribution_of,
     identity_of,
     input_rows,
-    read_cohort,
     read_component,
     read_machine,
-    read_predictor,
     read_settings,
+    read_splits,
 )
 from interpbench.run.places import check_places
-from interpbench.run.provenance import predictor_record, target_of_run
-from interpbench.run.trying import equal_of_subjects, try_before_use
+from interpbench.run.study import Study
 
 FITTED = "fitted"  # below the output: where a method that had to learn is kept
 
 
 def explain(
-    cohort: str | Path,
+    cohort: CohortSource,
     predictor: str | Path,
     out: str | Path,
     *,
@@ -78,7 +73,7 @@ def explain(
     anew; another method, or a run that is still at work, keeps it.
 
     Args:
-        cohort: a folder with `participants.tsv`, or a table; ages are not needed.
+        cohort: a folder with `participants.tsv`, a table, a DataFrame, or a list of images or rows; it needs no ages.
         predictor: a model folder, or the name of a predictor without weights.
         out: `sub-X/sub-X_desc-METHOD_importance.nii.gz` and `.json` for each subject, 0 outside the brain. Where a map
             does not hold, bit by bit, what the method made, `network/sub-X/` has that, on the network's grid.
@@ -111,104 +106,106 @@ def explain(
         InterpbenchError: no subject has one, for the method or the predictor raised an error of this kind each time.
             Where the method says of two that it is not for this network, or cannot have its options, no other is tried.
     """
+    cohort = table_on_disk(cohort, out)
     given = {
-        "cohort": Path(cohort),
+        "cohort": cohort,
         "predictor": Path(predictor),
         "out": out,
         "options": options,
         "fitted": None if fitted is None else Path(fitted),
     }
     check_places("explain", given)
-    if batch_size < 1:
-        raise UsageError(f"batch_size must be at least 1, got {batch_size}.")
-    if ahead < 0:
-        raise UsageError(f"ahead must be at least 0, got {ahead}.")
-    cohort, out = Path(cohort).absolute(), Path(out).absolute()  # whatever folder a method works in meanwhile
-    part = shard_of(shard)
-    where = resolve_device(device)
-    explainer, installed = make_component("explainer", method, options, preset=preset, seed=seed)
-    model = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
+    compute = Compute.on(device, batch_size, ahead)
+    subjects = AskedSubjects.of(split, participants, shard)
+    asked = AskedMethod(name=method, options=options or {}, preset=preset, seed=seed)
+    asked.made()  # refused before anything is opened
+    cohort, out = cohort.absolute(), Path(out).absolute()  # whatever folder a method works in meanwhile
+    study = Study.open(
+        cohort,
+        predictor,
+        compute.device,
+        target_class=target_class,
+        images=images,
+        trust_factory=trust_factory,
+    )
+    folder = None if fitted is None else Path(fitted)
+    return explain_study(study, asked, subjects, out, compute, fitted=folder, whole=whole, fail_fast=fail_fast)
+
+
+def explain_study(
+    study: Study,
+    asked: AskedMethod,
+    who: AskedSubjects,
+    out: Path,
+    compute: Compute,
+    *,
+    fitted: Path | None = None,
+    whole: bool = False,
+    fail_fast: bool = False,
+) -> list[Path]:
+    """Write the maps of some subjects of a study; as `explain`."""
+    explainer, installed = asked.made()
     used = options_json(explainer)
-    allowed = (*names_of(trust_factory), *code_named_by(explainer).values())
-    if fitted is not None:
-        explainer, used = _fitted_before(Path(fitted), model, method, options, explainer, allowed)
-    people = open_cohort(cohort, need_age=False, images=images)
-    here = out / FITTED if fitted is None else Path(fitted)
-    subjects, others = _chosen(people, split, participants, here, Path(predictor))
-    trained, first = predictor_record(predictor), first_volumes(subjects, model.recipe, where)
-    doubts = try_before_use(model, first, str(predictor), trained)
-    component = read_component(explainer, installed)
+    allowed = (*study.trusted, *code_named_by(explainer).values())
+    known = None if fitted is None else _fitted_before(fitted, study, asked, explainer, allowed)
+    if known is not None:
+        explainer, used = known.explainer, dict(known.record["options"])
+    here = out / FITTED if fitted is None else fitted
+    subjects, others = _chosen(study, who, here, study.folder)
+    tried = study.tried(subjects)
+    component = read_component(explainer, installed, study.hashes)
     parts = [
-        Read({**component.entries, "options": used}, component.files),
-        read_predictor(predictor, model),
-        _learned(explainer, fitted, people, Path(predictor)),
-        read_settings(method=method, seed=seed, whole=whole, images=people.rules.to_json()),
-        read_machine(where),
+        IdentityPart({**component.entries, "options": used}, component.files),
+        study.read_predictor,
+        _learned(explainer, fitted, study),
+        read_settings(method=asked.name, seed=asked.seed, whole=whole, images=study.cohort.rules.to_json()),
+        read_machine(compute.device),
     ]
-    follows = {"signed": explainer.signed, **target_of_run(model), "recipe": model.recipe.to_json(), "unit": model.unit}
-    asked = identity_of("explain", parts, follows)
+    identity = identity_of(
+        "explain", parts, {"signed": explainer.signed, **study.follows, "unit": study.predictor.unit}
+    )
     command = {
-        "cohort": people.table,
-        "predictor": predictor,
+        "cohort": study.cohort.table,
+        "predictor": study.source,
         "fitted": fitted,
-        "split": split,
-        "participants": participants,
-        "preset": preset,
-        "device": str(where),
+        "split": who.split,
+        "participants": who.labels,
+        "preset": asked.preset,
+        "device": str(compute.device),
     }
-    run = RunFolder.open(out, "explain", {**asked, "command": command}, anew=own_files(out / FITTED))
+    run = RunFolder.open(
+        out, "explain", {**identity, "command": command}, anew=own_files(out / FITTED), hashes=study.hashes
+    )
     run.write_inputs(input_rows(parts))
-    if explainer.learned and fitted is None:
+    if explainer.learned and known is None:
         mark_own(here)
-        with alone(out / ".fitted.lock"), contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
-            fit(
-                cohort,
-                predictor,
-                here,
-                method=method,
-                options=options,
-                preset=preset,
-                target_class=target_class,
-                seed=seed,
-                device=device,
-                images=images,
-                trust_factory=trust_factory,
-            )
-        explainer = load_fitted(here, model, trust_factory=allowed)
-        subjects, others = _chosen(people, split, participants, here)  # `fit` may have divided the cohort
-    known = read_fitted(here) if explainer.learned else {}
-    doubts = (*doubts, *(f"{method}: {one}" for one in (known.get("record") or {}).get("warnings") or ()))
-    subjects = share_of(subjects, part)
+        with alone(out / ".fitted.lock"):
+            known = fitted_in(study, asked, here, Learners(study, asked.seed), allowed)
+        explainer = known.explainer
+        subjects, others = _chosen(study, who, here)  # `fit` may have divided the cohort
+    subjects = share_of(subjects, who.shard)
     work = MapRun(
         run=run,
+        study=study,
         explainer=explainer,
-        predictor=model,
-        recipe=model.recipe,
-        trained=trained,
-        method=method,
+        method=asked.name,
         distribution=distribution_of(installed),
-        seed=seed,
-        device=where,
+        seed=asked.seed,
         whole=whole,
-        ahead=ahead,
-        state_sha256=known.get("sha256"),
-        table_folder=people.root,
-        predictor_doubts=doubts,
-        bounded=len(first) > 0 and ends_in_bound(model, first[:1]),
-        typical=typical_of(trained, predictor),
-        subject_doubts=doubts_about_splits(people.subjects, all_splits(people, here, Path(predictor))),
+        ahead=compute.ahead,
+        state_sha256=None if known is None else known.record["sha256"],
+        predictor_doubts=(*tried.doubts, *(f"{asked.name}: {one}" for one in (known.warnings if known else ()))),
+        bounded=len(tried.volumes) > 0 and ends_in_bound(study.predictor, tried.volumes[:1]),
+        subject_doubts=study.doubts_about_splits(all_splits(study.cohort, here, study.folder)),
     )
-    bad = [] if participants or part[0] else problem_rows(people, others)
+    bad = [] if who.labels or who.shard[0] else problem_rows(study.cohort, others)
     if bad and fail_fast:
         run.write_failures(bad)
         finish(bad, run.path / FAILURES, 0)
-    done, failed = work.explain(subjects, batch_size, fail_fast=fail_fast)
-    there = work.records_of(subjects)
-    predictions = {**{label: float(record["prediction"]) for label, record in there.items()}, **work.predictions}
-    for sentence in equal_of_subjects(model, subjects, predictions, where):
-        log.warning("%s", sentence)
+    done, failed = work.explain(subjects, compute.batch_size, fail_fast=fail_fast)
+    there = work.tell_alike(subjects)
     rows = bad + [failure(one.subject.id, one.subject.image, one.error) for one in failed]
-    run.write_failures(rows, _about(subjects, bad) if participants or part[1] > 1 else None)
+    run.write_failures(rows, _about(subjects, bad) if who.some else None)
     count_doubts({label: from_record(record) for label, record in there.items()}, len(there))
     if failed and not done:
         _end_where_all_failed_alike(failed)
@@ -237,39 +234,32 @@ def _about(subjects: Sequence[Subject], rows: Sequence[Mapping[str, Any]]) -> se
     return {subject.id for subject in subjects} | {str(row["participant_id"]).removeprefix("sub-") for row in rows}
 
 
-def _chosen(
-    people: Cohort, split: str | None, participants: Sequence[str] | None, *folders: Path
-) -> tuple[list[Subject], list[str]]:
+def _chosen(study: Study, who: AskedSubjects, *folders: Path) -> tuple[list[Subject], list[str]]:
     """Whom to explain, and the labels of those known to belong to another split."""
-    splits = recorded_splits(people, *folders)
-    others = [label for label, part in known_splits(*folders).items() if split is not None and part != split]
-    return choose(people, splits, split, participants), others
+    splits = recorded_splits(study.cohort, *folders)
+    others = [label for label, part in known_splits(*folders).items() if who.split is not None and part != who.split]
+    return study.chosen(who, splits), others
 
 
 def _fitted_before(
-    folder: Path,
-    model: Predictor,
-    method: str,
-    options: Mapping[str, Any] | None,
-    asked: Explainer,
-    allowed: Sequence[str],
-) -> tuple[Explainer, dict[str, Any]]:
-    """What was fitted, and its options, which those asked for must not contradict."""
-    if not asked.learned:
-        raise UsageError(f"Method {method!r} needs no fitting: omit the fitted folder.")
-    fitted = load_fitted(folder, model, method=method, trust_factory=allowed)
-    there, here = dict(read_fitted(folder)["options"]), options_json(asked)
-    for name in options or {}:
+    folder: Path, study: Study, asked: AskedMethod, explainer: Explainer, allowed: Sequence[str]
+) -> Fitted:
+    """What was fitted, whose options those asked for must not contradict."""
+    if not explainer.learned:
+        raise UsageError(f"Method {asked.name!r} needs no fitting: omit the fitted folder.")
+    fitted = open_fitted(folder, study, method=asked.name, trust_factory=allowed)
+    there, here = fitted.record["options"], options_json(explainer)
+    for name in asked.options:
         if there.get(name) != here[name]:
             raise UsageError(f"{folder} was fitted with {name}={there.get(name)}, not {here[name]}: omit this option.")
-    return fitted, there
+    return fitted
 
 
-def _learned(explainer: Explainer, fitted: str | Path | None, people: Cohort, predictor: Path) -> Read:
+def _learned(explainer: Explainer, fitted: Path | None, study: Study) -> IdentityPart:
     """What a learned method knows: the state that was fitted, or the cohort that it is to learn from."""
     if not explainer.learned:
-        return Read({"learned": None})
+        return IdentityPart({"learned": None})
     if fitted is not None:
-        return read_learned(fitted)
-    found = read_cohort(people, recorded_splits(people, predictor) or {})
-    return Read({"learned": found.entries}, found.files)
+        return read_learned(fitted, study)
+    cohort, splits = study.read_cohort, read_splits(study.splits or {})
+    return IdentityPart({"learned": {**cohort.entries, **splits.entries}}, cohort.files)

@@ -27,7 +27,7 @@ from interpbench.images.prepared import Prepared
 from interpbench.images.recipe import Recipe
 from interpbench.images.volume import Volume
 from interpbench.options import options_json
-from interpbench.pipeline.fitting import load_fitted
+from interpbench.pipeline.fitted import load_fitted
 from interpbench.pipeline.volume_map import VolumeMap
 from interpbench.predictor.model import load_predictor
 from interpbench.run.device import resolve_device

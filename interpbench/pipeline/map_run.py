@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,15 +29,15 @@ from interpbench.host.checking import MAP
 from interpbench.host.components import has_seed
 from interpbench.host.untouched import Restore, remembered
 from interpbench.images.cut import BrainCut
-from interpbench.images.recipe import Recipe
-from interpbench.images.typical import Typical, unlike
+from interpbench.images.typical import unlike
 from interpbench.maps.files import FailedSubject, FailureWarnings, MapFiles, MapOrigin
 from interpbench.maps.sources import recorded_path
 from interpbench.parallel.overlap import AHEAD, Submit, ahead, behind, let_go
 from interpbench.predictor.readout import bound_of
 from interpbench.progress import track
-from interpbench.run.identity import read_of_subject
 from interpbench.run.provenance import target_of_run
+from interpbench.run.study import Study
+from interpbench.run.trying import AlikePredictions, warned
 
 Read = tuple[Tensor, MapOrigin]  # the volume (1, I, J, K), and where it is from
 
@@ -46,18 +47,13 @@ class MapRun:
     """What is the same for every subject of a run."""
 
     run: RunFolder
+    study: Study
     explainer: Explainer
-    predictor: Predictor
-    trained: Mapping[str, Any]  # the predictor's record, where it has one
     method: str
     distribution: str
     seed: int
-    device: torch.device
-    recipe: Recipe  # the predictor's
     state_sha256: str | None = None  # of what a learned method knows
     whole: bool = False  # whether maps keep what lies outside the brain
-    table_folder: Path | None = None  # the cohort's, which sidecars name images relative to
-    typical: Typical | None = None  # of the images that the predictor was trained on
     subject_doubts: Mapping[str, Sequence[str]] = field(default_factory=dict)  # beside those of their images, by label
     ahead: int = AHEAD  # batches that are read before, or written after, the one at hand
     predictor_doubts: tuple[str, ...] = ()  # they belong beside each of its maps
@@ -67,12 +63,22 @@ class MapRun:
     late: list[FailedSubject] = field(default_factory=list)  # who failed when the map was written
 
     @property
+    def predictor(self) -> Predictor:
+        """What is explained."""
+        return self.study.predictor
+
+    @functools.cached_property
+    def alike(self) -> AlikePredictions:
+        """Notices subjects whose predictions are one number."""
+        return AlikePredictions(self.predictor)
+
+    @property
     def files(self) -> MapFiles:
         """Where maps are written, and how."""
         return MapFiles(
             run=self.run,
             method=self.method,
-            trained=self.trained,
+            trained=self.study.record,
             predictor_doubts=self.predictor_doubts,
             details=self.details,
         )
@@ -92,11 +98,14 @@ class MapRun:
         Returns:
             The paths of all maps, and who has none, and why.
         """
-        with ahead(self._is_done, subjects, self.ahead) as done:
-            left = [subject for subject, there in zip(subjects, done, strict=True) if not there]
+        with ahead(self._is_done, subjects, self.ahead) as found_done:
+            done = list(found_done)
+        left = [subject for subject, there in zip(subjects, done, strict=True) if not there]
         if len(left) < len(subjects):
             log.info("%d of %d maps exist already", len(subjects) - len(left), len(subjects))
         self._tell_of_changes(left)
+        made_before = self.records_of(one for one, there in zip(subjects, done, strict=True) if there)
+        self.alike.know(float(record["prediction"]) for record in made_before.values())
         groups = [left[start : start + batch_size] for start in range(0, len(left), batch_size)]
         put_back = remembered(self.predictor.module)
         failures: list[FailedSubject] = []
@@ -140,6 +149,20 @@ class MapRun:
                     found[subject.id] = read_record(sidecar, {"run": str, "prediction": NUMBER}, "record of a map")
         return {label: record for label, record in found.items() if record["run"] == self.run.identity}
 
+    def tell_alike(self, subjects: Sequence[Subject]) -> dict[str, dict[str, Any]]:
+        """Say whose predictions are one number; returns what the sidecars of this run's maps say, by label."""
+        labelled = {subject.id: subject for subject in subjects}
+        there = self.records_of(subjects)
+        known = {**{label: float(record["prediction"]) for label, record in there.items()}, **self.predictions}
+
+        def volume_of(label: str) -> Tensor | None:
+            with contextlib.suppress(InputError):
+                return self.study.prepared.whole(labelled[label]).volume[None].to(self.study.device)
+            return None
+
+        warned(self.alike.found({label: known[label] for label in labelled if label in known}, volume_of))
+        return there
+
     def _is_done(self, subject: Subject) -> bool:
         product = self.product(subject)
         if not self.run.done(product):
@@ -170,17 +193,20 @@ class MapRun:
         """A subject's volume and origin, or why it is refused."""
         try:
             read = self.read_by(subject)  # before the voxels: where the file changes in between, the map counts as old
-            prepared = self.recipe.prepare(subject)
+            prepared = self.study.prepared.whole(subject)
         except InputError as error:
             return error
         cut = BrainCut.of(prepared, whole=self.whole)
-        doubts = (*unlike(self.typical, prepared.volume, prepared.brain), *self.subject_doubts.get(subject.id, ()))
+        doubts = (
+            *unlike(self.study.typical, prepared.volume, prepared.brain),
+            *self.subject_doubts.get(subject.id, ()),
+        )
         way_back = dataclasses.replace(prepared.without_voxels(), warnings=(*prepared.warnings, *doubts))
         return prepared.volume, MapOrigin(subject, way_back, cut, read)
 
     def read_by(self, subject: Subject) -> dict[str, Any]:
         """What the subject's map is made from; a map beside which something else stands is made again."""
-        read = {**read_of_subject("explain", subject, self.predictor), "state_sha256": self.state_sha256}
+        read = {**self.study.read_of("explain", subject), "state_sha256": self.state_sha256}
         return {**read, "split_doubts": [str(one) for one in self.subject_doubts.get(subject.id, ())]}
 
     def _read_group(self, group: Sequence[Subject]) -> list[Read | InputError]:
@@ -198,12 +224,13 @@ class MapRun:
                 continue
             volume, origin = one
             try:
-                prediction = predict_one(self.predictor, volume[None].to(self.device))
+                prediction = predict_one(self.predictor, volume[None].to(self.study.device))
             except InterpbenchError as error:
                 failures[subject.id] = FailedSubject(subject, error, unread=False)
                 continue
             self.predictions[subject.id] = prediction
-            held = bound_of(self.predictor, volume[None].to(self.device)) if self.bounded else None
+            self.alike.see(prediction, volume[None].to(self.study.device))
+            held = bound_of(self.predictor, volume[None].to(self.study.device)) if self.bounded else None
             if held is not None:
                 where = f"the network ends in {held}, where gradients are zero"
                 why = f"the prediction is exactly {prediction:.6g} {self.predictor.unit}: {where}"
@@ -213,7 +240,7 @@ class MapRun:
             records.append(self.record(origin, prediction))
         if volumes:
             labels = [origin.subject.id for origin in origins]
-            stacked = torch.stack(volumes).to(self.device)
+            stacked = torch.stack(volumes).to(self.study.device)
             if not self.details:
                 self.details.update(described(self.explainer, self.predictor, stacked, self.method))
             found = explained(
@@ -253,8 +280,8 @@ class MapRun:
             **target_of_run(self.predictor),
             "predictor_sha256": self.run.manifest["predictor_sha256"],
             **origin.read,
-            "image": recorded_path(subject.image, self.table_folder),
-            "mask": recorded_path(subject.mask, self.table_folder) if subject.mask else None,
+            "image": recorded_path(subject.image, self.study.cohort.root),
+            "mask": recorded_path(subject.mask, self.study.cohort.root) if subject.mask else None,
             "prediction": prediction,
             "unit": self.predictor.unit,
             "versions": self.run.manifest["versions"],

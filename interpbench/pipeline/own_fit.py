@@ -7,7 +7,7 @@ from pathlib import Path
 from interpbench.cohort.recorded_splits import SPLIT_TABLE
 from interpbench.files.atomic import write_text
 from interpbench.files.run_folder import FAILURES, SUMS
-from interpbench.pipeline.fitting import RECORD, STATE, TIMES, WORKSPACE
+from interpbench.pipeline.fitted import RECORD, STATE, TIMES, WORKSPACE
 
 MARK = ".of-explain"
 # All but the manifest: it goes on saying that the folder is a run's, also where a user has put something into it.

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from interpbench.contract.interfaces import Aggregator
+from interpbench.contract.aggregator import Aggregator
 from interpbench.doubts import PREDICTOR, RESAMPLED, Doubt, from_record
 from interpbench.errors import InputError
-from interpbench.files.atomic import sha256_of
+from interpbench.files.hashes import Hashes
 from interpbench.host.foreign import asking
 from interpbench.images.grid import box_affine
 from interpbench.images.recipe import Recipe
@@ -28,7 +28,7 @@ _SAME_PLACE = 1e-3  # mm
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class MapOnGrid:
     """A map on the network's grid, and the image that it explains."""
 
     map: Tensor  # (I, J, K)
@@ -42,7 +42,7 @@ class NoTemplate(InputError):
     """The images do not share one space, so that no voxel of one is that voxel of another."""
 
 
-class Population:
+class PopulationSum:
     """What the subjects so far add up to; memory does not grow with their number.
 
     Args:
@@ -62,7 +62,7 @@ class Population:
         if recipe.centre is not None:
             self._affine = box_affine(recipe.shape, recipe.voxel_size, recipe.orientation, recipe.centre)
 
-    def add(self, path: Path, record: Mapping[str, Any], placed: Placed) -> None:
+    def add(self, path: Path, record: Mapping[str, Any], placed: MapOnGrid) -> None:
         """Take in one subject's map.
 
         Args:
@@ -118,10 +118,13 @@ def _sentences(given: Any) -> list[str]:
     return [str(one) for one in given] if isinstance(given, list | tuple) else []
 
 
-def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, *, whole: bool = False) -> Placed:
+def read_map(
+    path: Path, record: Mapping[str, Any], recipe: Recipe, hashes: Hashes, *, whole: bool = False
+) -> MapOnGrid:
     """A subject's map on the network's grid, which its sidecar `record` vouches for, and its image there.
 
     Args:
+        hashes: of the command's files.
         whole: whether the map keeps what lies outside the brain.
 
     Raises:
@@ -130,15 +133,15 @@ def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, *, whole: bo
     for name, file in (("sha256", path), ("image_sha256", record["image"]), ("mask_sha256", record.get("mask"))):
         if file is not None and not Path(file).is_file():
             raise InputError(f"{file}: is missing since the map was made.")
-        if file is not None and sha256_of(file) != record.get(name):
+        if file is not None and hashes.of(file) != record.get(name):
             raise InputError(f"{file}: changed after the map was made; run explain again.")
     rules = ImageRules(max_voxels=sys.maxsize, nan_to_zero=True)  # these very bytes were taken when the map was made
     prepared = recipe.prepare(Path(record["image"]), record.get("mask"), rules)
-    map, doubt = on_network_grid(path, record, prepared), None
+    map, doubt = on_network_grid(path, record, prepared, hashes), None
     if map is None:
         map = prepared.to_network_grid(read_volume(path, constant_ok=True, max_voxels=sys.maxsize).data[0])
         why = "the map was interpolated from its image's grid, because the one on the network's grid is missing"
         doubt = Doubt(why, RESAMPLED)
     if not whole:
         map = torch.where(prepared.brain, map, 0.0)
-    return Placed(map, prepared.volume, prepared.brain, prepared.affine, doubt)
+    return MapOnGrid(map, prepared.volume, prepared.brain, prepared.affine, doubt)

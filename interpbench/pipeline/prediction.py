@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from interpbench.cohort.choosing import choose, log, open_cohort, problem_rows
-from interpbench.cohort.persons import doubts_about_splits
-from interpbench.cohort.reading import first_volumes
-from interpbench.cohort.recorded_splits import all_splits, recorded_splits
+from interpbench.cohort.choosing import log, problem_rows
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
+from interpbench.cohort.prepared_once import PreparedOnce
+from interpbench.cohort.recorded_splits import all_splits
 from interpbench.cohort.samples import target_of
 from interpbench.cohort.subjects import Subject
 from interpbench.contract.interfaces import Predictor
@@ -26,24 +26,23 @@ from interpbench.files.software import software
 from interpbench.host.ask_predictor import predict_one
 from interpbench.host.foreign import asking
 from interpbench.host.trust import Names
-from interpbench.images.recipe import Recipe
-from interpbench.images.typical import Typical, typical_of, unlike
+from interpbench.images.typical import Typical, unlike
 from interpbench.parallel.overlap import AHEAD, ahead
 from interpbench.predictor.accuracy import class_figures
 from interpbench.predictor.error import describe_figures, figures_of
-from interpbench.predictor.model import load_predictor
 from interpbench.predictor.network import NetworkPredictor
 from interpbench.predictor.training_range import outside_training
 from interpbench.progress import track
+from interpbench.run.asked import AskedSubjects
 from interpbench.run.device import resolve_device
-from interpbench.run.identity import identity_of, read_machine, read_predictor, read_settings
+from interpbench.run.identity import identity_of, read_machine, read_settings
 from interpbench.run.places import check_places
-from interpbench.run.provenance import predictor_record
-from interpbench.run.trying import equal_of_subjects, try_before_use
+from interpbench.run.study import Study
+from interpbench.run.trying import AlikePredictions, warned
 
 
 def predict(
-    cohort: str | Path,
+    cohort: CohortSource,
     predictor: str | Path,
     out: str | Path,
     *,
@@ -58,9 +57,9 @@ def predict(
     """Predict the subjects of a cohort and write a table, with its figures in a `.json` beside it.
 
     Args:
-        cohort: a folder with `participants.tsv`, or a table; ages are not needed.
+        cohort: a folder with `participants.tsv`, a table, a DataFrame, or a list of images or rows; it needs no ages.
         predictor: a model folder, or the name of a predictor without weights.
-        out: the table, with the columns of `columns_of`; `n/a` where unknown.
+        out: the table, with the columns of `prediction_columns`; `n/a` where unknown.
         target_class: of a classifier, the class whose logit and probability are told; None for the one on record.
         split: train, validation or test of the predictor's own division; None for everybody.
         participants: labels; then `split` does not matter.
@@ -75,41 +74,46 @@ def predict(
         InputError: the predictor's answer is squashed, the same for everybody, or depends on chance or the batch.
         SubjectsFailed: the table was written, but some subjects could not be predicted; the `.json` lists them.
     """
+    cohort = table_on_disk(cohort, out)
     where = resolve_device(device)
-    check_places("predict", {"cohort": Path(cohort), "predictor": Path(predictor), "out": out})
+    check_places("predict", {"cohort": cohort, "predictor": Path(predictor), "out": out})
     out = Path(out)
-    loaded = load_predictor(predictor, str(where), target_class, trust_factory=trust_factory)
-    record = predictor_record(predictor)
-    people = open_cohort(cohort, need_age=False, images=images)
-    splits = recorded_splits(people, Path(predictor)) or {}
-    subjects = choose(people, splits or None, split, participants)
-    first = first_volumes(subjects, loaded.recipe, where)
-    doubts = [Doubt(one, PREDICTOR) for one in try_before_use(loaded, first, str(predictor), record)]
+    study = Study.open(cohort, predictor, where, target_class=target_class, images=images, trust_factory=trust_factory)
+    loaded, record, people = study.predictor, study.record, study.cohort
+    subjects = study.chosen(AskedSubjects(split=split, labels=participants), study.splits or None)
+    doubts = [Doubt(one, PREDICTOR) for one in study.tried(subjects).doubts]
     about: dict[str, list[str]] = {}
-    typical = typical_of(record, predictor)
-    rows, failures = predict_subjects(loaded, subjects, splits, where, "predicting", typical=typical, doubts=about)
+    alike = AlikePredictions(loaded)
+    rows, failures = predict_subjects(
+        loaded,
+        subjects,
+        study.splits or {},
+        where,
+        "predicting",
+        prepared=study.prepared,
+        alike=alike,
+        typical=study.typical,
+        doubts=about,
+    )
     failures = ([] if participants else problem_rows(people)) + failures
     divided: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         divided.setdefault(row["split"] or "all", []).append(row)
     figures = {name: figures_for(loaded, some, record, seed=seed) for name, some in divided.items()}
-    parts = [read_predictor(predictor, loaded), read_settings(images=people.rules.to_json()), read_machine(where)]
+    parts = [study.read_predictor, read_settings(images=people.rules.to_json()), read_machine(where)]
     for name, found in figures.items():
         if found:
             log.info("%s: %s", name, describe_figures(found, loaded.unit, loaded.target_column))
-    equal = equal_of_subjects(loaded, subjects, predictions_in(loaded, rows), where)
-    for sentence in equal:
-        log.warning("%s", sentence)
-    doubts += [Doubt(one, PREDICTOR) for one in equal]
+    doubts += [Doubt(one, PREDICTOR) for one in warned(alike.found(predictions_in(loaded, rows)))]
     if not loaded.classes:
         for row in rows:
             outside = outside_training(row["prediction"], record, loaded.unit)
             about[row["participant_id"]] += [outside] if outside else []
-    for name, some in doubts_about_splits(people.subjects, all_splits(people, Path(predictor))).items():
+    for name, some in study.doubts_about_splits(all_splits(people, study.folder)).items():
         about.get(f"sub-{name}", []).extend(some)
     doubts += [Doubt(f"{name}: {one}", kind_of(one)) for name, some in about.items() for one in some]
     summary = {
-        "predictor": loaded.fingerprint,
+        "predictor": study.fingerprint,
         "unit": loaded.unit,
         **({} if loaded.target_column == "age" else {"target": loaded.target_column}),
         **({"classes": list(loaded.classes), "target_class": loaded.target_class} if loaded.classes else {}),
@@ -119,14 +123,14 @@ def predict(
         "failures": failures,
         "identity": identity_of("predict", parts, {**software(), "recipe": loaded.recipe.to_json()}),
     }
-    write_tsv(out, rows, columns_of(loaded))
+    write_tsv(out, rows, prediction_columns(loaded))
     write_json(sidecar_of(out), summary)
     count_doubts(about, len(rows))
     finish(failures, sidecar_of(out), len(rows))
     return summary
 
 
-def columns_of(predictor: Predictor) -> tuple[str, ...]:
+def prediction_columns(predictor: Predictor) -> tuple[str, ...]:
     """The columns of a table of predictions.
 
     A regressor's: `prediction` beside the age, and beside `target`, where another number is predicted. A classifier's:
@@ -142,8 +146,11 @@ def columns_of(predictor: Predictor) -> tuple[str, ...]:
 
 def predictions_in(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """What `predict` gave, by label, from rows of `predict_subjects`."""
-    name = "logit" if predictor.classes else "prediction"
-    return {str(row["participant_id"]).removeprefix("sub-"): float(row[name]) for row in rows}
+    return {str(row["participant_id"]).removeprefix("sub-"): _prediction_in(predictor, row) for row in rows}
+
+
+def _prediction_in(predictor: Predictor, row: Mapping[str, Any]) -> float:
+    return float(row["logit" if predictor.classes else "prediction"])
 
 
 def figures_for(
@@ -168,6 +175,8 @@ def predict_subjects(
     device: torch.device,
     what: str,
     *,
+    prepared: PreparedOnce,
+    alike: AlikePredictions,
     typical: Typical | None = None,
     doubts: dict[str, list[str]] | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -177,6 +186,8 @@ def predict_subjects(
 
     Args:
         what: what the progress bar says.
+        prepared: prepares them.
+        alike: takes in each prediction.
         typical: of the images that the network was trained on.
         doubts: takes in what is doubtful about each image, by `participant_id`.
 
@@ -184,18 +195,20 @@ def predict_subjects(
         A row for each subject, and a failure for each that could not be read or predicted.
     """
     rows, failures = [], []
-    with ahead(functools.partial(_read, predictor.recipe, typical), subjects, AHEAD) as read:
+    with ahead(functools.partial(_read, prepared, typical), subjects, AHEAD) as read:
         for subject in track(subjects, what, unit="subject"):
             found = next(read)
             try:
                 if isinstance(found, InputError):
                     raise found
                 volume, warnings = found
-                numbers = _numbers(predictor, subject, volume[None].to(device))
+                given = volume[None].to(device)
+                numbers = _numbers(predictor, subject, given)
             except InterpbenchError as error:
                 log.warning("excluded: sub-%s: %s", subject.id, error)
                 failures.append(failure(subject.id, subject.image, error))
                 continue
+            alike.see(_prediction_in(predictor, numbers), given)
             for warning in warnings:
                 log.info("sub-%s: %s", subject.id, warning)
             if doubts is not None:
@@ -206,11 +219,11 @@ def predict_subjects(
 
 
 def _read(
-    recipe: Recipe, typical: Typical | None, subject: Subject
+    once: PreparedOnce, typical: Typical | None, subject: Subject
 ) -> tuple[torch.Tensor, tuple[str, ...]] | InputError:
     """A subject's volume and the warnings about it, or why it is refused."""
     try:
-        prepared = recipe.prepare(subject)
+        prepared = once.whole(subject)
     except InputError as error:
         return error
     return prepared.volume, (*prepared.warnings, *unlike(typical, prepared.volume, prepared.brain))

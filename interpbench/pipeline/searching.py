@@ -9,34 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from interpbench.cohort.choosing import log
-from interpbench.cohort.recorded_splits import recorded_splits
-from interpbench.cohort.subjects import read_cohort as read_table
-from interpbench.errors import NotApplicable, PluginError, ResourceError, SubjectsFailed, UsageError
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
+from interpbench.errors import NotApplicable, PluginError, ResourceError, UsageError
 from interpbench.files.run_folder import RunFolder
 from interpbench.host.components import make_component
 from interpbench.host.registry import discover
 from interpbench.host.trust import Names
-from interpbench.images.rules import ImageRules
 from interpbench.options import option_fields, options_json
 from interpbench.pipeline.choosing import Trial, label_of, trial_of, write_choice
-from interpbench.pipeline.fitting import fit, read_fitted
-from interpbench.predictor.model import check_trust, load_predictor
+from interpbench.pipeline.fitting import FitEnd, fit_study
+from interpbench.pipeline.learners import Learners
 from interpbench.progress import track
+from interpbench.run.asked import AskedMethod
 from interpbench.run.device import resolve_device
-from interpbench.run.identity import (
-    Read,
-    identity_of,
-    read_cohort,
-    read_component,
-    read_machine,
-    read_predictor,
-    read_settings,
-)
+from interpbench.run.identity import IdentityPart, identity_of, read_component, read_machine, read_settings, read_splits
 from interpbench.run.places import check_places
+from interpbench.run.study import Study
 
 
 def search(
-    cohort: str | Path,
+    cohort: CohortSource,
     predictor: str | Path,
     out: str | Path,
     *,
@@ -74,8 +66,9 @@ def search(
         UsageError: a method with nothing to choose by, an option or value that it does not have.
         SubjectsFailed: the search is done and written, but some subjects were left out.
     """
+    cohort = table_on_disk(cohort, out)
     given = {
-        "cohort": Path(cohort),
+        "cohort": cohort,
         "predictor": Path(predictor),
         "out": out,
         "options": options,
@@ -86,53 +79,44 @@ def search(
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(f"tolerance must be a number of at least 0, in the target's unit, got {tolerance}.")
     _refuse_code(method, grid)
-    check_trust(predictor, trust_factory)
+    study = Study.open(
+        cohort, predictor, resolve_device(device), images=images, cache=cache, trust_factory=trust_factory
+    )
     combinations = _combinations(method, grid, options or {}, preset, seed)
     explainer, installed = make_component("explainer", method, {**(options or {}), **combinations[0]}, preset=preset)
     if not explainer.learned:
         raise UsageError(f"Method {method!r} needs no fitting, so there is nothing to search.")
     fixed = {name: value for name, value in options_json(explainer).items() if name not in grid and name != "seed"}
-    people = read_table(cohort, need_age=False, rules=ImageRules.of(images))
-    component = read_component(explainer, installed)
+    component = read_component(explainer, installed, study.hashes)
     parts = [
-        Read({**component.entries, "options": fixed}),
-        read_predictor(predictor, load_predictor(predictor, trust_factory=trust_factory)),
-        read_cohort(people, recorded_splits(people, Path(predictor)) or {}),
-        read_settings(method=method, combinations=combinations, seed=seed, images=people.rules.to_json()),
-        read_machine(resolve_device(device)),
+        IdentityPart({**component.entries, "options": fixed}),
+        study.read_predictor,
+        study.read_cohort,
+        read_splits(study.splits or {}),
+        read_settings(method=method, combinations=combinations, seed=seed, images=study.cohort.rules.to_json()),
+        read_machine(study.device),
     ]
     asked = identity_of("search", parts, {})
     command = {"cohort": cohort, "predictor": predictor, "preset": preset, "device": device, "tolerance": tolerance}
-    run = RunFolder.open(out, "search", {**asked, "command": command})
+    run = RunFolder.open(out, "search", {**asked, "command": command}, hashes=study.hashes)
     trials: list[Trial] = []
-    left_out: SubjectsFailed | None = None
+    learners = Learners(study, seed)
+    left_out: FitEnd | None = None
     for number, values in enumerate(track(combinations, "search", unit="fit"), start=1):
         log.info("combination %d of %d: %s", number, len(combinations), label_of(values))
         folder = run.path / str(number)
+        one = AskedMethod(name=method, options={**(options or {}), **values}, preset=preset, seed=seed)
         try:
-            fit(
-                cohort,
-                predictor,
-                folder,
-                method=method,
-                options={**(options or {}), **values},
-                preset=preset,
-                seed=seed,
-                device=device,
-                cache=cache,
-                images=images,
-                trust_factory=trust_factory,
-            )
-        except SubjectsFailed as error:  # fitted and written all the same
-            left_out = error
+            end = fit_study(study, one, folder, learners)
         except (PluginError, NotApplicable, ResourceError) as error:
             log.warning("%s: %s", label_of(values), error)
             trials.append(Trial(values, folder.name, {}, failure=str(error)))
             continue
-        trials.append(trial_of(values, folder.name, read_fitted(folder).get("record") or {}, method))
+        left_out = end if end.failures else left_out  # fitted and written all the same
+        trials.append(trial_of(values, folder.name, end.record.get("record") or {}, method))
     record = write_choice(run.path, trials, tolerance)
     if left_out is not None:
-        raise left_out
+        left_out.finish()
     return record
 
 

@@ -13,6 +13,7 @@ from interpbench.contract.interfaces import Predictor
 from interpbench.errors import ConflictError, InputError, UsageError
 from interpbench.files import records
 from interpbench.files.atomic import atomic_path, sha256_of, write_json
+from interpbench.files.hashes import Hashes
 from interpbench.files.records import NUMBER, ListOf, MapOf, Maybe
 from interpbench.host import trust
 from interpbench.host.foreign import asking
@@ -116,9 +117,25 @@ def load_predictor(
             names code which is not allowed. Nothing that it names was imported then.
         UsageError: it has no such class.
     """
+    return open_predictor(source, device, target, trust_factory=trust_factory)[0]
+
+
+def open_predictor(
+    source: str | Path,
+    device: str = "cpu",
+    target: str | None = None,
+    *,
+    trust_factory: trust.Names = (),
+    hashes: Hashes | None = None,
+) -> tuple[Predictor, dict[str, Any]]:
+    """A predictor as `load_predictor` gives it, and its record; an empty one where it has no folder.
+
+    Args:
+        hashes: of the command's input files.
+    """
     folder = Path(source)
     if not folder.is_dir():
-        return _by_name(str(source), target)
+        return _by_name(str(source), target), {}
     record = read_model_record(folder)
     predictor, options = _checked(record, folder, trust_factory)
     try:
@@ -131,7 +148,7 @@ def load_predictor(
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise InputError(f"{folder}: {WEIGHTS} is missing; train again or copy the whole model folder.")
-    if sha256_of(weights) != record["sha256"]:
+    if (hashes or Hashes()).of(weights) != record["sha256"]:
         raise InputError(
             f"{weights}: its SHA-256 differs from the one in {RECORD}: the file is damaged or belongs to another model."
         )
@@ -141,19 +158,8 @@ def load_predictor(
     load_weights(module, read_weights(weights), weights)
     with asking(f"{folder}: its network", like, what=f"cannot be put on {device}"):
         settle(module, torch.device(device))
-        return blank.loaded(
-            module, recipe, unit=record["unit"], scale=float(record["scale"]), offset=float(record["offset"])
-        )
-
-
-def check_trust(source: str | Path, trust_factory: trust.Names = ()) -> None:
-    """Refuse a model folder whose record names code that is not allowed, before any other work.
-
-    Raises:
-        InputError: its record cannot be read, or names code which is not allowed.
-    """
-    if Path(source).is_dir():
-        _checked(read_model_record(source), Path(source), trust_factory)
+        scale, offset = float(record["scale"]), float(record["offset"])
+        return blank.loaded(module, recipe, unit=record["unit"], scale=scale, offset=offset), record
 
 
 def read_model_record(folder: str | Path) -> dict[str, Any]:

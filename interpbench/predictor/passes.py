@@ -49,7 +49,7 @@ def counted_passes(module: nn.Module) -> Iterator[Passes]:
 
 
 def add_forward(module: nn.Module, volumes: int) -> None:
-    """Tell whoever counts the passes of `module` that `volumes` went through a frozen copy of it."""
+    """Report to the counter of passes of `module` that `volumes` went through a frozen copy of it."""
     for hook in module._forward_hooks.values():
         if isinstance(hook, Passes):
             hook.forward += volumes

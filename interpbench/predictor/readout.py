@@ -1,4 +1,4 @@
-"""Refuse a predictor whose answer says nothing that a map could show: squashed, or the same for everybody.
+"""Refuses a predictor whose output is saturated, or the same for all subjects: its maps would show nothing.
 
 Where a classifier's softmax or a sigmoid is left on, the answer saturates: hiding a region changes 0.999 to 0.998,
 gradients vanish, and every map is flat. Numbers alone cannot show that, so the graph is read (`last_layer`). The

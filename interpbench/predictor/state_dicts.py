@@ -27,7 +27,7 @@ def is_averaged(name: str) -> bool:
 
 
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
-    """The names and tensors in what a file holds; where there is a choice, it is said which were taken.
+    """The names and tensors in the content of a file; if there are several sets, the choice is logged.
 
     Raises:
         InputError: there are none, several that could be meant, or something other than tensors among them.

@@ -116,15 +116,14 @@ class EqualPredictions:
 
 
 def equal_predictions(
-    predictions: Sequence[float], predictor: Predictor, volume_of: Callable[[int], Tensor | None], of: str = ""
+    predictions: Sequence[float], unit: str, bound_at: Callable[[int], Bound | None], of: str = ""
 ) -> list[EqualPredictions]:
     """The values that several predictions share exactly, the most frequent first.
 
     Args:
         predictions: one a subject.
-        predictor: made them.
-        volume_of: the volume `(1, 1, I, J, K)` of the subject at a place, to see which layer made its prediction; None
-            where it cannot be had.
+        unit: of the predictions.
+        bound_at: the layer that holds the prediction at a place, at its floor or ceiling; None where none is known.
         of: whom they are of, for the sentences.
     """
     found: list[EqualPredictions] = []
@@ -132,15 +131,14 @@ def equal_predictions(
     for value, count in Counter(predictions).most_common(2):
         if count < 2 or not math.isfinite(value):
             continue
-        volume = volume_of(list(predictions).index(value))
-        bound = None if volume is None else bound_of(predictor, volume)
+        bound = bound_at(list(predictions).index(value))
         if bound is not None:
             said = f"the network ends in {bound}, where gradients are zero"
         elif count >= max(3, number / 5):
             said = "the images may be the same, or a layer inside may be saturated"
         else:
             continue
-        sentence = f"{count} of {number} predictions{of} are exactly {_rounded(value)} {predictor.unit}: {said}"
+        sentence = f"{count} of {number} predictions{of} are exactly {_rounded(value)} {unit}: {said}"
         found.append(EqualPredictions(sentence, bound, count == number))
     return found
 
@@ -191,6 +189,10 @@ def _try_spread(
         told = f"{_rounded(finite[0])} {predictor.unit} for each of {len(finite)} {what}"
         why = "what they differ in does not reach the answer" if reached else "the prediction does not depend on them"
         return [Finding("constant", f"it makes the same prediction, {told}: {why}", certain=not reached, explains=True)]
+
+    def bound_at(place: int) -> Bound | None:
+        return bound_of(predictor, volumes[place : place + 1])
+
     return [
         Finding(
             "stuck",
@@ -198,7 +200,7 @@ def _try_spread(
             explains=one.bound is not None,
             certain=one.all and one.bound is not None and one.bound.shut,
         )
-        for one in equal_predictions(answers, predictor, lambda place: volumes[place : place + 1], f" of {what}")
+        for one in equal_predictions(answers, predictor.unit, bound_at, f" of {what}")
     ]
 
 

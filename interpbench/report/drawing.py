@@ -20,7 +20,7 @@ LETTER = 0.078  # inches that a letter of a 9-point name takes at most, on avera
 
 
 @dataclass(frozen=True)
-class Look:
+class MethodStyle:
     """How a method is drawn: its kind by colour, a blurred copy by a hollow marker and slanted letters."""
 
     colour: str = COLOURS[0]
@@ -42,9 +42,9 @@ LOOKS_IN_WORDS = (
 )
 
 
-def look_of(*, floor: bool, learned: bool, blurred: bool) -> Look:
+def method_style(*, floor: bool, learned: bool, blurred: bool) -> MethodStyle:
     """The look of a method of this kind."""
-    return Look(FLOOR if floor else LEARNED if learned else METHOD, blurred)
+    return MethodStyle(FLOOR if floor else LEARNED if learned else METHOD, blurred)
 
 
 def canvas_of(width: float, height: float) -> Canvas:
@@ -55,7 +55,7 @@ def canvas_of(width: float, height: float) -> Canvas:
 
 
 def png_of(canvas: Canvas, dpi: int = DPI) -> bytes:
-    """The canvas as PNG, in 256 colours: a third of the bytes, and nobody sees a difference."""
+    """The canvas as PNG in 256 colours: a third of the bytes without a visible difference."""
     drawn = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters that the font does not have, in names that we did not choose
@@ -67,7 +67,7 @@ def png_of(canvas: Canvas, dpi: int = DPI) -> bytes:
 
 
 def short(name: str, longest: int = LONGEST) -> str:
-    """A name that fits: the middle of a long one is left out, for its end tells copies apart."""
+    """A shortened name: the middle of a long one is removed, because its end distinguishes copies."""
     if len(name) <= longest:
         return name
     end = longest // 3

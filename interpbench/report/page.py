@@ -32,7 +32,7 @@ class Figure:
     note: str = ""
 
 
-def write_page(
+def write_report_page(
     path: Path | str,
     *,
     title: str,

@@ -8,7 +8,7 @@ from interpbench.errors import UsageError
 
 
 def resolve_device(device: str) -> torch.device:
-    """Turn a device's name into a device that is there; `auto` takes a GPU where there is one.
+    """Turn the name of a device into an available device; `auto` uses a GPU if there is one.
 
     Raises:
         UsageError: no such device on this machine.

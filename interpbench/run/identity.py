@@ -21,14 +21,13 @@ import torch
 from interpbench.cohort.samples import target_of
 from interpbench.cohort.subjects import Cohort, Subject
 from interpbench.contract.interfaces import Predictor
-from interpbench.errors import InputError
-from interpbench.files.atomic import sha256_of
+from interpbench.files.hashes import Hashes
 from interpbench.files.named_files import files_in, hashes_of
 from interpbench.files.run_folder import NEVER_ANEW
 from interpbench.files.source_code import source_files, source_sha256
 from interpbench.host.registry import Installed, discover
 from interpbench.options import options_json
-from interpbench.predictor.model import RECORD, WEIGHTS, read_model_record
+from interpbench.predictor.model import RECORD, WEIGHTS
 from interpbench.progress import track
 
 _COMPONENT = ("distribution", "options", "option_files", "code_sha256")
@@ -77,24 +76,24 @@ class InputFile:
     sha256: str
 
     @classmethod
-    def at(cls, what: str, file: Path | str) -> InputFile:
+    def at(cls, what: str, file: Path | str, hashes: Hashes) -> InputFile:
         """A file as it is now.
 
         Raises:
             InputError: it cannot be read.
         """
-        return cls(what, Path(file).absolute(), sha256_of_input(file))
+        return cls(what, Path(file).absolute(), hashes.of(file))
 
 
 @dataclass(frozen=True)
-class Read:
+class IdentityPart:
     """A part of what a run reads: entries of its identity, and the files that they stand for."""
 
     entries: Mapping[str, Any]
     files: Sequence[InputFile] = field(default=())
 
 
-def identity_of(step: str, parts: Iterable[Read], follows: Mapping[str, Any]) -> dict[str, Any]:
+def identity_of(step: str, parts: Iterable[IdentityPart], follows: Mapping[str, Any]) -> dict[str, Any]:
     """What a run's manifest holds of what the run reads.
 
     Args:
@@ -112,116 +111,108 @@ def identity_of(step: str, parts: Iterable[Read], follows: Mapping[str, Any]) ->
     return {**dict(named[:before]), **first, **dict(named[before:]), **follows}
 
 
-def input_rows(parts: Iterable[Read]) -> list[dict[str, Any]]:
+def input_rows(parts: Iterable[IdentityPart]) -> list[dict[str, Any]]:
     """The rows of `inputs.tsv`: each file once."""
     files = {one.file: one for part in parts for one in part.files}
     return [{"what": one.what, "file": one.file, "sha256": one.sha256} for one in files.values()]
 
 
-def read_component(component: Any, installed: Installed) -> Read:
+def read_component(component: Any, installed: Installed, hashes: Hashes) -> IdentityPart:
     """A component: where it comes from, its options, the files that they name, and its own source code."""
-    return Read(
+    return IdentityPart(
         {
             "distribution": distribution_of(installed),
             "options": options_json(component),
-            "option_files": hashes_of(files_in(component)),
+            "option_files": hashes_of(files_in(component), hashes.of),
             "code_sha256": source_sha256([type(component)]),
         },
-        [InputFile.at(f"option {name}", file) for name, file in files_in(component).items() if file.is_file()],
+        [InputFile.at(f"option {name}", file, hashes) for name, file in files_in(component).items() if file.is_file()],
     )
 
 
-def read_predictor(source: str | Path, predictor: Predictor) -> Read:
-    """A predictor: its fingerprint, the bytes of its record, its plugin, and files that its options name."""
+def read_predictor(
+    source: str | Path, predictor: Predictor, record: Mapping[str, Any], fingerprint: str, hashes: Hashes
+) -> IdentityPart:
+    """A predictor: its fingerprint, the bytes of its record, its plugin, and files that its options name.
+
+    Args:
+        record: the content of `model.json`; empty where it has none.
+        fingerprint: the predictor's.
+    """
     folder = Path(source)
-    there = (folder / RECORD).is_file()
-    name = str(read_model_record(folder)["predictor"]) if there else str(source)
+    name = str(record["predictor"]) if record else str(source)
     files = [
-        InputFile.at("predictor", folder / one)
+        InputFile.at("predictor", folder / one, hashes)
         for one in (RECORD, WEIGHTS, "split.tsv")
-        if there and (folder / one).is_file()
+        if record and (folder / one).is_file()
     ]
-    files += [InputFile.at("code", file) for file in source_files(predictor.code)]
-    return Read(
+    files += [InputFile.at("code", file, hashes) for file in source_files(predictor.code)]
+    return IdentityPart(
         {
-            "predictor_sha256": predictor.fingerprint,
-            "predictor_record_sha256": sha256_of_input(folder / RECORD) if there else None,
+            "predictor_sha256": fingerprint,
+            "predictor_record_sha256": hashes.of(folder / RECORD) if record else None,
             "predictor_distribution": distribution_of(discover().find("predictor", name)),
-            "predictor_files": hashes_of(files_in(predictor)),
+            "predictor_files": hashes_of(files_in(predictor), hashes.of),
         },
         files,
     )
 
 
-def read_cohort(cohort: Cohort, splits: Mapping[str, str] | None = None) -> Read:
-    """A whole cohort: its table with the JSON beside it, every image and mask; and who is in which split."""
-    files = [
-        InputFile.at("table", file) for file in (cohort.table, cohort.table.with_suffix(".json")) if file.is_file()
-    ]
+def read_cohort(cohort: Cohort, hashes: Hashes) -> IdentityPart:
+    """A whole cohort: its table with the JSON beside it, every image and mask."""
+    tables = [file for file in (cohort.table, cohort.table.with_suffix(".json")) if file.is_file()]
+    files = [InputFile.at("table", file, hashes) for file in tables]
     digest = hashlib.sha256("".join(one.sha256 for one in files).encode())
     for subject in track(cohort.subjects, "checking files", unit="subject"):
         for what, file in (("image", subject.image), ("mask", subject.mask)):
             if file is not None:
-                files.append(InputFile.at(what, file))
+                files.append(InputFile.at(what, file, hashes))
             digest.update(b"none" if file is None else files[-1].sha256.encode())
-    entries = {"cohort_sha256": digest.hexdigest()}
-    return Read(entries if splits is None else {**entries, **read_splits(splits).entries}, files)
+    return IdentityPart({"cohort_sha256": digest.hexdigest()}, files)
 
 
-def read_splits(splits: Mapping[str, str]) -> Read:
+def read_splits(splits: Mapping[str, str]) -> IdentityPart:
     """Who is in which split."""
-    return Read({"splits_sha256": digest_of(sorted(splits.items()))})
+    return IdentityPart({"splits_sha256": digest_of(sorted(splits.items()))})
 
 
-def read_file(what: str, file: str | Path | None) -> Read:
+def read_file(what: str, file: str | Path | None, hashes: Hashes) -> IdentityPart:
     """A single file, or none."""
-    found = None if file is None else InputFile.at(what, file)
-    return Read({f"{what}_sha256": found and found.sha256}, [found] if found else [])
+    found = None if file is None else InputFile.at(what, file, hashes)
+    return IdentityPart({f"{what}_sha256": found and found.sha256}, [found] if found else [])
 
 
-def read_machine(device: torch.device, threads: int | None = None) -> Read:
+def read_machine(device: torch.device, threads: int | None = None) -> IdentityPart:
     """What computes: the kind of device, and on a CPU the number of threads, which changes last digits.
 
     Args:
         threads: those of one process, where it is not torch's number now.
     """
     number = threads or torch.get_num_threads()
-    return Read({"machine": {"device": device.type, **({"threads": number} if device.type == "cpu" else {})}})
+    return IdentityPart({"machine": {"device": device.type, **({"threads": number} if device.type == "cpu" else {})}})
 
 
-def read_settings(**settings: Any) -> Read:
+def read_settings(**settings: Any) -> IdentityPart:
     """Values that the user gave."""
-    return Read(settings)
+    return IdentityPart(settings)
 
 
-def read_of_subject(step: str, subject: Subject, predictor: Predictor) -> dict[str, Any]:
+def read_of_subject(step: str, subject: Subject, predictor: Predictor, hashes: Hashes) -> dict[str, Any]:
     """What a step reads of one subject, as it stands beside the subject's files.
 
     Raises:
         InputError: one of the files cannot be read.
     """
     found: dict[str, Any] = {
-        "image_sha256": sha256_of_input(subject.image),
-        "mask_sha256": sha256_of_input(subject.mask) if subject.mask else None,
+        "image_sha256": hashes.of(subject.image),
+        "mask_sha256": hashes.of(subject.mask) if subject.mask else None,
         "age": subject.age,
     }
     if step == "benchmark":
-        found["truth_sha256"] = sha256_of_input(subject.truth) if subject.truth else None
+        found["truth_sha256"] = hashes.of(subject.truth) if subject.truth else None
         target = target_of(subject, predictor)
         found["target"] = subject.cell(predictor.target_column) if math.isnan(target) else target
     return {name: found[name] for name in READS_OF_SUBJECT[step]}
-
-
-def sha256_of_input(file: Path | str) -> str:
-    """SHA-256 of a file's bytes.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        return sha256_of(file)
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
 
 def distribution_of(installed: Installed) -> str:

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from interpbench.cohort.reading import first_volumes
+from interpbench.cohort.prepared_once import PreparedOnce
 from interpbench.cohort.subjects import Subject
 from interpbench.contract.interfaces import Predictor
 from interpbench.errors import InputError
 from interpbench.host.foreign import asking
 from interpbench.host.registry import one_line
-from interpbench.images.recipe import Recipe
+from interpbench.predictor.last_layer import Bound
 from interpbench.predictor.model import doubts_of
-from interpbench.predictor.readout import check_readout
+from interpbench.predictor.readout import bound_of, check_readout
 from interpbench.predictor.steadiness import LARGE, NetworkTrial, try_answers
 from interpbench.predictor.trial import equal_predictions, refuse_findings
 from interpbench.progress import track
-from interpbench.run.provenance import predictor_record
 
 log = logging.getLogger("interpbench")
 
@@ -70,11 +69,14 @@ def accepted_in(record: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(one) for one in accepted) if isinstance(accepted, list | tuple) else ()
 
 
-def doubts_of_cohort(predictor: Predictor, who: str | Path, subjects: Sequence[Subject]) -> list[str]:
+def doubts_of_cohort(
+    predictor: Predictor, who: str | Path, record: Mapping[str, Any], subjects: Sequence[Subject]
+) -> list[str]:
     """What is doubtful about a predictor on a cohort, before any run: `try_before_use`, and equal predictions.
 
     Args:
         who: its model folder, or its name.
+        record: the predictor's; empty where it has none.
         subjects: the cohort's; a few of them, evenly from first to last, are predicted.
 
     Raises:
@@ -82,45 +84,67 @@ def doubts_of_cohort(predictor: Predictor, who: str | Path, subjects: Sequence[S
     """
     few = SOME if math.prod(predictor.recipe.shape) < LARGE else 4
     places = sorted({round(place * (len(subjects) - 1) / max(few - 1, 1)) for place in range(few)}) if subjects else []
-    chosen = [subjects[place] for place in places]
-    device = torch.device("cpu")
-    doubts = try_before_use(predictor, first_volumes(chosen, predictor.recipe, device), str(who), predictor_record(who))
-    volume_of, predictions = volumes_of(chosen, predictor.recipe, device), dict[str, float]()
-    for place, subject in enumerate(track(chosen, "Testing the predictor", unit="subject")):
-        volume = volume_of(place)
+    chosen, prepared = [subjects[place] for place in places], PreparedOnce(predictor.recipe)
+    doubts = try_before_use(predictor, prepared.first_volumes(chosen, torch.device("cpu")), str(who), record)
+    alike, predictions = AlikePredictions(predictor), dict[str, float]()
+    for subject in track(chosen, "Testing the predictor", unit="subject"):
         try:
-            if volume is not None:
-                with torch.no_grad(), asking("the predictor", volume):
-                    predictions[subject.id] = float(predictor.predict(volume).double().reshape(()))
+            volume = prepared.whole(subject).volume[None]
+        except InputError:
+            continue
+        try:
+            with torch.no_grad(), asking("the predictor", volume):
+                predictions[subject.id] = float(predictor.predict(volume).double().reshape(()))
         except Exception as error:  # another's code
             raise InputError(f"{who}: cannot predict sub-{subject.id}: {one_line(error)}.") from error
-    equal = equal_of_subjects(predictor, chosen, predictions, device)
-    for sentence in equal:
+        alike.see(predictions[subject.id], volume)
+    return [*doubts, *warned(alike.found(predictions))]
+
+
+def warned(sentences: list[str]) -> list[str]:
+    """The sentences, each logged as a warning."""
+    for sentence in sentences:
         log.warning("%s", sentence)
-    return [*doubts, *equal]
+    return sentences
 
 
-def equal_of_subjects(
-    predictor: Predictor, subjects: Sequence[Subject], predictions: Mapping[str, float], device: torch.device
-) -> list[str]:
-    """Sentences on subjects whose predictions are one number exactly, such as the floor of a ReLU at the end.
+class AlikePredictions:
+    """Notices predictions that are one number exactly, such as the floor of a ReLU at the end.
 
-    Args:
-        predictions: by label.
+    Which layer made such a number is looked up while a volume is at hand that has it, so that none is read again.
     """
-    there = [subject for subject in subjects if subject.id in predictions]
-    volume_of = volumes_of(there, predictor.recipe, device)
-    found = equal_predictions([predictions[subject.id] for subject in there], predictor, volume_of)
-    return [one.sentence for one in found]
 
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+        self._seen: set[float] = set()
+        self._bounds: dict[float, Bound | None] = {}
 
-def volumes_of(subjects: Sequence[Subject], recipe: Recipe, device: torch.device) -> Callable[[int], Tensor | None]:
-    """A function that reads the volume `(1, 1, I, J, K)` of the subject at a place; None where it is refused."""
+    def know(self, predictions: Iterable[float]) -> None:
+        """Take in predictions that were made before."""
+        self._seen.update(predictions)
 
-    def read(place: int) -> Tensor | None:
-        try:
-            return recipe.prepare(subjects[place]).volume[None].to(device)
-        except InputError:
-            return None
+    def see(self, prediction: float, volume: Tensor) -> None:
+        """Take in the prediction of a volume `(1, 1, I, J, K)`."""
+        if prediction in self._seen and prediction not in self._bounds:
+            self._bounds[prediction] = bound_of(self.predictor, volume)
+        self._seen.add(prediction)
 
-    return read
+    def found(
+        self, predictions: Mapping[str, float], volume_of: Callable[[str], Tensor | None] | None = None
+    ) -> list[str]:
+        """Sentences on subjects whose predictions are one number.
+
+        Args:
+            predictions: by label.
+            volume_of: gives the volume `(1, 1, I, J, K)` of a subject, for numbers that were all predicted before; None
+                where it cannot be had.
+        """
+        labels, numbers = list(predictions), list(predictions.values())
+
+        def bound_at(place: int) -> Bound | None:
+            if numbers[place] not in self._bounds:
+                volume = volume_of(labels[place]) if volume_of else None
+                self._bounds[numbers[place]] = None if volume is None else bound_of(self.predictor, volume)
+            return self._bounds[numbers[place]]
+
+        return [one.sentence for one in equal_predictions(numbers, self.predictor.unit, bound_at)]

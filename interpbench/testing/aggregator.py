@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from interpbench.contract.interfaces import Aggregator
+from interpbench.contract.aggregator import Aggregator
 from interpbench.testing.brains import Shape, toy_brain
 from interpbench.testing.components import check_options_survive
 from interpbench.testing.snapshot import Snapshot

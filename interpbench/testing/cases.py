@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool3d
 
 from interpbench.contract.interfaces import Predictor
-from interpbench.contract.metric import Again, Case
+from interpbench.contract.metric import Case, ExplainAgain
 from interpbench.testing.brains import Shape, toy_brain, toy_brains, toy_cube
 from interpbench.testing.toys import ToyPredictor, failing
 
@@ -83,7 +83,7 @@ def slope(predictor: Predictor, volume: Tensor) -> Tensor:
     return gradient[0, 0]
 
 
-def toy_method(predictor: ToyPredictor, volume: Tensor, map: Tensor, *, signed: bool = False) -> Again:
+def toy_method(predictor: ToyPredictor, volume: Tensor, map: Tensor, *, signed: bool = False) -> ExplainAgain:
     """A method that returns `map`, and can explain again.
 
     It asks for one gradient. With another network, volume or seed the map's detail (what differs from the neighbours')

@@ -1,4 +1,4 @@
-"""Infidelity, scale-free: does the map foretell what a perturbation of the image does to the prediction?
+"""Scale-free infidelity: how well the map predicts the effect of perturbations on the prediction.
 
 Yeh et al. 2019 take perturbations I, what the map foretells, `u = I . a`, and what happens, `D = f(x) - f(x - I)`, and
 ask for `E[(u - D)^2]`. That depends on the scale of a map, which is arbitrary; the best scale gives
@@ -36,7 +36,7 @@ from interpbench_measures.similarity import spearman
 
 
 def normalised_infidelity(foretold: Tensor, happened: Tensor) -> float:
-    """The nINFD of what a map foretells about some perturbations.
+    """The nINFD of the effects that a map predicts for some perturbations.
 
     Args:
         foretold: u, `(P,)`, in any unit.
@@ -92,7 +92,7 @@ def random_boxes(brain: Tensor, edge: int, boxes: int, generator: torch.Generato
 
 @dataclass(frozen=True, kw_only=True)
 class Infidelity(Metric):
-    """Perturb the image at random, and compare what the map foretells with what the prediction does."""
+    """Compares the effects that the map predicts for random perturbations with the true changes of the prediction."""
 
     perturbation: str = option(
         "boxes",

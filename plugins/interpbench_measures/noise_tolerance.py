@@ -35,7 +35,7 @@ LIMITS = (
 )
 
 
-def noise_variance(importance: Tensor, energy: float) -> Tensor:
+def variance_by_rank(importance: Tensor, energy: float) -> Tensor:
     """How much noise each voxel gets: most where the map is lowest, and `energy` on average.
 
     Args:
@@ -103,7 +103,7 @@ class NoiseTolerance(Metric):
         importance = case.importance[case.brain]
         check_not_flat(importance)
         spread = case.volume[0][case.brain].std(correction=0)
-        scale = on_grid(noise_variance(importance, 1.0).sqrt().float() * spread, case.brain, 0.0)
+        scale = on_grid(variance_by_rank(importance, 1.0).sqrt().float() * spread, case.brain, 0.0)
         noise = scale * self._standard_normal(case)  # (pairs, 1, I, J, K)
         rows = [case.volume + sign * energy**0.5 * noise for energy in self.energies for sign in (1, -1)]
         predictions = case.predict(torch.cat(rows)).reshape(len(self.energies), 2, self.pairs)

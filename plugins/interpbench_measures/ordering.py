@@ -14,7 +14,7 @@ from interpbench import NotApplicable
 
 
 def check_not_flat(importance: Tensor) -> None:
-    """Refuse a map that says nothing.
+    """Refuse a map without information.
 
     Args:
         importance: of the brain's voxels, `(N,)`.

@@ -32,7 +32,7 @@ def region_means(importance: Tensor, regions: Tensor) -> Tensor:
 
 
 def removals(place: Tensor, sizes: Tensor, steps: Sequence[float]) -> tuple[list[int], list[float]]:
-    """How many regions to remove so that each step is reached, and what share is gone then.
+    """The number of regions to hide for each step, and the share of voxels hidden then.
 
     Args:
         place: of each region in the order of removal, `(R,)`.

@@ -11,7 +11,7 @@ LEAST = 1 / 8  # of a cube that must be brain; what has less goes to the nearest
 
 
 def regions_of(case: Case, edge: float) -> Tensor:
-    """The atlas's regions inside the brain, or cubes where there is no atlas.
+    """The atlas's regions inside the brain, or cubes without an atlas.
 
     Args:
         edge: of the cubes, mm.

@@ -74,7 +74,7 @@ class Guard:
         return self._unlike(route, boxes, list(dict.fromkeys([*known, largest])), self.number - 1)
 
     def implausible(self, effects: Tensor, tried: Sequence[int]) -> list[int]:
-        """Effects that are no numbers or far beyond those of plain passes, the worst first."""
+        """Effects that are not finite or far beyond those of full passes, the worst first."""
         size = effects.abs().nan_to_num(math.inf)
         size[list(tried)] = 0.0
         order = size.argsort(descending=True)[:FURTHER].tolist()

@@ -15,7 +15,7 @@ import pytest
 
 from interpbench import Explainer
 from interpbench.files.atomic import write_tsv
-from interpbench.report.page import Figure, write_page
+from interpbench.report.page import Figure, write_report_page
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -169,7 +169,7 @@ def test_markup_on_a_page(place: str, tmp_path: Path) -> None:
     picture = tmp_path / ("<img src=x onerror=alert(2)>.png" if place == "file name" else "map.png")
     picture.write_bytes(PIXEL)
     words = {name: MARKUP if name == place else "plain" for name in ("title", "about", "figure", "picture")}
-    write_page(
+    write_report_page(
         tmp_path / "index.html",
         title=words["title"],
         about=[words["about"]],

@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from interpbench.cohort.prepared_cache import HEAD, PreparedCache, key_of
+from interpbench.cohort.prepared_once import PreparedOnce
 from interpbench.cohort.samples import Samples
 from interpbench.cohort.subjects import Subject
 from interpbench.errors import InputError, ResourceError, UsageError
+from interpbench.files.hashes import Hashes
 from interpbench.images.recipe import Recipe
 from interpbench.images.volume import write_map
 
@@ -119,7 +121,7 @@ def test_another_mask_or_none_is_another_volume(subject, cache) -> None:
 def test_another_recipe_is_another_volume(subject, cache, change: dict) -> None:
     cache.voxels(subject, RECIPE)
     other = dataclasses.replace(RECIPE, **change)
-    assert key_of(subject, other) != key_of(subject, RECIPE)
+    assert key_of(subject, other, Hashes()) != key_of(subject, RECIPE, Hashes())
     for _ in range(2):
         assert same(cache.voxels(subject, other), subject, other)
     assert same(cache.voxels(subject, RECIPE), subject, RECIPE)
@@ -208,7 +210,7 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
 def test_samples_are_the_same_with_a_cache_and_without(subject, cache) -> None:
     plain = Samples([subject], RECIPE)[0]
     for _ in range(2):
-        kept = Samples([subject], RECIPE, prepared=cache, cache_bytes=0)[0]
+        kept = Samples([subject], RECIPE, prepared=PreparedOnce(RECIPE, cache), cache_bytes=0)[0]
         assert torch.equal(kept.volume, plain.volume) and torch.equal(kept.brain, plain.brain)
         assert (kept.subject, kept.target) == (plain.subject, plain.target)
     assert len(files(cache)) == 1

@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from interpbench.pipeline.demo import peak_memory
+from interpbench.pipeline.demo import peak_process_memory
 
 # What Python has on Unix only; of those, macOS has all but the last two.
 UNIX = ("fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty")
@@ -70,4 +70,4 @@ def test_the_peak_of_memory_is_in_mib_on(system: str, mebibytes: float | None, m
 
     monkeypatch.setattr(resource, "getrusage", lambda who: Usage)
     monkeypatch.setattr(sys, "platform", system)
-    assert peak_memory() == mebibytes
+    assert peak_process_memory() == mebibytes

@@ -197,7 +197,7 @@ def test_files_are_hashed_once_and_not_without_end(tmp_path: Path, monkeypatch: 
     (tmp_path / ".git" / "6.nii").write_bytes(b"6")
     hashed: list[str] = []
     monkeypatch.setattr(
-        "interpbench.maps.sources.sha256_of", lambda file: hashed.append(Path(file).name) or sha256_of(file)
+        "interpbench.files.hashes.sha256_of", lambda file: hashed.append(Path(file).name) or sha256_of(file)
     )
     wanted = [sha256_of(tmp_path / f"{number}.nii") for number in range(6)]
     moved = MovedImages(tmp_path)

@@ -22,11 +22,12 @@ import pytest
 import torch
 
 from interpbench import Explainer, aggregate, explain, load_predictor, option, predict
+from interpbench.cohort.prepared_once import PreparedOnce
 from interpbench.errors import InputError, PluginError, ResourceError, SubjectsFailed, UsageError
+from interpbench.files import hashes
 from interpbench.images.recipe import Recipe
 from interpbench.maps import files as map_files
 from interpbench.predictor.network import NetworkPredictor
-from interpbench.run import identity
 
 PEOPLE = [f"{number:02d}" for number in range(12)]
 
@@ -354,7 +355,7 @@ def test_an_image_that_changes_while_it_is_read_is_explained_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(Recipe, "prepare", changes)
-        patched.setattr("interpbench.pipeline.explaining.first_volumes", lambda *_: torch.empty(0, 1, 1, 1, 1))
+        patched.setattr(PreparedOnce, "first_volumes", lambda *_, **__: torch.empty(0, 1, 1, 1, 1))
         run("brightness", cohort=own_cohort)
     Brightness.threads.clear()
     run("brightness", cohort=own_cohort)
@@ -365,14 +366,14 @@ def test_an_image_that_can_no_longer_be_read_is_told_as_that_subjects_failure(
     run, own_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("brightness", cohort=own_cohort)
-    sha256_of = identity.sha256_of
+    sha256_of = hashes.sha256_of
 
     def refuses(path):
         if Path(path).name == "05.nii.gz":
             raise PermissionError(13, "Permission denied", str(path))
         return sha256_of(path)
 
-    monkeypatch.setattr(identity, "sha256_of", refuses)
+    monkeypatch.setattr(hashes, "sha256_of", refuses)
     with pytest.raises(SubjectsFailed, match=r"05\.nii\.gz: cannot be read \(Permission denied\)"):
         run("brightness", cohort=own_cohort)
 

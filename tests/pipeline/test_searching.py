@@ -16,7 +16,7 @@ import torch
 from interpbench import Explainer, check_options, load_predictor, option, search
 from interpbench.errors import ConflictError, PluginError, UsageError
 from interpbench.pipeline.choosing import Trial, choose_trial
-from interpbench.pipeline.fitting import load_fitted
+from interpbench.pipeline.fitted import load_fitted
 
 FITS: list[tuple[float, float]] = []
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from interpbench import Explainer, Predictor, aggregate, explain, fit, load_predictor, predict, read_cohort, train
 from interpbench.errors import ConflictError, InputError, UsageError
-from interpbench.pipeline.fitting import load_fitted, read_fitted
+from interpbench.pipeline.fitted import load_fitted, read_fitted
 
 QUICK = {"options": {"width": 2, "first_stride": 2}, "recipe": {"shape": (10, 12, 8)}, "epochs": 1, "device": "cpu"}
 WORDS = ["young"] * 24 + ["old"] * 16

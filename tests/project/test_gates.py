@@ -67,7 +67,7 @@ def test_lint_and_types_are_for_the_lowest_python(tox: configparser.ConfigParser
 
 def test_the_gates_that_run_by_default_are_all_there(tox: configparser.ConfigParser) -> None:
     default = set(words(tox["tox"]["env_list"]))
-    assert {"lint", "imports", "types"} <= default <= environments(tox)
+    assert {"lint", "imports", "types", "docs", "coverage", "slow"} <= default <= environments(tox)
 
 
 @pytest.mark.skipif(not HOOKS.is_file(), reason="a source distribution has no hooks")

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from interpbench.report.drawing import canvas_of, fitting, look_of, png_of, short, width_of
+from interpbench.report.drawing import canvas_of, fitting, method_style, png_of, short, width_of
 
 
 def test_kinds_of_methods_look_different_and_a_blurred_copy_is_hollow() -> None:
     looks = [
-        look_of(floor=floor, learned=learned, blurred=blurred)
+        method_style(floor=floor, learned=learned, blurred=blurred)
         for floor, learned in ((True, False), (False, True), (False, False))
         for blurred in (False, True)
     ]
     assert len({(look.colour, look.hollow) for look in looks}) == 6
     assert {(look.fill == "white", look.slant) for look in looks if look.hollow} == {(True, "italic")}
-    assert look_of(floor=True, learned=True, blurred=False) == looks[0]
+    assert method_style(floor=True, learned=True, blurred=False) == looks[0]
 
 
 def test_the_end_of_a_long_name_is_kept() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from interpbench.errors import InputError, UsageError
 from interpbench.report.curves import Chart, Curve
-from interpbench.report.page import Figure, shown, shown_interval, write_page
+from interpbench.report.page import Figure, shown, shown_interval, write_report_page
 from interpbench.report.view import View, view_html
 
 SHAPE = (12, 14, 10)
@@ -39,7 +39,7 @@ def page(folder: Path, **changes: Any) -> str:
         "figures": [Figure("MAE", 2.4, "years", 36, (1.9, 2.9), "on the test set")],
         "pictures": [("The population map", folder / "map.png")],
     }
-    write_page(folder / "index.html", **{**given, **changes})
+    write_report_page(folder / "index.html", **{**given, **changes})
     return (folder / "index.html").read_text(encoding="utf-8")
 
 

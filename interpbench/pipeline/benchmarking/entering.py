@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
@@ -11,36 +10,36 @@ from typing import Any
 
 from interpbench.cohort.choosing import log
 from interpbench.contract.interfaces import Predictor
-from interpbench.errors import SubjectsFailed, UsageError, did_you_mean
+from interpbench.errors import InputError, NotApplicable, PluginError, UsageError, did_you_mean
 from interpbench.files.run_folder import MANIFEST
 from interpbench.host.registry import discover
 from interpbench.host.trust import checked_options, code_named_by
 from interpbench.images.volume import write_map
 from interpbench.options import options_json
 from interpbench.pipeline.benchmarking.contestants import Contestant, enter
-from interpbench.pipeline.benchmarking.rounds import Found
-from interpbench.pipeline.fitting import RECORD, fit, load_fitted, read_fitted
+from interpbench.pipeline.benchmarking.rounds import FoundMaps
+from interpbench.pipeline.fitted import RECORD, open_fitted, read_fitted
+from interpbench.pipeline.fitting import fitted_in
+from interpbench.pipeline.learners import Learners
+from interpbench.run.asked import AskedMethod
+from interpbench.run.study import Study
 
 TEMPLATE = "template.nii.gz"
 Options = Mapping[str, Mapping[str, Any]]  # by the method's name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Ground:
-    """Where learned methods find what they learned, or learn it."""
+class LearnedMethods:
+    """Where methods that must learn find what they learned, or learn it."""
 
-    cohort: str | Path
-    predictor: str | Path
+    study: Study
     out: Path
+    learners: Learners
     seed: int
-    device: str
-    target_class: str | None
     fitted: Mapping[str, Path]  # method -> a folder of `fit`
     explained: Mapping[str, tuple[Path, Mapping[str, Any]]]  # method -> a folder of `explain`, its manifest
-    images: Mapping[str, Any] | None = None  # how images are read
-    trust_factory: Sequence[str] = ()  # what records may import
 
-    def ready(self, name: str, options: Mapping[str, Any], model: Predictor) -> Contestant:
+    def ready(self, name: str, options: Mapping[str, Any]) -> Contestant:
         """One method, fitted where it must learn.
 
         Raises:
@@ -49,28 +48,17 @@ class Ground:
         one = self.entered(name, options)
         if not one.explainer.learned:
             return one
-        allowed = (*self.trust_factory, *code_named_by(one.explainer).values())
+        allowed = (*self.study.trusted, *code_named_by(one.explainer).values())
         folder = self.folder(name)
         if folder is None:
-            folder = self.out / "fitted" / name
-            with contextlib.suppress(SubjectsFailed):  # told and listed by `fit`
-                fit(
-                    self.cohort,
-                    self.predictor,
-                    folder,
-                    method=name,
-                    options=dict(options),
-                    seed=self.seed,
-                    device=self.device,
-                    target_class=self.target_class,
-                    images=self.images,
-                    trust_factory=self.trust_factory,
-                )
-        explainer = load_fitted(folder, model, method=name, trust_factory=allowed)
-        seconds = explainer.record.get("training_seconds")
+            asked = AskedMethod(name=name, options=dict(options), seed=self.seed)
+            found = fitted_in(self.study, asked, self.out / "fitted" / name, self.learners, allowed)
+        else:
+            found = open_fitted(folder, self.study, method=name, trust_factory=allowed)
+        seconds = found.explainer.record.get("training_seconds")
         measured = math.nan if seconds is None else float(seconds)
-        state = str(read_fitted(folder)["sha256"])
-        return dataclasses.replace(one, explainer=explainer, training_seconds=measured, state_sha256=state)
+        state = str(found.record["sha256"])
+        return dataclasses.replace(one, explainer=found.explainer, training_seconds=measured, state_sha256=state)
 
     def entered(self, name: str, options: Mapping[str, Any]) -> Contestant:
         """One method with its options, which are those of the maps where there are any.
@@ -89,7 +77,7 @@ class Ground:
                 raise UsageError(
                     f"{folder} holds maps of {one.name} with {option}={there.get(option)}, not {here[option]}."
                 )
-        allowed = (*self.trust_factory, *code_named_by(one.explainer).values())
+        allowed = (*self.study.trusted, *code_named_by(one.explainer).values())
         return enter(one.name, checked_options(type(one.explainer), there, folder / MANIFEST, allowed), self.seed)
 
     def folder(self, name: str) -> Path | None:
@@ -104,6 +92,21 @@ class Ground:
             if place is not None and (place / RECORD).is_file():
                 return place
         raise UsageError(f"{folder}: these maps are of a fitted method; give its folder of `fit` with --fitted.")
+
+
+def entered_methods(
+    learned: LearnedMethods, names: Sequence[str], options: Options
+) -> tuple[list[Contestant], dict[str, str]]:
+    """The methods made ready, and why others are not: one that cannot be fitted does not stop the rest."""
+    entered: list[Contestant] = []
+    excluded: dict[str, str] = {}
+    for name in names:
+        try:
+            entered.append(learned.ready(name, options.get(name, {})))
+        except (InputError, NotApplicable, PluginError) as error:
+            log.warning("%s is excluded: %s", name, error)
+            excluded[name] = str(error)
+    return entered, excluded
 
 
 def fitted_folders(folders: Sequence[str | Path], names: Sequence[str]) -> dict[str, Path]:
@@ -138,7 +141,12 @@ def divided(names: Sequence[str], options: Options) -> tuple[list[str], list[str
 
 
 def with_template(
-    base: Sequence[Contestant], waiting: Sequence[str], found: Found, out: Path, model: Predictor, chosen: str | None
+    base: Sequence[Contestant],
+    waiting: Sequence[str],
+    found: FoundMaps,
+    out: Path,
+    model: Predictor,
+    chosen: str | None,
 ) -> list[Contestant]:
     """The contestants, and the floors that give everybody the mean map of one of them, written to `template.nii.gz`.
 

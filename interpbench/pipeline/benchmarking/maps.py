@@ -13,7 +13,7 @@ from torch import Tensor
 from interpbench.cohort.subjects import Subject
 from interpbench.contract.interfaces import Predictor
 from interpbench.errors import InputError, UsageError
-from interpbench.files.atomic import read_json, sha256_of
+from interpbench.files.atomic import read_json
 from interpbench.files.records import Maybe, fault_in, read_record
 from interpbench.files.run_folder import RunFolder, sidecar_of
 from interpbench.host.ask_explainer import maps_of
@@ -22,7 +22,7 @@ from interpbench.images.volume import read_volume, write_map
 from interpbench.maps.files import method_label
 from interpbench.maps.network_map import on_network_grid
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.run.identity import read_of_subject
+from interpbench.run.study import Study
 
 _NEEDED = {
     "kind": str,
@@ -34,15 +34,24 @@ _NEEDED = {
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Maps:
+class MapSource:
     """Where the maps of a benchmark come from."""
 
     run: RunFolder
-    predictor: Predictor
-    device: torch.device
+    study: Study
     seed: int
     folders: Mapping[str, Path]  # method -> a folder of `explain`
     runs: Mapping[str, str] = field(default_factory=dict)  # method -> the identity of the run in that folder
+
+    @property
+    def predictor(self) -> Predictor:
+        """What is explained."""
+        return self.study.predictor
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.study.device
 
     def of(self, contestant: Contestant, subject: Subject, prepared: Prepared) -> Tensor:
         """One subject's map by one method, `(I, J, K)`, before any blurring.
@@ -65,7 +74,7 @@ class Maps:
 
     def made_from(self, record: Mapping[str, Any], subject: Subject) -> bool:
         """Whether a record is of these very files and values of the subject."""
-        read = read_of_subject("benchmark", subject, self.predictor)
+        read = self.study.read_of("benchmark", subject)
         return all(name in record and record[name] == value for name, value in read.items())
 
     def made_anew(self, contestant: Contestant, subject: Subject) -> bool:
@@ -108,12 +117,12 @@ class Maps:
         if not (path.is_file() and sidecar.is_file()):
             return None, None, None
         record = read_record(sidecar, {"sha256": str}, "record of a map")
-        read = read_of_subject("explain", subject, self.predictor)
+        read = self.study.read_of("explain", subject)
         if record.get("run") != self.runs[contestant.method] or any(record.get(key) != read[key] for key in read):
             return None, None, None  # an earlier run left it in the folder, or the subject is another one now
-        if record.get("sha256") != sha256_of(path):
+        if record.get("sha256") != self.study.hashes.of(path):
             raise InputError(f"{path}: its content differs from the hash in its sidecar; run explain again.")
-        found = on_network_grid(path, record, prepared)
+        found = on_network_grid(path, record, prepared, self.study.hashes)
         return (None, None, folder) if found is None else (found.to(self.device), folder, None)
 
     def _product(self, contestant: Contestant, subject: Subject) -> Path:
@@ -133,7 +142,7 @@ class Maps:
         record = {
             "participant_id": f"sub-{subject.id}",
             **contestant.describe(),
-            **read_of_subject("benchmark", subject, self.predictor),
+            **self.study.read_of("benchmark", subject),
             "seed": self.seed,
             "state_sha256": contestant.state_sha256,
             "predictor_sha256": self.run.manifest["predictor_sha256"],
@@ -142,7 +151,7 @@ class Maps:
         self.run.mark_done(product, {**record, "training_seconds": None})  # a time is no part of what a map is
 
 
-def explained_before(folders: Sequence[str | Path], predictor: Predictor) -> dict[str, tuple[Path, dict[str, Any]]]:
+def explained_before(folders: Sequence[str | Path], study: Study) -> dict[str, tuple[Path, dict[str, Any]]]:
     """Folders of `explain` by method, with their manifests.
 
     Raises:
@@ -157,7 +166,7 @@ def explained_before(folders: Sequence[str | Path], predictor: Predictor) -> dic
             raise InputError(f"{folder}: is not a folder of maps; `interpbench explain` writes one.")
         if fault := fault_in(manifest, {"method": str, "options": dict, "predictor_sha256": str}):
             raise InputError(f"{place}: {fault}.")
-        if manifest["predictor_sha256"] != predictor.fingerprint:
+        if manifest["predictor_sha256"] != study.fingerprint:
             raise InputError(f"{folder}: its maps explain another predictor than this one.")
         method = str(manifest["method"])
         if method in found:

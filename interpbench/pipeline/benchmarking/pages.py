@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from interpbench.contract.interfaces import Predictor
+from interpbench.images.prepared import Prepared
 from interpbench.images.volume import Volume
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.benchmarking.maps import Maps
+from interpbench.pipeline.benchmarking.maps import MapSource
 from interpbench.pipeline.benchmarking.people import truth_of
-from interpbench.pipeline.benchmarking.rounds import Found, maps_of_subject
+from interpbench.pipeline.benchmarking.rounds import FoundMaps, maps_of_subject
 from interpbench.report.benchmark.method_maps import method_maps
 from interpbench.report.benchmark.page import write_benchmark_page
 from interpbench.version import __version__
@@ -23,13 +24,12 @@ PAGE = "index.html"
 PACKAGES = ("torch", "captum", "monai", "nibabel", "numpy", "scipy")
 
 
-def write_page(
+def write_benchmark_pages(
     folder: Path,
     summary: Mapping[str, Any],
-    found: Found,
+    found: FoundMaps,
     base: Sequence[Contestant],
-    maps: Maps,
-    predictor: Predictor,
+    maps: MapSource,
     truth: Volume | None,
     command: str,
 ) -> None:
@@ -40,9 +40,12 @@ def write_page(
         truth: one for all.
         command: what to type to get the same again.
     """
-    pictures = [_of_one(folder, found, base, maps, predictor, truth)]
-    if predictor.recipe.centre is not None:
-        pictures.append(_of_all(folder, found, base, predictor, truth))
+    subject = found.subjects[0]
+    prepared = maps.study.prepared.whole(subject)
+    where = truth_of(subject, truth, prepared)
+    pictures = [_of_one(folder, found, base, maps, prepared, where)]
+    if maps.study.recipe.centre is not None:
+        pictures.append(_of_all(folder, found, base, where))
     write_benchmark_page(
         folder / PAGE,
         summary,
@@ -53,15 +56,19 @@ def write_page(
 
 
 def _of_one(
-    folder: Path, found: Found, base: Sequence[Contestant], maps: Maps, predictor: Predictor, truth: Volume | None
+    folder: Path,
+    found: FoundMaps,
+    base: Sequence[Contestant],
+    maps: MapSource,
+    prepared: Prepared,
+    truth: Tensor | None,
 ) -> tuple[str, Path] | None:
     subject = found.subjects[0]
-    prepared = predictor.recipe.prepare(subject)
     made = {name: map.cpu().numpy() for name, map in maps_of_subject(subject, prepared, base, maps, found)}
     if not made:
         return None
     drawn = {**made, **dict.fromkeys(found.excluded)}
-    where, path = truth_of(subject, truth, prepared), folder / "maps_of_one_subject.png"
+    path = folder / "maps_of_one_subject.png"
     method_maps(
         drawn,
         prepared.volume[0].numpy(),
@@ -69,22 +76,20 @@ def _of_one(
         path,
         title=f"Maps of sub-{subject.id}",
         brain=prepared.brain.numpy(),
-        truth=None if where is None else where.numpy(),
+        truth=None if truth is None else truth.numpy(),
         notes=found.excluded,
     )
     return f"Every method's map of one subject, sub-{subject.id}, the first one of the benchmark", path
 
 
 def _of_all(
-    folder: Path, found: Found, base: Sequence[Contestant], predictor: Predictor, truth: Volume | None
+    folder: Path, found: FoundMaps, base: Sequence[Contestant], truth: Tensor | None
 ) -> tuple[str, Path] | None:
     names = [one.method for one in base if one.method in found.means]
     if not names or found.brains is None or found.images is None:
         return None
     number, path = len(found.subjects), folder / "mean_maps.png"
-    prepared = predictor.recipe.prepare(found.subjects[0])
     brain = (2 * found.brains >= number).numpy()
-    where = truth_of(found.subjects[0], truth, prepared)
     image = np.where(brain, (found.images / number).numpy(), 0.0)
     method_maps(
         {name: found.means[name].numpy() for name in names},
@@ -93,6 +98,6 @@ def _of_all(
         path,
         title=f"Mean of |map| over {number} subjects",
         brain=brain,
-        truth=None if where is None else where.numpy(),
+        truth=None if truth is None else truth.numpy(),
     )
     return f"Every method's mean of |map| over {number} subjects", path

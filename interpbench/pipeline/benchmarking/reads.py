@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench.cohort.recorded_splits import recorded_splits
-from interpbench.cohort.subjects import Cohort, Subject
-from interpbench.contract.interfaces import Predictor
+from interpbench.cohort.subjects import Subject
 from interpbench.contract.metric import Metric
 from interpbench.errors import InputError, PluginError
-from interpbench.files.atomic import sha256_of
+from interpbench.files.hashes import Hashes
 from interpbench.files.run_folder import RunFolder
 from interpbench.files.source_code import source_sha256
 from interpbench.host.registry import discover
 from interpbench.maps.files import method_label
 from interpbench.maps.network_map import place_beside
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.benchmarking.entering import TEMPLATE, Ground
-from interpbench.pipeline.fitting import read_learned
+from interpbench.pipeline.benchmarking.entering import TEMPLATE, LearnedMethods
+from interpbench.pipeline.benchmarking.participants import Participants
+from interpbench.pipeline.fitted import read_learned
 from interpbench.run.identity import (
+    IdentityPart,
     InputFile,
-    Read,
     digest_of,
     distribution_of,
-    read_cohort,
     read_component,
-    read_of_subject,
+    read_splits,
 )
+from interpbench.run.study import Study
 
 
 def read_methods(
-    ground: Ground,
-    names: Sequence[str],
-    waiting: Sequence[str],
-    options: Mapping[str, Mapping[str, Any]],
-    people: Cohort,
-) -> Read:
+    learned: LearnedMethods, names: Sequence[str], waiting: Sequence[str], options: Mapping[str, Mapping[str, Any]]
+) -> IdentityPart:
     """Every method: its component, and of one that learns what was fitted, or the cohort that it is to learn from.
 
     Args:
@@ -47,45 +41,43 @@ def read_methods(
     Raises:
         UsageError: options that the method does not have, or that differ from those of the maps that were given.
     """
-
-    @functools.cache
-    def learnt_from() -> Read:
-        cohort = read_cohort(people, recorded_splits(people, Path(ground.predictor)) or {})
-        return Read({"learned": cohort.entries}, cohort.files)
-
+    study = learned.study
     found: dict[str, Any] = {}
     files: list[InputFile] = []
     for name in names:
         try:
-            explainer = ground.entered(name, options.get(name, {})).explainer
+            explainer = learned.entered(name, options.get(name, {})).explainer
         except PluginError:  # it is excluded, and told, where it is to make maps
             found[name] = None
             continue
-        part = read_component(explainer, discover().find("explainer", name))
-        folder = ground.folder(name) if explainer.learned else None
+        part = read_component(explainer, discover().find("explainer", name), study.hashes)
+        folder = learned.folder(name) if explainer.learned else None
         if folder is not None:
-            learned = read_learned(folder)
+            known = read_learned(folder, study)
         elif explainer.learned:
-            learned = learnt_from()
+            cohort, splits = study.read_cohort, read_splits(study.splits or {})
+            known = IdentityPart({"learned": {**cohort.entries, **splits.entries}}, cohort.files)
         else:
-            learned = Read({"learned": None})
-        found[name] = {**part.entries, **learned.entries}
-        files += [*part.files, *learned.files]
+            known = IdentityPart({"learned": None})
+        found[name] = {**part.entries, **known.entries}
+        files += [*part.files, *known.files]
     for name in waiting:
         installed = discover().find("explainer", name)
         code = source_sha256([discover().load("explainer", name)])
         found[name] = {"distribution": distribution_of(installed), "options": dict(options.get(name, {})), "code": code}
-    return Read({"methods": found}, files)
+    return IdentityPart({"methods": found}, files)
 
 
-def read_metrics(metrics: Sequence[tuple[str, Metric]]) -> Read:
+def read_metrics(metrics: Sequence[tuple[str, Metric]], hashes: Hashes) -> IdentityPart:
     """Every metric's component."""
-    parts = {name: read_component(metric, discover().find("metric", name)) for name, metric in metrics}
+    parts = {name: read_component(metric, discover().find("metric", name), hashes) for name, metric in metrics}
     files = [file for part in parts.values() for file in part.files]
-    return Read({"measures": {name: part.entries for name, part in parts.items()}}, files)
+    return IdentityPart({"measures": {name: part.entries for name, part in parts.items()}}, files)
 
 
-def read_maps(taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Sequence[Subject]) -> Read:
+def read_maps(
+    taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Sequence[Subject], hashes: Hashes
+) -> IdentityPart:
     """The maps that were given: which run made them, and the bytes of each."""
     found: dict[str, Any] = {}
     files: list[InputFile] = []
@@ -94,13 +86,13 @@ def read_maps(taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Seq
         label = method_label(method)
         maps = [run.product(one.id, f"desc-{label}_importance.nii.gz") for one in subjects]
         places = [place for path in maps for place in (path, place_beside(path, label))]
-        there = [InputFile.at("map", place) for place in places if place.is_file()]
+        there = [InputFile.at("map", place, hashes) for place in places if place.is_file()]
         found[method] = {"run": run.identity, "maps": {one.file.name: one.sha256 for one in there}}
         files += there
-    return Read({"maps": found}, files)
+    return IdentityPart({"maps": found}, files)
 
 
-def read_people(chosen: Sequence[Subject], learners: Sequence[Subject], predictor: Predictor) -> Read:
+def read_people(study: Study, participants: Participants) -> IdentityPart:
     """Who takes part, and from whom is learned or averaged: labels, files, and what should be predicted.
 
     What is read of those who take part stands beside each one's own maps and measures, so that one of them who
@@ -108,22 +100,23 @@ def read_people(chosen: Sequence[Subject], learners: Sequence[Subject], predicto
     """
     files: dict[Path, InputFile] = {}
     told: dict[str, Any] = {}
-    for subject in {one.id: one for one in [*chosen, *learners]}.values():
+    for subject in {one.id: one for one in participants.everybody}.values():
         try:
-            read = read_of_subject("benchmark", subject, predictor)
+            read = study.read_of("benchmark", subject)
         except InputError:  # left out, and told, where it is to be prepared
             continue
         for what, file in (("image", subject.image), ("mask", subject.mask), ("truth", subject.truth)):
             if file is not None:
                 files[file] = InputFile(what, file.absolute(), read[f"{what}_sha256"])
         told[subject.id] = read
+    learners = [*participants.learners, *participants.held_out]
     learned = [[subject.id, told.get(subject.id)] for subject in learners]
-    entries = {"participants": [one.id for one in chosen], "learners_sha256": digest_of(learned)}
-    return Read(entries, list(files.values()))
+    entries = {"participants": [one.id for one in participants.chosen], "learners_sha256": digest_of(learned)}
+    return IdentityPart(entries, list(files.values()))
 
 
-def common_sha256(folder: Path, base: Sequence[Contestant]) -> str:
+def common_sha256(run: RunFolder, base: Sequence[Contestant]) -> str:
     """SHA-256 over what the figures of all subjects depend on, and what this benchmark made itself."""
-    template = folder / TEMPLATE
+    template = run.path / TEMPLATE
     states = {one.name: one.state_sha256 for one in base if one.explainer.learned}
-    return digest_of([states, sha256_of(template) if template.is_file() else None])
+    return digest_of([states, run.hashes.of(template) if template.is_file() else None])

@@ -8,15 +8,14 @@ from typing import Any
 
 from interpbench.comparison.summary import summarise, summary_rows
 from interpbench.comparison.table import table_of
-from interpbench.contract.interfaces import Predictor
 from interpbench.contract.metric import Metric
 from interpbench.doubts import count_lines
 from interpbench.files.atomic import read_json, write_json, write_tsv
 from interpbench.host.ask_metric import declared
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.benchmarking.rounds import Found, said_of_resampled
+from interpbench.pipeline.benchmarking.rounds import FoundMaps, said_of_resampled
 from interpbench.pipeline.benchmarking.tables import Row, describe_measure, write_tables
-from interpbench.run.provenance import predictor_record
+from interpbench.run.study import Study
 
 RECORD = "benchmark.json"
 SETTINGS = ("blur", "template_of", "repeats", "refit_subjects", "regions_sha256", "truth_sha256")
@@ -25,11 +24,10 @@ SETTINGS = ("blur", "template_of", "repeats", "refit_subjects", "regions_sha256"
 def write_results(
     folder: Path,
     rows: Sequence[Row],
-    found: Found,
+    found: FoundMaps,
     contestants: Sequence[Contestant],
     metrics: Sequence[tuple[str, Metric]],
-    predictor: Predictor,
-    source: str | Path,
+    study: Study,
     manifest: Mapping[str, Any],
     doubts: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -60,14 +58,14 @@ def write_results(
         for name, why in found.excluded.items()
         if name not in known
     ]
-    measures = [describe_measure(name, measure, predictor.unit) for name, measure in declared(metrics)]
+    measures = [describe_measure(name, measure, study.predictor.unit) for name, measure in declared(metrics)]
     write_json(folder / "measures.json", {"file": "measures.tsv", "measures": measures, "methods": methods})
     table = table_of(numbers, [one["name"] for one in methods])
-    record = predictor_record(source)
+    record = study.record
     summary = {
         "predictor": {
-            "fingerprint": predictor.fingerprint,
-            "unit": predictor.unit,
+            "fingerprint": study.fingerprint,
+            "unit": study.predictor.unit,
             "name": record.get("predictor"),
             "test": (record.get("metrics") or {}).get("test"),
         },
@@ -75,7 +73,7 @@ def write_results(
             **{name: manifest.get(name) for name in SETTINGS},
             "measures": {name: read["options"] for name, read in manifest["measures"].items()},
         },
-        **summarise(table, measures, methods, curves, unit=predictor.unit, seed=int(manifest["seed"])),
+        **summarise(table, measures, methods, curves, unit=study.predictor.unit, seed=int(manifest["seed"])),
     }
     counted = count_lines(found.doubts, len(found.subjects))
     summary["warnings"] = [*doubts, *counted, *_doubts(found), *_broken(rows, metrics), *summary["warnings"]]
@@ -84,7 +82,7 @@ def write_results(
     return dict(read_json(folder / RECORD))
 
 
-def _note(contestant: Contestant, found: Found) -> str:
+def _note(contestant: Contestant, found: FoundMaps) -> str:
     """Why a method has no maps, or not all; empty where it has."""
     if contestant.method in found.excluded:
         return found.excluded[contestant.method]
@@ -92,7 +90,7 @@ def _note(contestant: Contestant, found: Found) -> str:
     return f"no map of {len(missing)} of {len(found.subjects)} subjects, the first: {missing[0]}" if missing else ""
 
 
-def _doubts(found: Found) -> list[str]:
+def _doubts(found: FoundMaps) -> list[str]:
     """What must be said before any figure."""
     number = len(found.subjects)
     flat = [

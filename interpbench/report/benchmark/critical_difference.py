@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from interpbench.errors import UsageError
-from interpbench.report.drawing import DIM, INK, LETTER, Look, canvas_of, png_of, short
+from interpbench.report.drawing import DIM, INK, LETTER, MethodStyle, canvas_of, png_of, short
 
 AXIS, ROW, LEVEL, HEAD, FOOT = 5.4, 0.19, 0.11, 0.95, 0.12  # inches: axis, line of a name, bar, above and below
 BAR = "#4a4a4a"
@@ -24,12 +24,12 @@ MOST = 12  # bars; of more groups only those of the best method are drawn
 
 @dataclass(frozen=True)
 class Ranks:
-    """Mean ranks of methods in one measure, 1 the best, and which methods are not told apart."""
+    """Mean ranks of methods in one measure, 1 the best, and groups of methods that are not distinguished."""
 
     title: str
     ranks: Mapping[str, float]
     groups: Sequence[Sequence[str]] = ()  # of names; maximal sets whose members are not told apart
-    looks: Mapping[str, Look] = field(default_factory=dict)
+    looks: Mapping[str, MethodStyle] = field(default_factory=dict)
     note: str = ""  # a line below the title
 
 
@@ -103,7 +103,7 @@ def _draw_axis(axes: Axes, ranks: Ranks, start: float, end: float, last: float) 
 
 
 def _draw_name(axes: Axes, ranks: Ranks, name: str, x: float, y: float, end: float) -> None:
-    look = ranks.looks.get(name, Look())
+    look = ranks.looks.get(name, MethodStyle())
     axes.plot([x, x, end], [0, y, y], color=look.colour, linewidth=0.8, zorder=1)
     axes.plot([x], [0], "o", color=look.colour, markerfacecolor=look.fill, markersize=4.5, zorder=4)
     towards = -0.05 if end < x else 0.05

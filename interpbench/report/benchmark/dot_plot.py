@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from interpbench.report.drawing import DIM, FAINT, INK, LETTER, Look, canvas_of, png_of, short
+from interpbench.report.drawing import DIM, FAINT, INK, LETTER, MethodStyle, canvas_of, png_of, short
 
 WIDTH, ROW, HEAD, FOOT = 5.6, 0.185, 0.72, 0.5  # inches: all, one method, above and below
 BOLD = 1.15  # how much wider bold letters are
@@ -24,7 +24,7 @@ class Dot:
     name: str
     value: float
     interval: tuple[float, float] | None = None
-    look: Look = field(default_factory=Look)
+    look: MethodStyle = field(default_factory=MethodStyle)
     best: bool = False  # not told apart from the best
 
 

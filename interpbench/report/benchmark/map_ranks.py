@@ -47,7 +47,7 @@ def spread_in_words(map: ArrayLike, brain: ArrayLike) -> str:
 
 
 def _told_apart(low: float, high: float) -> str:
-    """Both ends, with as many digits as tell them apart; above `ROUNDING`, seven do."""
+    """Both ends, with as many digits as needed to distinguish them."""
     for digits in range(FEWEST, MOST):
         if f"{low:.{digits}g}" != f"{high:.{digits}g}":
             return f"{low:.{digits}g} to {high:.{digits}g}"

@@ -76,28 +76,28 @@ def method_maps(
     inside = inside_of(grey.data) if brain is None else Upright.of(_same(brain, background, "brain"), affine).data > 0
     if not inside.any():
         raise UsageError(f"{title}: the brain is empty.")
-    rows: list[_Row | None] = [_Row("image", "", None)]
+    rows: list[_MapRow | None] = [_MapRow("image", "", None)]
     where = None
     if truth is not None:
         where = Upright.of(np.asarray(_same(truth, background, "truth")) > 0, affine).data > 0
         share = 100 * float((where & inside).sum()) / float(inside.sum())
-        rows.append(_Row("truth", f"{share:.1f} % of the brain", where))
+        rows.append(_MapRow("truth", f"{share:.1f} % of the brain", where))
     elif len(maps) + 1 > ONE_BLOCK:
         rows.append(None)  # the first line is for the image alone
     for name, map in maps.items():
         note = (notes or {}).get(name, "")
         if map is None:
-            rows.append(_Row(name, note or "no map", None, missing=True))
+            rows.append(_MapRow(name, note or "no map", None, missing=True))
             continue
         volume = Upright.of(_same(map, background, name), affine).data
         if not np.isfinite(volume).all():
             raise UsageError(f"{name}: {np.count_nonzero(~np.isfinite(volume))} voxels are NaN or infinite.")
-        rows.append(_Row(name, note, percentile_ranks(volume, inside), spread_in_words(volume, inside)))
+        rows.append(_MapRow(name, note, percentile_ranks(volume, inside), spread_in_words(volume, inside)))
     _draw(_scene_of(grey, inside, where, axis, positions), rows, title, Path(path))
 
 
 @dataclass(frozen=True, eq=False)
-class _Row:
+class _MapRow:
     name: str
     note: str
     ranks: NDArray[np.float64] | NDArray[np.bool_] | None
@@ -140,7 +140,7 @@ def _scene_of(
     )
 
 
-def _draw(scene: _Scene, rows: Sequence[_Row | None], title: str, path: Path) -> None:
+def _draw(scene: _Scene, rows: Sequence[_MapRow | None], title: str, path: Path) -> None:
     _, across, _, up = scene.grey.extent(scene.axis)
     blocks = 1 if len(rows) <= ONE_BLOCK else 2
     layout = Layout((TILE, TILE * up / across), len(scene.slices), blocks, math.ceil(len(rows) / blocks))
@@ -169,7 +169,7 @@ def _draw(scene: _Scene, rows: Sequence[_Row | None], title: str, path: Path) ->
         temporary.write_bytes(png_of(canvas, DPI))
 
 
-def _write_row(words: Words, row: _Row, index: int) -> None:
+def _write_row(words: Words, row: _MapRow, index: int) -> None:
     """A row's name, and below it what is said of its map; why there is none, beside."""
     layout = words.layout
     left, middle, room = layout.left(index), layout.top(index) + layout.tile[1] / 2, NAME - ASIDE
@@ -195,7 +195,7 @@ def _write_heads(words: Words, scene: _Scene, index: int) -> None:
             words.write(letter, x, above, 8, side="center")
 
 
-def _draw_slice(axes: Axes, scene: _Scene, row: _Row, index: int) -> None:
+def _draw_slice(axes: Axes, scene: _Scene, row: _MapRow, index: int) -> None:
     axis, extent = scene.axis, scene.grey.extent(scene.axis)
     within = Upright(scene.inside.astype(float), scene.grey.affine).cut(axis, index) > 0
     if not row.missing:

@@ -37,7 +37,7 @@ def methods_of(summary: Record) -> dict[str, Record]:
     return found
 
 
-def columns_of(summary: Record, chosen: Sequence[str] | None = None) -> list[Record]:
+def measure_columns(summary: Record, chosen: Sequence[str] | None = None) -> list[Record]:
     """The measures that lead the page, those that only a right map can win first; only those with a value.
 
     Args:
@@ -108,7 +108,7 @@ def places_by(summary: Record, measure: str) -> list[Place]:
     Raises:
         UsageError: there is no such measure.
     """
-    (record,) = columns_of(summary, [measure]) or ({"direction": None},)
+    (record,) = measure_columns(summary, [measure]) or ({"direction": None},)
     figures = summary["results"].get(measure, {"methods": {}})["methods"]
     sign = 1 if record["direction"] == "lower" else -1
 

@@ -15,9 +15,9 @@ from interpbench.report.benchmark.order import (
     Place,
     Record,
     check_names,
-    columns_of,
     counted_in,
     has_values,
+    measure_columns,
     methods_of,
     number,
     pair,
@@ -29,15 +29,15 @@ from interpbench.report.benchmark.tables import (
     column_of,
     detail_of,
     in_words,
-    kind_of,
     lead,
     mark_of,
     method_rows,
     p_told,
+    row_kind,
     tau_rows,
     unit_of,
 )
-from interpbench.report.drawing import LOOKS_IN_WORDS, Look, look_of
+from interpbench.report.drawing import LOOKS_IN_WORDS, MethodStyle, method_style
 from interpbench.report.page import inlined, inlined_pictures, write_html
 
 BANDS = 3  # curves with a band
@@ -76,7 +76,7 @@ def write_benchmark_page(
         InputError: a picture cannot be read.
     """
     check_names(coloured or (), methods_of(summary), "method")
-    columns = columns_of(summary, headline)
+    columns = measure_columns(summary, headline)
     counted = [sort_by] if sort_by else [name for name in counted_in(summary) if has_values(summary, name)]
     places = places_by(summary, sort_by) if sort_by else places_of(summary, counted)
     looks = {name: _look(method) for name, method in methods_of(summary).items()}
@@ -93,7 +93,7 @@ def write_benchmark_page(
         about=_about(summary),
         figures=predictor_figures(summary.get("predictor") or {}, str(summary.get("unit", ""))),
         methods=[
-            (name, *kind_of(one), one, in_words(one.get("options") or {})) for name, one in methods_of(summary).items()
+            (name, *row_kind(one), one, in_words(one.get("options") or {})) for name, one in methods_of(summary).items()
         ],
         columns=[column_of(summary, one) for one in columns],
         rows=method_rows(summary, columns, places, len(counted)),
@@ -117,8 +117,8 @@ def write_benchmark_page(
     )
 
 
-def _look(method: Record) -> Look:
-    return look_of(floor=method["kind"] == "floor", learned=method["learned"], blurred=method["blurred"])
+def _look(method: Record) -> MethodStyle:
+    return method_style(floor=method["kind"] == "floor", learned=method["learned"], blurred=method["blurred"])
 
 
 def _settings(summary: Record) -> list[tuple[str, Any]]:
@@ -147,7 +147,7 @@ def _counted(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def _plots(summary: Record, measure: Record, looks: Mapping[str, Look]) -> tuple[str, str]:
+def _plots(summary: Record, measure: Record, looks: Mapping[str, MethodStyle]) -> tuple[str, str]:
     """The dot plot and the critical-difference plot of a measure, as addresses; empty where there is none."""
     result = summary["results"][measure["name"]]
     known = {name: number(one.get("mean")) for name, one in result["methods"].items()}

@@ -117,7 +117,7 @@ def unit_of(summary: Record, measure: Record) -> str:
     return str(measure.get("unit") or "").replace("{unit}", str(summary.get("unit", ""))) or "no unit"
 
 
-def kind_of(method: Record) -> tuple[str, str]:
+def row_kind(method: Record) -> tuple[str, str]:
     """A method's kind, and the words beside its name that say it."""
     if method["kind"] == "floor":
         return "floor", "floor: does not use the network"
@@ -132,7 +132,7 @@ def method_rows(summary: Record, measures: Sequence[Record], places: Sequence[Pl
     rows = []
     for place in places:
         method = methods[place.name]
-        kind, words = kind_of(method)
+        kind, words = row_kind(method)
         cells = [cell_of(summary["results"].get(one["name"], {}), place.name) for one in measures]
         ranked = "" if place.ranked == counted or not place.ranked else f"of {place.ranked}"
         rank = NONE if place.rank is None else f"{place.rank:.1f}"
@@ -170,7 +170,7 @@ def _written(bounds: Bounds | None, write: Write) -> str:
 
 
 def mark_of(result: Record, name: str) -> str:
-    """Whether a method is the best, or not told apart from it, in a word.
+    """The mark of a method that is the best, or not distinguished from it.
 
     Nothing is said where all have one value, and of several with the best mean where nobody could be told apart.
     """
@@ -204,7 +204,7 @@ def detail_of(summary: Record, measure: Record) -> Detail:
         rows.append(
             DetailRow(
                 place.name,
-                *kind_of(methods[place.name]),
+                *row_kind(methods[place.name]),
                 cell_of(result, place.name),
                 str(figures.get("n", NONE)),
                 write(number(figures.get("median"))),

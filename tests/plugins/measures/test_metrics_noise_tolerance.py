@@ -10,7 +10,7 @@ import torch
 
 from interpbench import Case, NotApplicable, UsageError
 from interpbench.testing import constant_predictor, cube_predictor, linear_predictor, toy_brain, toy_brains
-from interpbench_measures.noise_tolerance import NoiseTolerance, noise_variance
+from interpbench_measures.noise_tolerance import NoiseTolerance, variance_by_rank
 from interpbench_measures.ordering import on_grid
 
 SHAPE = (6, 7, 8)
@@ -56,19 +56,19 @@ MAPS = {
 @pytest.mark.parametrize("name", MAPS)
 def test_the_energy_is_exactly_the_same_for_every_map(name: str) -> None:
     importance = MAPS[name][BRAIN]
-    assert float((noise_variance(importance, 1.0) * N).round().sum()) == N * N  # sums of whole ranks: no rounding
-    assert float(noise_variance(importance, 0.16).sum()) == pytest.approx(0.16 * N, rel=1e-12)
+    assert float((variance_by_rank(importance, 1.0) * N).round().sum()) == N * N  # sums of whole ranks: no rounding
+    assert float(variance_by_rank(importance, 0.16).sum()) == pytest.approx(0.16 * N, rel=1e-12)
 
 
 def test_the_variance_is_the_mean_over_all_cuts_of_noise_in_the_least_important_part() -> None:
     importance = torch.randperm(50, generator=torch.Generator().manual_seed(0)).double()
     cuts = torch.arange(0.05, 50, 0.1, dtype=torch.float64)  # may go through a voxel
     mean = torch.stack([(cut - importance).clamp(0, 1) for cut in cuts]).mean(dim=0)
-    assert torch.allclose(noise_variance(importance, 0.3), 0.3 * mean / mean.mean())
+    assert torch.allclose(variance_by_rank(importance, 0.3), 0.3 * mean / mean.mean())
 
 
 def test_the_less_important_the_more_noise_and_equally_important_voxels_get_the_same() -> None:
-    variance = noise_variance(torch.tensor([0.9, 0.0, 0.5, 0.0]), 1.0)
+    variance = variance_by_rank(torch.tensor([0.9, 0.0, 0.5, 0.0]), 1.0)
     assert variance.tolist() == [0.25, 1.5, 0.75, 1.5]
 
 
@@ -77,7 +77,7 @@ def test_the_change_of_a_linear_predictor_is_that_of_a_normal_variable() -> None
     metric = NoiseTolerance(pairs=3000, energies=(0.04, 0.25))
     figures = metric.measure(toy_case(map, batch_size=500))
     spread = float(VOLUME[0][BRAIN].std(correction=0))
-    variance = on_grid(noise_variance(map[BRAIN], 1.0), BRAIN, 0.0) * WEIGHTS.double().square()
+    variance = on_grid(variance_by_rank(map[BRAIN], 1.0), BRAIN, 0.0) * WEIGHTS.double().square()
     expected = [math.sqrt(2 / math.pi * energy * float(variance.sum())) * spread for energy in metric.energies]
     assert figures["noise_error"] == pytest.approx(expected, rel=0.05)
     assert figures["noise_tolerance"] == pytest.approx(sum(expected) / 2, rel=0.05)
@@ -99,7 +99,7 @@ def test_the_perfect_map_tolerates_most_and_its_reverse_least() -> None:
     perfect, squares = WEIGHTS.abs(), WEIGHTS[BRAIN].double().square()
 
     def expected(map: torch.Tensor) -> float:  # of the squared change of a linear predictor
-        return float((noise_variance(map[BRAIN], 1.0) * squares).sum())
+        return float((variance_by_rank(map[BRAIN], 1.0) * squares).sum())
 
     assert all(expected(perfect) < expected(random_map(seed)) < expected(9 - perfect) for seed in range(200))
     metric, many = NoiseTolerance(pairs=500, energies=(0.1,)), {"batch_size": 500}

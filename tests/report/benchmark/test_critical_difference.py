@@ -12,7 +12,7 @@ from matplotlib.text import Text
 
 from interpbench.errors import UsageError
 from interpbench.report.benchmark.critical_difference import BAR, MOST, Ranks, critical_difference_png, draw_ranks
-from interpbench.report.drawing import Look
+from interpbench.report.drawing import MethodStyle
 
 
 def methods(count: int) -> list[str]:
@@ -109,7 +109,7 @@ def test_as_many_bars_as_can_be_read_are_all_drawn() -> None:
 
 def test_words_are_never_formulae() -> None:
     words = r"$\frac"
-    ranks = Ranks(words, {words: 1.0, "_b": 2.0}, [[words, "_b"]], {words: Look(hollow=True)}, words)
+    ranks = Ranks(words, {words: 1.0, "_b": 2.0}, [[words, "_b"]], {words: MethodStyle(hollow=True)}, words)
     assert critical_difference_png(ranks).startswith(b"\x89PNG")
     assert critical_difference_png(ranks) == critical_difference_png(ranks)
 

@@ -10,13 +10,13 @@ import pytest
 from matplotlib.colors import to_hex
 
 from interpbench.report.benchmark.dot_plot import Dot, dot_plot_png, draw_dots, wide
-from interpbench.report.drawing import Look
+from interpbench.report.drawing import MethodStyle
 
 WORDS = {"title": "auc", "axis": "auc (no unit)", "note": "higher is better"}
 DOTS = [
-    Dot("unoise", 0.9, (0.8, 0.95), Look("#d55e00"), best=True),
-    Dot("saliency+blur", 0.7, (0.6, 0.8), Look("#0072b2", hollow=True)),
-    Dot("random", 0.5, None, Look("#8a8a8a")),
+    Dot("unoise", 0.9, (0.8, 0.95), MethodStyle("#d55e00"), best=True),
+    Dot("saliency+blur", 0.7, (0.6, 0.8), MethodStyle("#0072b2", hollow=True)),
+    Dot("random", 0.5, None, MethodStyle("#8a8a8a")),
 ]
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from interpbench.errors import UsageError
 from interpbench.report.benchmark.order import (
-    columns_of,
     counted_in,
     has_values,
+    measure_columns,
     methods_of,
     number,
     pair,
@@ -55,7 +55,7 @@ def every() -> dict[str, Any]:
 
 
 def test_measures_that_lead_the_verdict_get_a_column_and_a_third_partys_do_too() -> None:
-    names = [one["name"] for one in columns_of(every())]
+    names = [one["name"] for one in measure_columns(every())]
     assert names == ["auc", "srg_zero", "srg_mean", "beauty", "max_sensitivity", "seconds"]
 
 
@@ -69,14 +69,14 @@ def test_a_measure_without_values_gets_no_column() -> None:
     given = every()
     given["results"]["auc"] = result({"a": None}, best=False)
     del given["results"]["beauty"]
-    assert {"auc", "beauty"}.isdisjoint(one["name"] for one in columns_of(given))
+    assert {"auc", "beauty"}.isdisjoint(one["name"] for one in measure_columns(given))
     assert not has_values(given, "auc") and not has_values(given, "beauty")
 
 
 def test_columns_can_be_chosen_in_any_order_and_a_misspelt_one_is_named() -> None:
-    assert [one["name"] for one in columns_of(every(), ["gini", "auc"])] == ["gini", "auc"]
-    with pytest.raises(UsageError, match=r"no measure 'acu' in this benchmark\. Did you mean 'auc'"):
-        columns_of(every(), ["acu"])
+    assert [one["name"] for one in measure_columns(every(), ["gini", "auc"])] == ["gini", "auc"]
+    with pytest.raises(UsageError, match=r"Unknown measure 'acu' in this benchmark\. Did you mean 'auc'"):
+        measure_columns(every(), ["acu"])
 
 
 def test_methods_stand_by_the_mean_of_their_mean_ranks() -> None:

@@ -14,12 +14,12 @@ from interpbench.report.benchmark.tables import (
     column_of,
     detail_of,
     friedman_in_words,
-    kind_of,
     lead,
     mark_of,
     method_rows,
     p_in_words,
     p_told,
+    row_kind,
     tau_rows,
     unit_of,
 )
@@ -142,7 +142,7 @@ def test_kinds_are_said_beside_the_name_and_notes_too() -> None:
     assert [row.kind for row in rows] == ["method", "blurred", "floor", "method"]
     assert [row.words for row in rows] == ["", "blurred copy", "floor: does not use the network", ""]
     assert rows[3].note == "no" and rows[3].cells[0].value == DASH
-    assert kind_of({"kind": "method", "blurred": False, "learned": True})[1] == "learned"
+    assert row_kind({"kind": "method", "blurred": False, "learned": True})[1] == "learned"
 
 
 def test_a_rank_over_fewer_measures_says_of_how_many() -> None:

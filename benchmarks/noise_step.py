@@ -38,13 +38,11 @@ class Side:
     name: str
     estimator: str | None = None
     precision: str = "float32"
-    checkpointing: bool = False
 
 
 SIDES = (
     Side("plain"),
     *(Side(f"{way} {precision}", way, precision) for way in (PAPER, OURS) for precision in ("float32", "bfloat16")),
-    Side("recalibrated float32 checkpointing", OURS, checkpointing=True),
 )
 
 
@@ -173,7 +171,6 @@ def step_of(asked: argparse.Namespace, side: Side) -> Callable[[], None]:
             standard_normal(batch.volumes, generator),
             recalibration=recalibration,
             precision=side.precision,
-            checkpointing=side.checkpointing,
         )
         optimiser.step()
 
@@ -220,7 +217,6 @@ def equal_loss(asked: argparse.Namespace) -> tuple[dict[str, int], list[dict[str
             epsilon,
             recalibration=Recalibration(),
             precision=side.precision,
-            checkpointing=side.checkpointing,
         )
         loss = float(((predictions - batch.targets) ** 2 + aim.r * penalties).mean())
         rows.append(

@@ -179,7 +179,7 @@ def watched(
 
 def ours(case: Case, explainer: UNoise, network: UNet, watch: Watch) -> None:
     """As `UNoise.fit` does it."""
-    ways: dict[str, Any] = {"device": CPU, "precision": explainer.precision, "checkpointing": explainer.checkpointing}
+    ways: dict[str, Any] = {"device": CPU, "precision": explainer.precision}
     noise_floor(case.predictor, case.validation, explainer.objective, device=CPU, batch_size=explainer.batch_size)
     quick = frozen_copy(case.predictor, case.training[0].volume[None], explainer.precision)
     if explainer.pretrain_epochs:

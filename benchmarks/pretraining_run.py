@@ -103,7 +103,7 @@ def train(
         The clock, and the curves of the pretraining and of the noise model, a row an epoch.
     """
     network = network or first_network(explainer)
-    ways: dict[str, Any] = {"device": CPU, "precision": explainer.precision, "checkpointing": explainer.checkpointing}
+    ways: dict[str, Any] = {"device": CPU, "precision": explainer.precision}
     quick = frozen_copy(case.predictor, training[0].volume[None], explainer.precision)
     curve: list[dict[str, Any]] = []
     with listening(clock):

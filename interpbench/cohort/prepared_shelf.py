@@ -105,7 +105,7 @@ class PreparedShelf:
             self._write(start, len(told).to_bytes(LENGTH, "little"))
         except OSError as error:
             self._writes = False
-            log.warning("prepared volumes are no longer kept, and are made again where they are needed: %s", error)
+            log.warning("prepared volumes are no longer stored and will be prepared again: %s", error)
 
     def _write(self, at: int, content: bytes) -> None:
         """Write at a place, whatever other processes write meanwhile."""

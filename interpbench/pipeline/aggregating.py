@@ -27,9 +27,9 @@ from interpbench.images.volume import write_map
 from interpbench.maps.sources import MovedImages, SourceImages
 from interpbench.parallel.overlap import AHEAD
 from interpbench.parallel.overlap import ahead as read_ahead
-from interpbench.pipeline.population import NoTemplate, Placed, Population, read_map
+from interpbench.pipeline.population import MapOnGrid, NoTemplate, PopulationSum, read_map
 from interpbench.progress import track
-from interpbench.run.identity import InputFile, Read, identity_of, input_rows, read_component, read_settings
+from interpbench.run.identity import IdentityPart, InputFile, identity_of, input_rows, read_component, read_settings
 from interpbench.run.places import check_places, refuse_taken
 
 RECORD = "population.json"
@@ -112,7 +112,7 @@ def aggregate(
     parts = [
         read_component(component, installed, hashes),
         read_settings(aggregator=aggregator, explained={**explained, "run": RunFolder(maps, manifest).identity}),
-        Read(
+        IdentityPart(
             {"maps": {record["participant_id"]: _hashes(record) for record in sidecars.values()}},
             [InputFile("map", path.absolute(), record["sha256"]) for path, record in sidecars.items()],
         ),
@@ -124,7 +124,7 @@ def aggregate(
         raise InputError(f"{maps / MANIFEST}: {error}") from error
     run = RunFolder.open(out, "aggregate", {**asked, "command": {"maps": maps, "root": root}}, anew=(), hashes=hashes)
     run.write_inputs(input_rows(parts))
-    population = Population(recipe, component, aggregator)
+    population = PopulationSum(recipe, component, aggregator)
     failures = [failure(path.parent.name, path, why) for path, why in left_out.items()]
     for path, why in left_out.items():
         log.warning("excluded: %s: %s", path.parent.name, why)
@@ -155,7 +155,7 @@ def aggregate(
 
 def _read(
     named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: SourceImages, hashes: Hashes, whole: bool
-) -> Placed | InputError:
+) -> MapOnGrid | InputError:
     """A subject's map and image, or why they cannot be used."""
     try:
         path, record = named
@@ -232,7 +232,7 @@ def _doubt(sentences: Sequence[str]) -> str | None:
 
 
 def _write(
-    folder: Path, population: Population, manifest: Mapping[str, Any], asked: Mapping[str, Any]
+    folder: Path, population: PopulationSum, manifest: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> dict[str, Any]:
     from interpbench.report.pictures import six_slices, write_picture
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from interpbench.cohort.choosing import problem_rows
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
 from interpbench.cohort.recorded_splits import all_splits, known_splits, recorded_splits
 from interpbench.cohort.subjects import Subject
 from interpbench.contract.interfaces import Explainer
@@ -28,7 +29,7 @@ from interpbench.pipeline.own_fit import mark_own, own_files
 from interpbench.predictor.readout import ends_in_bound
 from interpbench.run.asked import AskedMethod, AskedSubjects, Compute
 from interpbench.run.identity import (
-    Read,
+    IdentityPart,
     distribution_of,
     identity_of,
     input_rows,
@@ -44,7 +45,7 @@ FITTED = "fitted"  # below the output: where a method that had to learn is kept
 
 
 def explain(
-    cohort: str | Path,
+    cohort: CohortSource,
     predictor: str | Path,
     out: str | Path,
     *,
@@ -72,7 +73,7 @@ def explain(
     anew; another method, or a run that is still at work, keeps it.
 
     Args:
-        cohort: a folder with `participants.tsv`, or a table; ages are not needed.
+        cohort: a folder with `participants.tsv`, a table, a DataFrame, or a list of images or rows; it needs no ages.
         predictor: a model folder, or the name of a predictor without weights.
         out: `sub-X/sub-X_desc-METHOD_importance.nii.gz` and `.json` for each subject, 0 outside the brain. Where a map
             does not hold, bit by bit, what the method made, `network/sub-X/` has that, on the network's grid.
@@ -105,8 +106,9 @@ def explain(
         InterpbenchError: no subject has one, for the method or the predictor raised an error of this kind each time.
             Where the method says of two that it is not for this network, or cannot have its options, no other is tried.
     """
+    cohort = table_on_disk(cohort, out)
     given = {
-        "cohort": Path(cohort),
+        "cohort": cohort,
         "predictor": Path(predictor),
         "out": out,
         "options": options,
@@ -117,7 +119,7 @@ def explain(
     subjects = AskedSubjects.of(split, participants, shard)
     asked = AskedMethod(name=method, options=options or {}, preset=preset, seed=seed)
     asked.made()  # refused before anything is opened
-    cohort, out = Path(cohort).absolute(), Path(out).absolute()  # whatever folder a method works in meanwhile
+    cohort, out = cohort.absolute(), Path(out).absolute()  # whatever folder a method works in meanwhile
     study = Study.open(
         cohort,
         predictor,
@@ -153,7 +155,7 @@ def explain_study(
     tried = study.tried(subjects)
     component = read_component(explainer, installed, study.hashes)
     parts = [
-        Read({**component.entries, "options": used}, component.files),
+        IdentityPart({**component.entries, "options": used}, component.files),
         study.read_predictor,
         _learned(explainer, fitted, study),
         read_settings(method=asked.name, seed=asked.seed, whole=whole, images=study.cohort.rules.to_json()),
@@ -253,11 +255,11 @@ def _fitted_before(
     return fitted
 
 
-def _learned(explainer: Explainer, fitted: Path | None, study: Study) -> Read:
+def _learned(explainer: Explainer, fitted: Path | None, study: Study) -> IdentityPart:
     """What a learned method knows: the state that was fitted, or the cohort that it is to learn from."""
     if not explainer.learned:
-        return Read({"learned": None})
+        return IdentityPart({"learned": None})
     if fitted is not None:
         return read_learned(fitted, study)
     cohort, splits = study.read_cohort, read_splits(study.splits or {})
-    return Read({"learned": {**cohort.entries, **splits.entries}}, cohort.files)
+    return IdentityPart({"learned": {**cohort.entries, **splits.entries}}, cohort.files)

@@ -18,7 +18,7 @@ from interpbench.host.learned import Learned
 from interpbench.host.registry import discover
 from interpbench.host.trust import Names, checked_options
 from interpbench.predictor.weights import read_weights
-from interpbench.run.identity import Read
+from interpbench.run.identity import IdentityPart
 from interpbench.run.study import Study
 
 STATE, RECORD, TIMES, WORKSPACE = "state.safetensors", "fitted.json", "times.json", "checkpoints"
@@ -98,10 +98,10 @@ def _fitted(
     return Fitted(fitted, record)
 
 
-def read_learned(folder: str | Path, study: Study) -> Read:
+def read_learned(folder: str | Path, study: Study) -> IdentityPart:
     """What a fitted method is, to a run that uses it: the bytes of its record, which vouches for its state's."""
     files = [study.input_file("fitted", Path(folder) / name) for name in (RECORD, STATE)]
-    return Read({"learned": {"record_sha256": files[0].sha256, "state_sha256": files[1].sha256}}, files)
+    return IdentityPart({"learned": {"record_sha256": files[0].sha256, "state_sha256": files[1].sha256}}, files)
 
 
 def _logit_of(target_class: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from interpbench.cohort.choosing import log, problem_rows
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
 from interpbench.cohort.reading import doubts_about_samples
 from interpbench.cohort.recorded_splits import SPLIT_TABLE, write_splits
 from interpbench.contract.interfaces import Explainer
@@ -32,7 +33,7 @@ from interpbench.run.study import Study
 
 
 def fit(
-    cohort: str | Path,
+    cohort: CohortSource,
     predictor: str | Path,
     out: str | Path,
     *,
@@ -52,7 +53,7 @@ def fit(
     what else is predicted.
 
     Args:
-        cohort: a folder with `participants.tsv`, or a table.
+        cohort: a folder with `participants.tsv`, a table, a DataFrame, or a list of images or rows.
         predictor: a model folder, or the name of a predictor without weights.
         out: `state.safetensors`, `fitted.json` (its record, with the predictor's fingerprint), `times.json`,
             `split.tsv`. While it learns, `checkpoints/`; the same command goes on from them.
@@ -74,7 +75,8 @@ def fit(
         InputError: nobody to learn from; the predictor's answer is squashed, or the same for everybody.
         SubjectsFailed: it was fitted and written, but some subjects were left out.
     """
-    given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options, "cache": cache}
+    cohort = table_on_disk(cohort, out)
+    given = {"cohort": cohort, "predictor": Path(predictor), "out": out, "options": options, "cache": cache}
     check_places("fit", given)
     asked = AskedMethod(name=method, options=options or {}, preset=preset, seed=seed)
     _must_learn(asked)
@@ -129,19 +131,19 @@ def fit_study(study: Study, asked: AskedMethod, out: Path, learners: Learners) -
         InputError: nobody to learn from; the predictor is refused.
     """
     explainer, installed = _must_learn(asked)
-    people, splits = study.cohort, learners.splits
+    cohort, splits = study.cohort, learners.splits
     study.tried(learners.of("train"), learn=True)
     parts = [
         read_component(explainer, installed, study.hashes),
         study.read_predictor,
         study.read_cohort,
         read_splits(splits),
-        read_settings(method=asked.name, seed=asked.seed, images=people.rules.to_json()),
+        read_settings(method=asked.name, seed=asked.seed, images=cohort.rules.to_json()),
         read_machine(study.device),
     ]
     identity = identity_of("fit", parts, study.follows)
     command = {
-        "cohort": people.table,
+        "cohort": cohort.table,
         "predictor": study.source,
         "preset": asked.preset,
         "device": str(study.device),
@@ -157,9 +159,9 @@ def fit_study(study: Study, asked: AskedMethod, out: Path, learners: Learners) -
         before = open_fitted(run.path, study, trust_factory=code_named_by(explainer).values())
         fitted = before.explainer
     else:
-        write_splits(run.path, people.subjects, splits)
+        write_splits(run.path, cohort.subjects, splits)
         fitted, learned = _fit(study, asked, explainer, learners, run.path)
-        run.write_failures(problem_rows(people) + learners.failures)
+        run.write_failures(problem_rows(cohort) + learners.failures)
         doubts = doubts_about_samples(learners.training) | doubts_about_samples(learners.validation)
         for label, some in study.doubts_about_splits(splits).items():
             doubts.get(label, []).extend(some)

@@ -26,9 +26,9 @@ class Learners:
     @functools.cached_property
     def splits(self) -> dict[str, str]:
         """The split of each subject: as it is on record, else by the seed."""
-        people, predictor = self.study.cohort.subjects, self.study.predictor
+        subjects, predictor = self.study.cohort.subjects, self.study.predictor
         return self.study.splits or split_cohort(
-            people, seed=self.seed, column=predictor.target_column, classes=predictor.classes
+            subjects, seed=self.seed, column=predictor.target_column, classes=predictor.classes
         )
 
     def of(self, split: str) -> list[Subject]:

@@ -27,7 +27,7 @@ from interpbench.host.ask_predictor import predict_one
 from interpbench.host.foreign import asking
 from interpbench.images.recipe import Recipe
 from interpbench.images.typical import KEY, Typical
-from interpbench.pipeline.prediction import columns_of, figures_for, predict_subjects, predictions_in
+from interpbench.pipeline.prediction import figures_for, predict_subjects, prediction_columns, predictions_in
 from interpbench.predictor.error import describe_figures
 from interpbench.predictor.layout import settle
 from interpbench.predictor.model import doubts_of
@@ -47,7 +47,7 @@ CURVE, PREDICTIONS, WORKSPACE = "training.tsv", "predictions.tsv", "checkpoints"
 
 def train_on(
     blank: NetworkPredictor,
-    people: Cohort,
+    cohort: Cohort,
     aim: Target,
     recipe: Recipe,
     settings: TrainingSettings,
@@ -57,9 +57,9 @@ def train_on(
     hashes: Hashes,
 ) -> tuple[NetworkPredictor, dict[str, Any], list[dict[str, Any]]]:
     """The trained predictor, what its record says of it, and who failed; tables are written into the folder."""
-    splits = split_cohort(people.subjects, seed=seed, column=aim.column, classes=aim.classes)
-    write_splits(folder, people.subjects, splits)
-    parts = {split: [one for one in people.subjects if splits[one.id] == split] for split in SPLITS}
+    splits = split_cohort(cohort.subjects, seed=seed, column=aim.column, classes=aim.classes)
+    write_splits(folder, cohort.subjects, splits)
+    parts = {split: [one for one in cohort.subjects if splits[one.id] == split] for split in SPLITS}
     prepared = PreparedOnce(recipe)
     samples = functools.partial(Samples, recipe=recipe, target=aim.of, prepared=prepared)
     training, failures = read_samples(samples(parts["train"]), "reading the training split")
@@ -70,7 +70,7 @@ def train_on(
     for subject, doubt in zip(training.subjects, told, strict=True):
         doubts[subject.id] += [doubt] if doubt else []
     targets = [aim.of(subject) for subject in training.subjects]
-    learned = _learned_from(targets, aim, people.table)
+    learned = _learned_from(targets, aim, cohort.table)
     if not validation:
         log.warning("There is no validation split: the last epoch is kept instead of the best.")
     mean, spread = statistics.fmean(targets), statistics.pstdev(targets)
@@ -116,10 +116,10 @@ def train_on(
         typical=typical,
         doubts=doubts,
     )
-    for label, some in doubts_about_splits(people.subjects, splits, hashes).items():
+    for label, some in doubts_about_splits(cohort.subjects, splits, hashes).items():
         doubts.setdefault(label if label in doubts else f"sub-{label}", []).extend(some)
     failures += more
-    write_tsv(folder / PREDICTIONS, tested, columns_of(trained))
+    write_tsv(folder / PREDICTIONS, tested, prediction_columns(trained))
     metrics: dict[str, Any] = {
         "subjects": len(training) + len(validation) + len(tested),
         "training_subjects": len(training),

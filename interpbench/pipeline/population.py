@@ -28,7 +28,7 @@ _SAME_PLACE = 1e-3  # mm
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class MapOnGrid:
     """A map on the network's grid, and the image that it explains."""
 
     map: Tensor  # (I, J, K)
@@ -42,7 +42,7 @@ class NoTemplate(InputError):
     """The images do not share one space, so that no voxel of one is that voxel of another."""
 
 
-class Population:
+class PopulationSum:
     """What the subjects so far add up to; memory does not grow with their number.
 
     Args:
@@ -62,7 +62,7 @@ class Population:
         if recipe.centre is not None:
             self._affine = box_affine(recipe.shape, recipe.voxel_size, recipe.orientation, recipe.centre)
 
-    def add(self, path: Path, record: Mapping[str, Any], placed: Placed) -> None:
+    def add(self, path: Path, record: Mapping[str, Any], placed: MapOnGrid) -> None:
         """Take in one subject's map.
 
         Args:
@@ -118,7 +118,9 @@ def _sentences(given: Any) -> list[str]:
     return [str(one) for one in given] if isinstance(given, list | tuple) else []
 
 
-def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, hashes: Hashes, *, whole: bool = False) -> Placed:
+def read_map(
+    path: Path, record: Mapping[str, Any], recipe: Recipe, hashes: Hashes, *, whole: bool = False
+) -> MapOnGrid:
     """A subject's map on the network's grid, which its sidecar `record` vouches for, and its image there.
 
     Args:
@@ -142,4 +144,4 @@ def read_map(path: Path, record: Mapping[str, Any], recipe: Recipe, hashes: Hash
         doubt = Doubt(why, RESAMPLED)
     if not whole:
         map = torch.where(prepared.brain, map, 0.0)
-    return Placed(map, prepared.volume, prepared.brain, prepared.affine, doubt)
+    return MapOnGrid(map, prepared.volume, prepared.brain, prepared.affine, doubt)

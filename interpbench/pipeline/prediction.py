@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from interpbench.cohort.choosing import log, problem_rows
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
 from interpbench.cohort.prepared_once import PreparedOnce
 from interpbench.cohort.recorded_splits import all_splits
 from interpbench.cohort.samples import target_of
@@ -41,7 +42,7 @@ from interpbench.run.trying import AlikePredictions, warned
 
 
 def predict(
-    cohort: str | Path,
+    cohort: CohortSource,
     predictor: str | Path,
     out: str | Path,
     *,
@@ -56,9 +57,9 @@ def predict(
     """Predict the subjects of a cohort and write a table, with its figures in a `.json` beside it.
 
     Args:
-        cohort: a folder with `participants.tsv`, or a table; ages are not needed.
+        cohort: a folder with `participants.tsv`, a table, a DataFrame, or a list of images or rows; it needs no ages.
         predictor: a model folder, or the name of a predictor without weights.
-        out: the table, with the columns of `columns_of`; `n/a` where unknown.
+        out: the table, with the columns of `prediction_columns`; `n/a` where unknown.
         target_class: of a classifier, the class whose logit and probability are told; None for the one on record.
         split: train, validation or test of the predictor's own division; None for everybody.
         participants: labels; then `split` does not matter.
@@ -73,8 +74,9 @@ def predict(
         InputError: the predictor's answer is squashed, the same for everybody, or depends on chance or the batch.
         SubjectsFailed: the table was written, but some subjects could not be predicted; the `.json` lists them.
     """
+    cohort = table_on_disk(cohort, out)
     where = resolve_device(device)
-    check_places("predict", {"cohort": Path(cohort), "predictor": Path(predictor), "out": out})
+    check_places("predict", {"cohort": cohort, "predictor": Path(predictor), "out": out})
     out = Path(out)
     study = Study.open(cohort, predictor, where, target_class=target_class, images=images, trust_factory=trust_factory)
     loaded, record, people = study.predictor, study.record, study.cohort
@@ -121,14 +123,14 @@ def predict(
         "failures": failures,
         "identity": identity_of("predict", parts, {**software(), "recipe": loaded.recipe.to_json()}),
     }
-    write_tsv(out, rows, columns_of(loaded))
+    write_tsv(out, rows, prediction_columns(loaded))
     write_json(sidecar_of(out), summary)
     count_doubts(about, len(rows))
     finish(failures, sidecar_of(out), len(rows))
     return summary
 
 
-def columns_of(predictor: Predictor) -> tuple[str, ...]:
+def prediction_columns(predictor: Predictor) -> tuple[str, ...]:
     """The columns of a table of predictions.
 
     A regressor's: `prediction` beside the age, and beside `target`, where another number is predicted. A classifier's:

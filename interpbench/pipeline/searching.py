@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interpbench.cohort.choosing import log
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
 from interpbench.errors import NotApplicable, PluginError, ResourceError, UsageError
 from interpbench.files.run_folder import RunFolder
 from interpbench.host.components import make_component
@@ -21,13 +22,13 @@ from interpbench.pipeline.learners import Learners
 from interpbench.progress import track
 from interpbench.run.asked import AskedMethod
 from interpbench.run.device import resolve_device
-from interpbench.run.identity import Read, identity_of, read_component, read_machine, read_settings, read_splits
+from interpbench.run.identity import IdentityPart, identity_of, read_component, read_machine, read_settings, read_splits
 from interpbench.run.places import check_places
 from interpbench.run.study import Study
 
 
 def search(
-    cohort: str | Path,
+    cohort: CohortSource,
     predictor: str | Path,
     out: str | Path,
     *,
@@ -65,8 +66,9 @@ def search(
         UsageError: a method with nothing to choose by, an option or value that it does not have.
         SubjectsFailed: the search is done and written, but some subjects were left out.
     """
+    cohort = table_on_disk(cohort, out)
     given = {
-        "cohort": Path(cohort),
+        "cohort": cohort,
         "predictor": Path(predictor),
         "out": out,
         "options": options,
@@ -87,7 +89,7 @@ def search(
     fixed = {name: value for name, value in options_json(explainer).items() if name not in grid and name != "seed"}
     component = read_component(explainer, installed, study.hashes)
     parts = [
-        Read({**component.entries, "options": fixed}),
+        IdentityPart({**component.entries, "options": fixed}),
         study.read_predictor,
         study.read_cohort,
         read_splits(study.splits or {}),

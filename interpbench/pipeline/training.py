@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from interpbench.cohort.choosing import log, problem_rows
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
 from interpbench.cohort.recipe_for import recipe_for
 from interpbench.cohort.recorded_splits import SPLIT_TABLE
 from interpbench.doubts import count_doubts, from_counts
@@ -38,7 +39,7 @@ from interpbench.training.targets import open_target
 
 
 def train(
-    cohort: str | Path,
+    cohort: CohortSource,
     out: str | Path,
     *,
     predictor: str = "resnet18",
@@ -67,7 +68,7 @@ def train(
     loss (of classes) is kept. The defaults are the settings of Bintsi et al. 2021.
 
     Args:
-        cohort: a folder with `participants.tsv`, or a table.
+        cohort: a folder with `participants.tsv`, a table, a DataFrame, or a list of images or rows.
         out: `model.safetensors`, `model.json`, `training.tsv` (the curve), `split.tsv`, `predictions.tsv` (test split).
             While it trains, `checkpoints/`; the same command goes on from them.
         predictor: the network's name.
@@ -90,7 +91,8 @@ def train(
         InputError: the cohort cannot be trained on, or the network's output is squashed or of another number.
         SubjectsFailed: the model was trained and written, but some subjects were left out.
     """
-    check_places("train", {"cohort": Path(cohort), "out": out, "options": options})
+    cohort = table_on_disk(cohort, out)
+    check_places("train", {"cohort": cohort, "out": out, "options": options})
     given = dict(
         epochs=epochs,
         batch_size=batch_size,

@@ -86,14 +86,14 @@ class InputFile:
 
 
 @dataclass(frozen=True)
-class Read:
+class IdentityPart:
     """A part of what a run reads: entries of its identity, and the files that they stand for."""
 
     entries: Mapping[str, Any]
     files: Sequence[InputFile] = field(default=())
 
 
-def identity_of(step: str, parts: Iterable[Read], follows: Mapping[str, Any]) -> dict[str, Any]:
+def identity_of(step: str, parts: Iterable[IdentityPart], follows: Mapping[str, Any]) -> dict[str, Any]:
     """What a run's manifest holds of what the run reads.
 
     Args:
@@ -111,15 +111,15 @@ def identity_of(step: str, parts: Iterable[Read], follows: Mapping[str, Any]) ->
     return {**dict(named[:before]), **first, **dict(named[before:]), **follows}
 
 
-def input_rows(parts: Iterable[Read]) -> list[dict[str, Any]]:
+def input_rows(parts: Iterable[IdentityPart]) -> list[dict[str, Any]]:
     """The rows of `inputs.tsv`: each file once."""
     files = {one.file: one for part in parts for one in part.files}
     return [{"what": one.what, "file": one.file, "sha256": one.sha256} for one in files.values()]
 
 
-def read_component(component: Any, installed: Installed, hashes: Hashes) -> Read:
+def read_component(component: Any, installed: Installed, hashes: Hashes) -> IdentityPart:
     """A component: where it comes from, its options, the files that they name, and its own source code."""
-    return Read(
+    return IdentityPart(
         {
             "distribution": distribution_of(installed),
             "options": options_json(component),
@@ -132,7 +132,7 @@ def read_component(component: Any, installed: Installed, hashes: Hashes) -> Read
 
 def read_predictor(
     source: str | Path, predictor: Predictor, record: Mapping[str, Any], fingerprint: str, hashes: Hashes
-) -> Read:
+) -> IdentityPart:
     """A predictor: its fingerprint, the bytes of its record, its plugin, and files that its options name.
 
     Args:
@@ -147,7 +147,7 @@ def read_predictor(
         if record and (folder / one).is_file()
     ]
     files += [InputFile.at("code", file, hashes) for file in source_files(predictor.code)]
-    return Read(
+    return IdentityPart(
         {
             "predictor_sha256": fingerprint,
             "predictor_record_sha256": hashes.of(folder / RECORD) if record else None,
@@ -158,7 +158,7 @@ def read_predictor(
     )
 
 
-def read_cohort(cohort: Cohort, hashes: Hashes) -> Read:
+def read_cohort(cohort: Cohort, hashes: Hashes) -> IdentityPart:
     """A whole cohort: its table with the JSON beside it, every image and mask."""
     tables = [file for file in (cohort.table, cohort.table.with_suffix(".json")) if file.is_file()]
     files = [InputFile.at("table", file, hashes) for file in tables]
@@ -168,33 +168,33 @@ def read_cohort(cohort: Cohort, hashes: Hashes) -> Read:
             if file is not None:
                 files.append(InputFile.at(what, file, hashes))
             digest.update(b"none" if file is None else files[-1].sha256.encode())
-    return Read({"cohort_sha256": digest.hexdigest()}, files)
+    return IdentityPart({"cohort_sha256": digest.hexdigest()}, files)
 
 
-def read_splits(splits: Mapping[str, str]) -> Read:
+def read_splits(splits: Mapping[str, str]) -> IdentityPart:
     """Who is in which split."""
-    return Read({"splits_sha256": digest_of(sorted(splits.items()))})
+    return IdentityPart({"splits_sha256": digest_of(sorted(splits.items()))})
 
 
-def read_file(what: str, file: str | Path | None, hashes: Hashes) -> Read:
+def read_file(what: str, file: str | Path | None, hashes: Hashes) -> IdentityPart:
     """A single file, or none."""
     found = None if file is None else InputFile.at(what, file, hashes)
-    return Read({f"{what}_sha256": found and found.sha256}, [found] if found else [])
+    return IdentityPart({f"{what}_sha256": found and found.sha256}, [found] if found else [])
 
 
-def read_machine(device: torch.device, threads: int | None = None) -> Read:
+def read_machine(device: torch.device, threads: int | None = None) -> IdentityPart:
     """What computes: the kind of device, and on a CPU the number of threads, which changes last digits.
 
     Args:
         threads: those of one process, where it is not torch's number now.
     """
     number = threads or torch.get_num_threads()
-    return Read({"machine": {"device": device.type, **({"threads": number} if device.type == "cpu" else {})}})
+    return IdentityPart({"machine": {"device": device.type, **({"threads": number} if device.type == "cpu" else {})}})
 
 
-def read_settings(**settings: Any) -> Read:
+def read_settings(**settings: Any) -> IdentityPart:
     """Values that the user gave."""
-    return Read(settings)
+    return IdentityPart(settings)
 
 
 def read_of_subject(step: str, subject: Subject, predictor: Predictor, hashes: Hashes) -> dict[str, Any]:

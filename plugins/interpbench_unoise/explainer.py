@@ -99,9 +99,6 @@ class UNoise(Explainer):
     )
     clip: float = option(0.0, "maximum norm of the gradient of the weights; 0 for no limit", minimum=0)
     precision: str = option("float32", "number format of the convolutions in training", choices=PRECISIONS)
-    checkpointing: bool = option(
-        False, "recompute the U-Net's features in the backward pass, which needs less memory and more time"
-    )
     seed: int = option(0, "seed of weights, batches and noise")
 
     _network: ClassVar[UNet | None] = None  # once fitted: of the instance
@@ -143,7 +140,7 @@ class UNoise(Explainer):
         floor = noise_floor(predictor, held_out, aim, **size)
         log_floor(floor, diagnostic_warnings(floor, None, predictor.unit), predictor.unit)
         quick = frozen_copy(predictor, training[0].volume[None].to(device), precision)
-        ways: dict[str, Any] = {"device": device, "precision": precision, "checkpointing": self.checkpointing}
+        ways: dict[str, Any] = {"device": device, "precision": precision}
 
         with torch.random.fork_rng():
             torch.manual_seed(self.seed % 2**64)

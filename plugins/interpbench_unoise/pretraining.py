@@ -25,7 +25,6 @@ def pretrain(
     *,
     device: torch.device,
     precision: str = "float32",
-    checkpointing: bool = False,
     checkpoint: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Train the U-Net as an autoencoder, in place.
@@ -35,7 +34,7 @@ def pretrain(
     """
 
     def loss(part: Batch) -> Tensor:
-        return F.mse_loss(mask_logits(network, part.volumes, precision, checkpointing=checkpointing), part.volumes)
+        return F.mse_loss(mask_logits(network, part.volumes, precision), part.volumes)
 
     def step(batch: Batch, _generator: torch.Generator) -> None:
         for _, part in batch.parts():

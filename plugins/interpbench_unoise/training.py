@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,15 +39,10 @@ class Objective:
         return brains if self.penalty_over == "brain" else torch.ones_like(brains)
 
 
-def mask_logits(network: UNet, volumes: Tensor, precision: str = "float32", *, checkpointing: bool = False) -> Tensor:
-    """The logits of the mask B, `(B, 1, I, J, K)` float32.
-
-    Args:
-        checkpointing: compute the U-Net's features again in the backward pass instead of keeping them.
-    """
-    again = functools.partial(arithmetic, volumes.device, precision) if checkpointing else None
+def mask_logits(network: UNet, volumes: Tensor, precision: str = "float32") -> Tensor:
+    """The logits of the mask B, `(B, 1, I, J, K)` float32."""
     with arithmetic(volumes.device, precision):
-        logits = network(volumes, again)
+        logits = network(volumes)
     return torch.as_tensor(logits.float())
 
 
@@ -61,7 +55,6 @@ def noise_step(
     *,
     recalibration: Recalibration,
     precision: str = "float32",
-    checkpointing: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Add the gradient of a batch's objective to the gradients of the network's weights.
 
@@ -77,7 +70,7 @@ def noise_step(
     """
     predictions, penalties = [], []
     for place, part in batch.parts():
-        logits = mask_logits(network, part.volumes, precision, checkpointing=checkpointing)
+        logits = mask_logits(network, part.volumes, precision)
         scalar, seen, penalty = objective(
             predictor,
             part.volumes,
@@ -109,7 +102,6 @@ def train_noise_model(
     *,
     device: torch.device,
     precision: str = "float32",
-    checkpointing: bool = False,
     checkpoint: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Train the noise model, in place.
@@ -131,7 +123,6 @@ def train_noise_model(
             standard_normal(batch.volumes, generator),
             recalibration=recalibration,
             precision=precision,
-            checkpointing=checkpointing,
         )
 
     def validate() -> dict[str, float]:

@@ -13,15 +13,13 @@ with its part of the weights instead.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from monai.networks.blocks.dynunet_block import UnetBasicBlock, get_conv_layer
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from interpbench.kit import layout_for
 from interpbench_unoise.normalisation import normalised_activation
@@ -29,7 +27,6 @@ from interpbench_unoise.stem import channels_last
 
 LEAK = 0.01  # slope of the leaky ReLU below zero
 KEPT_BYTES = 2**25  # the largest piece of memory that the C library keeps for the next who asks
-Again = Callable[[], AbstractContextManager[None]]
 
 
 class UNet(nn.Module):
@@ -52,25 +49,20 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(Block(2 * width, width, stride=1) for width in widths[:-1])
         self.last = nn.Conv3d(widths[0], 1, kernel_size=1)
 
-    def forward(self, volumes: Tensor, again: Again | None = None) -> Tensor:
-        """One value a voxel.
-
-        Args:
-            again: a context in which blocks are computed again in the backward pass, instead of keeping what they need
-                for it; None keeps it.
-        """
+    def forward(self, volumes: Tensor) -> Tensor:
+        """One value per voxel."""
         size = self._together(volumes)
-        fine = [_run(self.first, again, some) for some in channels_last(volumes).split(size)]
+        fine = [self.first(some) for some in channels_last(volumes).split(size)]
         skips: list[Tensor] = []
-        features = torch.cat([_run(self.down[0], again, some) for some in fine])
+        features = torch.cat([self.down[0](some) for some in fine])
         for down in self.down[1:]:
             skips.append(features)
-            features = _run(down, again, features)
+            features = down(features)
         for skip, grow, up in zip(reversed(skips), reversed(self.grow), reversed(self.up), strict=False):
-            features = _run(up, again, _grown(grow, features, skip), skip)
+            features = up(_grown(grow, features, skip), skip)
         outputs = []
         for coarse, skip in zip(features.split(size), fine, strict=True):
-            finest = _run(self.up[0], again, _grown(self.grow[0], coarse, skip), skip)
+            finest = self.up[0](_grown(self.grow[0], coarse, skip), skip)
             # a 1x1x1 convolution is a product of matrices, and as that it is fast on every device
             outputs.append(F.linear(finest.movedim(1, -1), self.last.weight.flatten(1), self.last.bias).movedim(-1, 1))
         return torch.cat(outputs)
@@ -98,16 +90,6 @@ class Block(UnetBasicBlock):
     def forward(self, *parts: Tensor) -> Tensor:
         features = normalised_activation(_convolved(self.conv1.conv, parts), self.norm1, LEAK)
         return normalised_activation(self.conv2(features), self.norm2, LEAK)
-
-
-def _run(block: nn.Module, again: Again | None, *parts: Tensor) -> Tensor:
-    if again is None or not torch.is_grad_enabled():
-        result: Tensor = block(*parts)
-        return result
-    kept: Tensor = checkpoint(  # nothing in a block is random
-        block, *parts, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: (nullcontext(), again())
-    )
-    return kept
 
 
 def _convolved(layer: nn.Conv3d, parts: Sequence[Tensor]) -> Tensor:

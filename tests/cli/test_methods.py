@@ -47,7 +47,7 @@ def test_methods_with_a_metric_shows_what_it_measures(run):
     assert "metric completeness, from interpbench" in out
     assert "Measures:\n  completeness_gap  " in out
     assert "(the predictor's unit; lower is better)" in out
-    assert "(higher is better; chance gives 0.5)" in run("methods", "localisation")[1]
+    assert "(higher is better; chance gives 0.5; needs a known ground truth)" in run("methods", "localisation")[1]
     assert "(shown, not used for ranking)" in run("methods", "complexity")[1]
 
 

@@ -190,7 +190,9 @@ def test_of_a_metric_that_says_who_leads_one_measure_does_and_the_winner_over_it
 def test_a_winner_that_depends_on_the_imputer_is_no_winner() -> None:
     levels = {"srg_zero": {"a": 0.9, "b": 0.7}, "srg_road": {"a": 0.7, "b": 0.9}}
     text = told(levels, DELETION, [method("a"), method("b")])
-    assert "Who wins deletion depends on what stands in for hidden voxels: a with zero and b with road." in text
+    assert (
+        "The best method in deletion depends on what stands in for hidden voxels: a with zero and b with road." in text
+    )
 
 
 def test_agreement_is_put_in_words_with_its_opposites() -> None:

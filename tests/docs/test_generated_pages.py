@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
@@ -63,3 +63,10 @@ def test_a_changed_option_shows_on_the_page(pages: ModuleType) -> None:
         "| `draws` | integer | `25` | `2` | at least 1 | draws \\| of noise |",
         "| `where` | text | `brain` |  | `brain`, `volume` | where noise is |",
     ]
+
+
+def test_every_field_of_a_measure_is_declared_as_a_key() -> None:
+    from interpbench import Measure
+    from interpbench.files.written.benchmark import MEASURES
+
+    assert set(MEASURES) == {"metric", *(one.name for one in fields(Measure))}

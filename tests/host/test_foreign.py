@@ -37,7 +37,7 @@ from interpbench.host.foreign import asking, trouble
 from interpbench.parallel.overlap import ahead, behind, let_go
 from interpbench.pipeline import fit, predict
 from interpbench.pipeline.fitted import load_fitted
-from interpbench.pipeline.population import Placed, Population
+from interpbench.pipeline.population import MapOnGrid, PopulationSum
 from interpbench.predictor.model import load_predictor, save_predictor
 from interpbench.predictor.readout import check_readout
 from interpbench.testing import linear_predictor
@@ -532,13 +532,13 @@ def test_of_a_metric_that_raises(way: str) -> None:
 def test_of_an_aggregator_that_raises(part: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Adder, "part", part)
     Boom.due = ERRORS[way][0]
-    population = Population(Recipe(shape=SHAPE, voxel_size=4.0), Adder(), "made")
+    population = PopulationSum(Recipe(shape=SHAPE, voxel_size=4.0), Adder(), "made")
     brain = torch.ones(SHAPE, dtype=torch.bool)
     with pytest.raises(InterpbenchError) as caught:
         population.add(
             Path("map"),
             {"participant_id": "sub-01"},
-            Placed(torch.ones(SHAPE), torch.ones(1, *SHAPE), brain, torch.eye(4).numpy()),
+            MapOnGrid(torch.ones(SHAPE), torch.ones(1, *SHAPE), brain, torch.eye(4).numpy()),
         )
     check(caught.value, ERRORS[way][1])
     assert population.number == 0

@@ -163,7 +163,7 @@ def test_an_adopted_classifier_is_judged_by_its_column(
         ({"outputs": 2}, {"classes": ["old"]}, "at least two different words, one per output, got old"),
         ({"outputs": 2}, {"classes": ["old", "old"]}, "two different words"),
         ({"outputs": 2}, {"scale": 2.0}, "the prediction of a classifier is a logit: omit scale"),
-        ({"outputs": 2}, {"options": {"column": 1}}, "leave out column"),
+        ({"outputs": 2}, {"options": {"column": 1}}, "omit column"),
         ({"outputs": 2}, {"target_class": "odl"}, "Did you mean 'old'"),
         ({"outputs": 3}, {}, "has 3 outputs, but there are 2 classes"),
         ({"outputs": 2, "ending": "softmax"}, {}, "own_network:Own: the output ends in a softmax"),

@@ -20,7 +20,7 @@ from interpbench.parallel.side_by_side import hindrance, side_by_side
 from interpbench.pipeline.benchmarking import processes
 from interpbench.pipeline.benchmarking.processes import free_memory, processes_for
 from interpbench.pipeline.benchmarking.refits import Refits
-from interpbench.pipeline.benchmarking.rounds import Found, Measuring
+from interpbench.pipeline.benchmarking.rounds import FoundMaps, Measuring
 from interpbench.pipeline.benchmarking.unfinished import Unfinished
 from interpbench.testing import linear_predictor
 from interpbench_measures.shuffling import randomised
@@ -172,6 +172,6 @@ def test_the_longest_come_first_but_those_that_need_the_firsts_fits_wait_for_it(
     measuring = Measuring(run=None, circumstances=None, maps=None, base=[Stub()], contestants=[], metrics=[], repeats=2)
     given: list[str] = []  # filled turn by turn: `_done` looks at it
     monkeypatch.setattr(Measuring, "_done", lambda self, found, place: len(given) >= done_after)
-    found = Found(subjects=list("ABcdef"))
+    found = FoundMaps(subjects=list("ABcdef"))
     given.extend(found.subjects[turn] for turn in measuring._turns(range(6), found))
     assert "".join(given) == order

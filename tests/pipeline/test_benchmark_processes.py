@@ -133,7 +133,7 @@ def compared(toy_plugin, toy_cohort, tmp_path, monkeypatch):
     toy_plugin.offer("metric", "height", Height)
     toy_plugin.offer("metric", "again", Again)
     toy_plugin.offer("predictor", "line", Line)
-    monkeypatch.setattr("interpbench.pipeline.benchmarking.pages.write_page", lambda *_: None)
+    monkeypatch.setattr("interpbench.pipeline.benchmarking.pages.write_benchmark_pages", lambda *_: None)
     monkeypatch.setattr(Grain, "made", Sheet(tmp_path / "made"), raising=False)
     monkeypatch.setattr(Height, "measured", Sheet(tmp_path / "measured"), raising=False)
     monkeypatch.setattr(Height, "act", lambda method: None, raising=False)

@@ -294,7 +294,7 @@ def test_what_was_fitted_before_is_used(run, toy_cohort: Path, toy_model: Path, 
         ({"method": "seeded", "options": {"sed": 1}}, UsageError, "Did you mean 'seed'"),
         ({"method": "brightness", "participants": ["99"]}, UsageError, "no subject '99'"),
         ({"method": "brightness", "batch_size": 0}, UsageError, "batch_size must be at least 1"),
-        ({"method": "learner", "fitted": "nowhere"}, InputError, "nothing fitted"),
+        ({"method": "learner", "fitted": "nowhere"}, InputError, "is not a folder of a fit"),
     ],
 )
 def test_a_wrong_word_is_told_before_anything_is_written(run, tmp_path: Path, settings, error, message) -> None:

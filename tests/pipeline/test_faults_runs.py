@@ -258,7 +258,7 @@ def test_two_runs_into_one_output(
     assert code == expected
     if expected:
         assert told.count("\n") == 1
-        assert "options.gain" in told and "It is still active, started by process" in told
+        assert "options.gain" in told and "That run is still active, started by process" in told
     assert contents(tmp_path / "maps") == before
 
 
@@ -288,7 +288,7 @@ def test_too_little_memory_for_a_batch(room: int, batch: int, explained: Run, tm
     assert explained("maps", "-o", f"room={room}", "--batch-size", batch, method="greedy")[0] == 0
     assert maps(tmp_path / "maps") == maps(tmp_path / "alone")
     sidecars = [json.loads(path.read_text()) for path in (tmp_path / "maps").glob("sub-*/*_importance.json")]
-    told = [any("memory ran out" in warning for warning in sidecar["warnings"]) for sidecar in sidecars]
+    told = [any("out of memory" in warning for warning in sidecar["warnings"]) for sidecar in sidecars]
     assert told == [True] * len(LABELS) if batch == 4 else any(told)
 
 

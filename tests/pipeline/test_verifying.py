@@ -94,7 +94,7 @@ def test_a_map_that_does_not_fit_is_named_and_no_other(place: Path, change: Call
 )
 def test_any_file_of_a_whole_run_is_watched(place: Path, name: str) -> None:
     flipped(place / name)
-    assert {str(one.file) for one in verify(place).misfits if "bytes are not" in one.message} == {str(place / name)}
+    assert {str(one.file) for one in verify(place).misfits if "content differs" in one.message} == {str(place / name)}
 
 
 def test_an_image_that_changed_is_named(made: Path, place: Path) -> None:

@@ -42,7 +42,7 @@ WORDS = {
         "pipeline/benchmarking/entering.py",
         "pipeline/benchmarking/maps.py",
         "pipeline/benchmarking/results.py",
-        "pipeline/fitting.py",
+        "pipeline/fitted.py",
     },
 }
 

@@ -32,14 +32,14 @@ from interpbench.pipeline.benchmarking.entering import (
     fitted_folders,
     with_template,
 )
-from interpbench.pipeline.benchmarking.maps import Maps, explained_before
+from interpbench.pipeline.benchmarking.maps import MapSource, explained_before
 from interpbench.pipeline.benchmarking.participants import Participants, participants_of
-from interpbench.pipeline.benchmarking.people import Circumstances, common_truth, mean_of
+from interpbench.pipeline.benchmarking.people import MeasuringContext, common_truth, mean_of
 from interpbench.pipeline.benchmarking.processes import processes_for
 from interpbench.pipeline.benchmarking.reads import common_sha256, read_maps, read_methods, read_metrics, read_people
 from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.benchmarking.results import write_results
-from interpbench.pipeline.benchmarking.rounds import Found, Measuring, make_maps
+from interpbench.pipeline.benchmarking.rounds import FoundMaps, Measuring, make_maps
 from interpbench.pipeline.learners import Learners, samples_of
 from interpbench.predictor.forward_only import forward_only
 from interpbench.run.identity import identity_of, input_rows, read_file, read_machine, read_settings
@@ -52,7 +52,7 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
     Returns:
         The content of `benchmark.json`.
     """
-    from interpbench.pipeline.benchmarking.pages import write_page  # it needs matplotlib
+    from interpbench.pipeline.benchmarking.pages import write_benchmark_pages  # it needs matplotlib
 
     names, metric_names = named_methods(asked.methods, floors=asked.floors), named_metrics(asked.measures)
     options = options_by_name(asked.options, [*names, *metric_names])
@@ -113,7 +113,7 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
         study.prepared.shelf = shelf
         entered, excluded = entered_methods(learned, at_once, options)
         del learned  # what methods were fitted on is not needed any more, and may be large
-        maps = Maps(
+        maps = MapSource(
             run=run,
             study=study,
             seed=asked.seed,
@@ -128,7 +128,7 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
         rows = measuring.measure(found, number)
         contestants, truth = measuring.contestants, measuring.circumstances.truth
         summary = write_results(run.path, rows, found, contestants, metrics, study, run.manifest, tried.doubts)
-        write_page(run.path, summary, found, base, maps, truth, _command(run.manifest))
+        write_benchmark_pages(run.path, summary, found, base, maps, truth, _command(run.manifest))
     run.end([TEMPLATE, "measures.tsv", "curves.tsv", "summary.tsv", "measures.json"])
     failures = ([] if work.subjects.labels else problem_rows(study.cohort)) + found.failures
     run.write_failures(failures)
@@ -138,8 +138,8 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
 
 
 def _measuring(
-    maps: Maps,
-    found: Found,
+    maps: MapSource,
+    found: FoundMaps,
     people: Participants,
     base: Sequence[Contestant],
     metrics: Sequence[tuple[str, Metric]],
@@ -166,7 +166,7 @@ def _measuring(
         validation=checked[:],
         seed=asked.seed,
     )
-    circumstances = Circumstances(
+    circumstances = MeasuringContext(
         predictor=study.predictor,
         device=study.device,
         maps=maps,

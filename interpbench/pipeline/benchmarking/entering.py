@@ -17,7 +17,7 @@ from interpbench.host.trust import checked_options, code_named_by
 from interpbench.images.volume import write_map
 from interpbench.options import options_json
 from interpbench.pipeline.benchmarking.contestants import Contestant, enter
-from interpbench.pipeline.benchmarking.rounds import Found
+from interpbench.pipeline.benchmarking.rounds import FoundMaps
 from interpbench.pipeline.fitted import RECORD, open_fitted, read_fitted
 from interpbench.pipeline.fitting import fitted_in
 from interpbench.pipeline.learners import Learners
@@ -141,7 +141,12 @@ def divided(names: Sequence[str], options: Options) -> tuple[list[str], list[str
 
 
 def with_template(
-    base: Sequence[Contestant], waiting: Sequence[str], found: Found, out: Path, model: Predictor, chosen: str | None
+    base: Sequence[Contestant],
+    waiting: Sequence[str],
+    found: FoundMaps,
+    out: Path,
+    model: Predictor,
+    chosen: str | None,
 ) -> list[Contestant]:
     """The contestants, and the floors that give everybody the mean map of one of them, written to `template.nii.gz`.
 

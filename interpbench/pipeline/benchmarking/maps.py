@@ -34,7 +34,7 @@ _NEEDED = {
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Maps:
+class MapSource:
     """Where the maps of a benchmark come from."""
 
     run: RunFolder

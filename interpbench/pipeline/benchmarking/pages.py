@@ -13,9 +13,9 @@ from torch import Tensor
 from interpbench.images.prepared import Prepared
 from interpbench.images.volume import Volume
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.benchmarking.maps import Maps
+from interpbench.pipeline.benchmarking.maps import MapSource
 from interpbench.pipeline.benchmarking.people import truth_of
-from interpbench.pipeline.benchmarking.rounds import Found, maps_of_subject
+from interpbench.pipeline.benchmarking.rounds import FoundMaps, maps_of_subject
 from interpbench.report.benchmark.method_maps import method_maps
 from interpbench.report.benchmark.page import write_benchmark_page
 from interpbench.version import __version__
@@ -24,12 +24,12 @@ PAGE = "index.html"
 PACKAGES = ("torch", "captum", "monai", "nibabel", "numpy", "scipy")
 
 
-def write_page(
+def write_benchmark_pages(
     folder: Path,
     summary: Mapping[str, Any],
-    found: Found,
+    found: FoundMaps,
     base: Sequence[Contestant],
-    maps: Maps,
+    maps: MapSource,
     truth: Volume | None,
     command: str,
 ) -> None:
@@ -56,7 +56,12 @@ def write_page(
 
 
 def _of_one(
-    folder: Path, found: Found, base: Sequence[Contestant], maps: Maps, prepared: Prepared, truth: Tensor | None
+    folder: Path,
+    found: FoundMaps,
+    base: Sequence[Contestant],
+    maps: MapSource,
+    prepared: Prepared,
+    truth: Tensor | None,
 ) -> tuple[str, Path] | None:
     subject = found.subjects[0]
     made = {name: map.cpu().numpy() for name, map in maps_of_subject(subject, prepared, base, maps, found)}
@@ -77,7 +82,9 @@ def _of_one(
     return f"Every method's map of one subject, sub-{subject.id}, the first one of the benchmark", path
 
 
-def _of_all(folder: Path, found: Found, base: Sequence[Contestant], truth: Tensor | None) -> tuple[str, Path] | None:
+def _of_all(
+    folder: Path, found: FoundMaps, base: Sequence[Contestant], truth: Tensor | None
+) -> tuple[str, Path] | None:
     names = [one.method for one in base if one.method in found.means]
     if not names or found.brains is None or found.images is None:
         return None

@@ -25,7 +25,7 @@ from interpbench.images.grid import move
 from interpbench.images.prepared import Prepared
 from interpbench.images.volume import Volume, read_volume
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.benchmarking.maps import Maps
+from interpbench.pipeline.benchmarking.maps import MapSource
 from interpbench.pipeline.benchmarking.refits import Refits
 
 TRUTH = "truth.nii.gz"  # in a cohort's folder: one for all, in the template's space
@@ -33,12 +33,12 @@ MEAN_OF = 100  # training subjects at most, for the mean volume
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Circumstances:
+class MeasuringContext:
     """What is the same for every subject of a benchmark."""
 
     predictor: Predictor
     device: torch.device
-    maps: Maps
+    maps: MapSource
     refits: Refits
     seed: int
     batch_size: int

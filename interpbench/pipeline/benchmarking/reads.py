@@ -20,8 +20,8 @@ from interpbench.pipeline.benchmarking.entering import TEMPLATE, LearnedMethods
 from interpbench.pipeline.benchmarking.participants import Participants
 from interpbench.pipeline.fitted import read_learned
 from interpbench.run.identity import (
+    IdentityPart,
     InputFile,
-    Read,
     digest_of,
     distribution_of,
     read_component,
@@ -32,7 +32,7 @@ from interpbench.run.study import Study
 
 def read_methods(
     learned: LearnedMethods, names: Sequence[str], waiting: Sequence[str], options: Mapping[str, Mapping[str, Any]]
-) -> Read:
+) -> IdentityPart:
     """Every method: its component, and of one that learns what was fitted, or the cohort that it is to learn from.
 
     Args:
@@ -56,26 +56,28 @@ def read_methods(
             known = read_learned(folder, study)
         elif explainer.learned:
             cohort, splits = study.read_cohort, read_splits(study.splits or {})
-            known = Read({"learned": {**cohort.entries, **splits.entries}}, cohort.files)
+            known = IdentityPart({"learned": {**cohort.entries, **splits.entries}}, cohort.files)
         else:
-            known = Read({"learned": None})
+            known = IdentityPart({"learned": None})
         found[name] = {**part.entries, **known.entries}
         files += [*part.files, *known.files]
     for name in waiting:
         installed = discover().find("explainer", name)
         code = source_sha256([discover().load("explainer", name)])
         found[name] = {"distribution": distribution_of(installed), "options": dict(options.get(name, {})), "code": code}
-    return Read({"methods": found}, files)
+    return IdentityPart({"methods": found}, files)
 
 
-def read_metrics(metrics: Sequence[tuple[str, Metric]], hashes: Hashes) -> Read:
+def read_metrics(metrics: Sequence[tuple[str, Metric]], hashes: Hashes) -> IdentityPart:
     """Every metric's component."""
     parts = {name: read_component(metric, discover().find("metric", name), hashes) for name, metric in metrics}
     files = [file for part in parts.values() for file in part.files]
-    return Read({"measures": {name: part.entries for name, part in parts.items()}}, files)
+    return IdentityPart({"measures": {name: part.entries for name, part in parts.items()}}, files)
 
 
-def read_maps(taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Sequence[Subject], hashes: Hashes) -> Read:
+def read_maps(
+    taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Sequence[Subject], hashes: Hashes
+) -> IdentityPart:
     """The maps that were given: which run made them, and the bytes of each."""
     found: dict[str, Any] = {}
     files: list[InputFile] = []
@@ -87,10 +89,10 @@ def read_maps(taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Seq
         there = [InputFile.at("map", place, hashes) for place in places if place.is_file()]
         found[method] = {"run": run.identity, "maps": {one.file.name: one.sha256 for one in there}}
         files += there
-    return Read({"maps": found}, files)
+    return IdentityPart({"maps": found}, files)
 
 
-def read_people(study: Study, participants: Participants) -> Read:
+def read_people(study: Study, participants: Participants) -> IdentityPart:
     """Who takes part, and from whom is learned or averaged: labels, files, and what should be predicted.
 
     What is read of those who take part stands beside each one's own maps and measures, so that one of them who
@@ -110,7 +112,7 @@ def read_people(study: Study, participants: Participants) -> Read:
     learners = [*participants.learners, *participants.held_out]
     learned = [[subject.id, told.get(subject.id)] for subject in learners]
     entries = {"participants": [one.id for one in participants.chosen], "learners_sha256": digest_of(learned)}
-    return Read(entries, list(files.values()))
+    return IdentityPart(entries, list(files.values()))
 
 
 def common_sha256(run: RunFolder, base: Sequence[Contestant]) -> str:

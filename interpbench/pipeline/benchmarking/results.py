@@ -13,7 +13,7 @@ from interpbench.doubts import count_lines
 from interpbench.files.atomic import read_json, write_json, write_tsv
 from interpbench.host.ask_metric import declared
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.benchmarking.rounds import Found, said_of_resampled
+from interpbench.pipeline.benchmarking.rounds import FoundMaps, said_of_resampled
 from interpbench.pipeline.benchmarking.tables import Row, describe_measure, write_tables
 from interpbench.run.study import Study
 
@@ -24,7 +24,7 @@ SETTINGS = ("blur", "template_of", "repeats", "refit_subjects", "regions_sha256"
 def write_results(
     folder: Path,
     rows: Sequence[Row],
-    found: Found,
+    found: FoundMaps,
     contestants: Sequence[Contestant],
     metrics: Sequence[tuple[str, Metric]],
     study: Study,
@@ -82,7 +82,7 @@ def write_results(
     return dict(read_json(folder / RECORD))
 
 
-def _note(contestant: Contestant, found: Found) -> str:
+def _note(contestant: Contestant, found: FoundMaps) -> str:
     """Why a method has no maps, or not all; empty where it has."""
     if contestant.method in found.excluded:
         return found.excluded[contestant.method]
@@ -90,7 +90,7 @@ def _note(contestant: Contestant, found: Found) -> str:
     return f"no map of {len(missing)} of {len(found.subjects)} subjects, the first: {missing[0]}" if missing else ""
 
 
-def _doubts(found: Found) -> list[str]:
+def _doubts(found: FoundMaps) -> list[str]:
     """What must be said before any figure."""
     number = len(found.subjects)
     flat = [

@@ -30,8 +30,8 @@ from interpbench.images.prepared import Prepared
 from interpbench.images.typical import unlike
 from interpbench.parallel.side_by_side import side_by_side
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.benchmarking.maps import Maps
-from interpbench.pipeline.benchmarking.people import Circumstances
+from interpbench.pipeline.benchmarking.maps import MapSource
+from interpbench.pipeline.benchmarking.people import MeasuringContext
 from interpbench.pipeline.benchmarking.tables import Row, read_rows, rows_of, write_rows
 from interpbench.pipeline.benchmarking.unfinished import Unfinished
 from interpbench.progress import track
@@ -40,7 +40,7 @@ _NEWS = {"excluded": Maybe(MapOf(str)), "missing": Maybe(MapOf(str))}  # in the 
 
 
 @dataclass
-class Found:
+class FoundMaps:
     """What the round of maps found out."""
 
     subjects: list[Subject] = field(default_factory=list)  # those that can be read
@@ -59,10 +59,10 @@ class Found:
 def make_maps(
     subjects: Sequence[Subject],
     contestants: Sequence[Contestant],
-    maps: Maps,
+    maps: MapSource,
     excluded: Mapping[str, str],
     processes: int = 1,
-) -> Found:
+) -> FoundMaps:
     """Make every map that is not there yet. A method that does not apply to the network is left out from then on.
 
     Args:
@@ -70,7 +70,7 @@ def make_maps(
         processes: in how many to make them.
     """
     lasting = [one for one in contestants if not one.explainer.floor]  # a floor's map is not kept
-    ahead, counts = Found(excluded=dict(excluded)), dict[str, int]()
+    ahead, counts = FoundMaps(excluded=dict(excluded)), dict[str, int]()
     # What a process finds out, it keeps to itself: the loop below finds it out again, and tells.
     side_by_side(
         subjects,
@@ -79,7 +79,7 @@ def make_maps(
         "making maps",
         silent=True,
     )
-    found, counts = Found(excluded=dict(excluded)), dict[str, int]()
+    found, counts = FoundMaps(excluded=dict(excluded)), dict[str, int]()
     for subject in track(subjects, "making maps", unit="subject"):
         _look(subject, contestants, maps, found, counts)
     found.means = {name: total / counts[name] for name, total in found.means.items()}
@@ -88,7 +88,7 @@ def make_maps(
     return found
 
 
-def said_of_resampled(found: Found) -> list[str]:
+def said_of_resampled(found: FoundMaps) -> list[str]:
     """Sentences about maps that were given and could not be taken."""
     number = len(found.subjects)
     return [
@@ -102,8 +102,8 @@ def said_of_resampled(found: Found) -> list[str]:
 def _look(
     subject: Subject,
     contestants: Sequence[Contestant],
-    maps: Maps,
-    found: Found,
+    maps: MapSource,
+    found: FoundMaps,
     counts: dict[str, int],
 ) -> None:
     """See to one subject's maps, and add to `found` what they tell; `means` are sums of `counts` maps so far."""
@@ -129,7 +129,7 @@ def _look(
 
 
 def maps_of_subject(
-    subject: Subject, prepared: Prepared, contestants: Sequence[Contestant], maps: Maps, found: Found
+    subject: Subject, prepared: Prepared, contestants: Sequence[Contestant], maps: MapSource, found: FoundMaps
 ) -> Iterator[tuple[str, Tensor]]:
     """The maps of one subject by method; why one is missing is noted in `found`."""
     for one in contestants:
@@ -147,7 +147,7 @@ def maps_of_subject(
             found.missing[subject.id, one.method] = str(error)
 
 
-def _add(found: Found, prepared: Prepared) -> None:
+def _add(found: FoundMaps, prepared: Prepared) -> None:
     brain, image = prepared.brain.long(), prepared.volume[0].double()
     found.brains = brain if found.brains is None else found.brains + brain
     found.images = image if found.images is None else found.images + image
@@ -159,15 +159,15 @@ class Measuring:
     """Every measure of every map; what is done of each subject is kept map by map."""
 
     run: RunFolder
-    circumstances: Circumstances
-    maps: Maps
+    circumstances: MeasuringContext
+    maps: MapSource
     base: Sequence[Contestant]  # one a method, not blurred
     contestants: Sequence[Contestant]
     metrics: Sequence[tuple[str, Metric]]
     repeats: int  # subjects on whom metrics that explain again are measured
     common: str = ""  # SHA-256 over what all figures depend on beside the run's identity: states of fits, the template
 
-    def measure(self, found: Found, processes: int = 1) -> list[Row]:
+    def measure(self, found: FoundMaps, processes: int = 1) -> list[Row]:
         """Every row of the table, in the order of the subjects.
 
         Args:
@@ -191,7 +191,7 @@ class Measuring:
             rows += read_rows(self._product(subject))
         return rows
 
-    def _turns(self, left: Sequence[int], found: Found) -> Iterator[int]:
+    def _turns(self, left: Sequence[int], found: FoundMaps) -> Iterator[int]:
         """The order in which subjects, whose places are `left`, come to whoever is free, as places in `left`.
 
         Those on whom methods run again take longest, so they come first: nobody should have one of them in hand when
@@ -210,7 +210,7 @@ class Measuring:
     def _product(self, subject: Subject) -> Path:
         return self.run.product(subject.id, "desc-benchmark_measures.tsv")
 
-    def _done(self, found: Found, place: int) -> bool:
+    def _done(self, found: FoundMaps, place: int) -> bool:
         subject = found.subjects[place]
         product = self._product(subject)
         if not self.run.done(product):
@@ -226,7 +226,7 @@ class Measuring:
         """What beside a subject's own files decides the figures."""
         return {"again": place < self.repeats, "common_sha256": self.common}
 
-    def _finish(self, found: Found, known: Set[object], place: int) -> None:
+    def _finish(self, found: FoundMaps, known: Set[object], place: int) -> None:
         """Measure one subject, as far as that is not done, and mark it as done.
 
         Args:
@@ -248,7 +248,7 @@ class Measuring:
         self.run.mark_done(product, {"participant_id": f"sub-{subject.id}", **self._stamp(place), **read, **news})
         unfinished.remove()
 
-    def _recall(self, subject: Subject, found: Found) -> None:
+    def _recall(self, subject: Subject, found: FoundMaps) -> None:
         """Take over why a map is missing, as far as that came out only when another process measured the subject."""
         record = read_record(sidecar_of(self._product(subject)), _NEWS, "record of measures")
         for method, why in (record.get("excluded") or {}).items():
@@ -256,7 +256,7 @@ class Measuring:
         for method, why in (record.get("missing") or {}).items():
             found.missing.setdefault((subject.id, method), why)
 
-    def _measured(self, subject: Subject, found: Found, again: bool, unfinished: Unfinished) -> list[Row]:
+    def _measured(self, subject: Subject, found: FoundMaps, again: bool, unfinished: Unfinished) -> list[Row]:
         prepared = self.maps.study.prepared.whole(subject)
         maps = dict(maps_of_subject(subject, prepared, self.base, self.maps, found))
         asked = [(name, metric) for name, metric in self.metrics if again or not metric.repeats]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
 from interpbench.host.trust import Names
 from interpbench.pipeline.benchmarking.asked import AskedComparison, AskedWork, MadeBefore
 from interpbench.pipeline.benchmarking.comparing import compare
@@ -16,7 +17,7 @@ from interpbench.run.study import Study
 
 
 def benchmark(
-    cohort: str | Path,
+    cohort: CohortSource,
     predictor: str | Path,
     out: str | Path,
     *,
@@ -48,7 +49,7 @@ def benchmark(
     The same command again goes on where it was interrupted: maps are kept one by one, and so are the measures of each.
 
     Args:
-        cohort: a folder with `participants.tsv`, or a table.
+        cohort: a folder with `participants.tsv`, a table, a DataFrame, or a list of images or rows.
         predictor: a model folder, or the name of a predictor without weights.
         out: `measures.tsv` (a row a subject, method and measure; `measures.json` has units and directions),
             `curves.tsv`, `summary.tsv`, `benchmark.json`, `index.html`, `sub-X/` (maps on the network's grid).
@@ -106,7 +107,8 @@ def benchmark(
         regions=None if regions is None else Path(regions),
         truth=None if truth is None else Path(truth),
     )
-    given = {"cohort": Path(cohort), "predictor": Path(predictor), "out": out, "options": options, **before.places}
+    cohort = table_on_disk(cohort, out)
+    given = {"cohort": cohort, "predictor": Path(predictor), "out": out, "options": options, **before.places}
     check_places("benchmark", given)
     compute = Compute.on(device, batch_size)
     study = Study.open(

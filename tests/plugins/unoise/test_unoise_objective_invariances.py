@@ -142,6 +142,16 @@ def test_voxels_outside_neither_get_noise_nor_a_gradient_nor_count(
     torch.testing.assert_close(given.at(estimate, estimator, where=where), before)
 
 
+def test_a_shift_stays_where_the_noise_is(given: Given, estimate: Callable[..., Tensor]) -> None:
+    """With nothing outside, a predictor that does not read there answers the same."""
+    where, printed = torch.zeros_like(given.volumes), Noise(0.3, 1.4, "equation1")
+    where[..., 1:3, :] = 1
+    given.volumes = given.volumes * where
+    before = given.at(estimate, "paper", where=where, noise=printed)
+    given.weights = given.weights * where[0, 0]
+    torch.testing.assert_close(given.at(estimate, "paper", where=where, noise=printed), before)
+
+
 def test_the_penalty_is_a_mean_whatever_the_number_of_voxels(given: Given) -> None:
     everywhere = torch.ones_like(given.logits)
     once = penalty_of(given.logits, everywhere)

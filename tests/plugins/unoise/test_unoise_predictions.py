@@ -13,6 +13,7 @@ from interpbench import Sample
 from interpbench.testing import ToyPredictor, linear_predictor, toy_brain, toy_samples
 from interpbench_unoise import training as module
 from interpbench_unoise.batches import collate
+from interpbench_unoise.loop import Schedule
 from interpbench_unoise.noise import Noise, generator_on, standard_normal
 from interpbench_unoise.objective import objective
 from interpbench_unoise.recalibration import Recalibration
@@ -23,6 +24,7 @@ from interpbench_unoise.training import (
     noise_step,
     noise_variance,
     noisy_predictions,
+    train_noise_model,
 )
 from interpbench_unoise.unet import UNet
 
@@ -204,3 +206,57 @@ def test_noise_goes_where_it_is_penalised(aim_of: Callable[..., Objective]) -> N
     brains = torch.rand(2, 1, *SHAPE, generator=torch.Generator().manual_seed(0)).round()
     assert torch.equal(aim_of(penalty_over="brain").where(brains), brains)
     assert torch.equal(aim_of(penalty_over="volume").where(brains), torch.ones_like(brains))
+
+
+class Squares(torch.nn.Module):
+    """f(x) = 60 + the mean of x^2 over the whole volume, the head outside the brain too."""
+
+    def forward(self, volumes: torch.Tensor) -> torch.Tensor:
+        return 60 + volumes.square().flatten(1).mean(1)
+
+
+def test_the_variance_is_that_of_the_same_draws_one_after_the_other(
+    crowd: list[Sample], small_net: Callable[..., UNet], aim_of: Callable[..., Objective], cpu: torch.device
+) -> None:
+    """A shift moves a bent predictor's slope, so it counts where it lies: in the brain."""
+    network, predictor, some = small_net(1).eval(), ToyPredictor(Squares(), SHAPE), crowd[:2]
+    aim = aim_of(noise=Noise(1.0, 3.0, "equation1"))
+    found = noise_variance(network, predictor, some, aim, device=cpu)
+    generator, halves = generator_on(cpu, VALIDATION_SEED), []
+    for one in some:
+        volume, brain = one.volume[None], one.brain.float()
+        with torch.no_grad():
+            sigma = 2.0 * torch.sigmoid(network(volume))
+        for _ in range(64):
+            noise = brain * sigma * torch.randn(volume.shape, generator=generator)
+            ends = [predictor.predict(volume + brain + sign * noise).double() for sign in (1, -1)]
+            halves.append(float(ends[0] - ends[1]) / 2)
+    assert found == pytest.approx(np.square(halves).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("estimator", ["recalibrated", "antithetic", "paper"])
+def test_what_an_epoch_is_judged_by_is_what_its_estimator_minimises(
+    reader: ToyPredictor,
+    people: list[Sample],
+    flat_net: Callable[[float], UNet],
+    aim_of: Callable[..., Objective],
+    cpu: torch.device,
+    estimator: str,
+) -> None:
+    """With a learning rate of nothing the mask stays, and every figure of the curve can be worked out again."""
+    network, aim = flat_net(0.4), aim_of(estimator=estimator, noise=Noise(0.2, 1.2), r=3.0)
+    rest = {"kind": "step", "milestones_every": 1, "patience": 0, "seed": 0}
+    plan = Schedule(epochs=3, batch_size=4, learning_rate=1e-30, **rest)
+    curve = train_noise_model(network, reader, people[:8], people[8:], aim, plan, device=cpu)
+    noisy, goal, penalty = noisy_predictions(network, reader, people[8:], aim, device=cpu)
+    error = np.square(noisy - goal).mean()
+    variance = noise_variance(network, reader, people[8:], aim, device=cpu)
+    for row in curve:
+        expected = row["slope"] ** 2 * variance if estimator == "recalibrated" else error
+        assert row["validation_error"] == pytest.approx(expected, rel=1e-5)
+        assert row["validation_penalty"] == pytest.approx(penalty.mean(), rel=1e-6)
+        assert row["validation_loss"] == pytest.approx(expected + 3.0 * penalty.mean(), rel=1e-5)
+        assert row["noisy_mae"] == pytest.approx(np.abs(noisy - goal).mean(), rel=1e-5)
+    assert abs(curve[-1]["slope"] - 1) > 0.02
+    line = curve[-1]["recalibrated_mae"]
+    assert (line == pytest.approx(curve[-1]["noisy_mae"])) == (estimator != "recalibrated")

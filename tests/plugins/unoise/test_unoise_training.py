@@ -74,16 +74,6 @@ def test_a_fit_that_was_interrupted_goes_on_to_the_same_bytes(
     assert not list(tmp_path.glob(".*"))
 
 
-def test_checkpointing_learns_the_same_bytes(predictor: ToyPredictor, samples: list[Sample]) -> None:
-    plain, again = (
-        dataclasses.replace(SMALL, epochs=1, pretrain_epochs=1, checkpointing=one).fit(
-            predictor, samples[:32], samples[32:]
-        )
-        for one in (False, True)
-    )
-    assert same_state(plain, again)
-
-
 def mean_mask(predictor: ToyPredictor, r: float) -> float:
     samples = toy_samples(predictor, 40)
     options = {"r": r, "epochs": 30, "pretrain_epochs": 0, "patience": 0, "learning_rate": 3e-2}

@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 
 from interpbench_unoise import unet
-from interpbench_unoise.training import mask_logits
 from interpbench_unoise.unet import UNet
 
 
@@ -84,34 +83,6 @@ def test_output_and_gradients_are_those_of_the_plain_network(
     expected = output_and_gradients(lambda volumes: plain(network, volumes), network)
     for first, second in zip(expected, output_and_gradients(network, network), strict=True):
         torch.testing.assert_close(second, first, rtol=1e-3, atol=1e-4 * float(first.abs().max()))
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_checkpointing_gives_the_same_output_and_the_same_gradients(network: UNet, precision: str) -> None:
-    found = []
-    for checkpointing in (False, True):
-
-        def logits(volumes: torch.Tensor, again: bool = checkpointing) -> torch.Tensor:
-            return mask_logits(network, volumes, precision, checkpointing=again)
-
-        found.append(output_and_gradients(logits, network))
-    for first, second in zip(*found, strict=True):
-        assert torch.equal(first, second)
-
-
-def test_checkpointing_keeps_less_for_the_backward_pass(network: UNet) -> None:
-    kept = []
-    for checkpointing in (False, True):
-        sizes: dict[int, int] = {}
-
-        def pack(tensor: torch.Tensor, its: dict[int, int] = sizes) -> torch.Tensor:
-            its[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            mask_logits(network, torch.randn(2, 1, 20, 22, 18), checkpointing=checkpointing)
-        kept.append(sum(sizes.values()))
-    assert kept[1] < 0.6 * kept[0]
 
 
 def test_its_weights_have_the_names_of_monai_s_blocks(network: UNet) -> None:

@@ -75,7 +75,7 @@ def test_a_measure_without_values_gets_no_column() -> None:
 
 def test_columns_can_be_chosen_in_any_order_and_a_misspelt_one_is_named() -> None:
     assert [one["name"] for one in measure_columns(every(), ["gini", "auc"])] == ["gini", "auc"]
-    with pytest.raises(UsageError, match=r"no measure 'acu' in this benchmark\. Did you mean 'auc'"):
+    with pytest.raises(UsageError, match=r"Unknown measure 'acu' in this benchmark\. Did you mean 'auc'"):
         measure_columns(every(), ["acu"])
 
 

@@ -15,7 +15,7 @@ import torch
 
 from interpbench.errors import InterpbenchError
 from interpbench.files.atomic import sha256_of, write_json
-from interpbench.run.identity import READS, Read, identity_of
+from interpbench.run.identity import READS, IdentityPart, identity_of
 
 ALWAYS = ("versions", "interpbench")  # of every step
 
@@ -207,4 +207,4 @@ def test_a_map_of_an_earlier_run_is_not_taken_by_a_benchmark(world: Any) -> None
 
 def test_a_step_that_forgets_an_entry_is_a_bug() -> None:
     with pytest.raises(RuntimeError, match="identity of 'predict'"):
-        identity_of("predict", [Read({"images": {}})], {})
+        identity_of("predict", [IdentityPart({"images": {}})], {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -280,15 +280,6 @@ BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
     ),
     ("test_options_survive_a_round_trip", {}, Doubling(draws=1), "changed on their way through JSON"),
 ]
-
-
-@pytest.fixture
-def everything_put_back() -> Iterator[None]:
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    yield
-    torch.set_rng_state(states[0])
-    np.random.set_state(states[1])
-    random.setstate(states[2])
 
 
 @pytest.mark.parametrize(("check", "arguments", "metric", "words"), BROKEN)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import click
 import pytest
 
 from interpbench import pipeline
-from interpbench.cli import line_and_code
-from interpbench.cli.group import COMMANDS
-from interpbench.cli.group import interpbench as group
 from interpbench.errors import ConflictError, InputError, PluginError, ResourceError, SubjectsFailed, UsageError
 
 FIGURES = {"n": 9, "mae": 2.5, "mae_interval": [2.0, 3.0], "mean_predictor_mae": None, "mean_predictor_interval": None}
@@ -263,23 +258,6 @@ def test_an_unexpected_end_of_a_file_is_a_bug_and_not_an_interruption(run, calls
     assert "EOFError: truncated" in err
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (MemoryError(), ("Error: out of memory.", 6)),
-        (OSError(errno.ENOSPC, "No space left on device", "maps"), ("Error: maps: No space left on device.", 6)),
-        (PermissionError(errno.EACCES, "Permission denied", "maps"), ("Error: maps: Permission denied.", 3)),
-        (
-            OSError("of no file"),
-            ("Error: this is a bug: OSError: of no file. Use -vv to show the traceback.", 5),
-        ),
-        (click.Abort(), ("Interrupted.", 130)),
-    ],
-)
-def test_errors_of_the_machine_are_one_line_too(error, expected):
-    assert line_and_code(error) == expected
-
-
 USAGE = {
     "unknown command": (["expalin"], "Unknown command 'expalin'. Did you mean 'explain'? Commands: phantom, "),
     "unknown flag": (["demo", "out", "--sed", "3"], "No such option '--sed'."),
@@ -301,22 +279,3 @@ def test_a_slip_on_the_command_line_is_one_line_and_ends_in_2(run, calls, words,
     assert (code, out, calls) == (2, "", [])
     assert message in err
     assert len(err.splitlines()) == 1
-
-
-def test_without_a_command_the_help_is_shown(run):
-    code, out, _ = run()
-    assert code == 2
-    assert all(f"\n  {name} " in out for name in COMMANDS)
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_and_says_how_loud_it_is(run, name):
-    code, out, _ = run(name, "--help")
-    assert code == 0
-    for word in ("--verbose", "--quiet", "--config"):
-        assert word in out
-
-
-def test_every_command_lies_in_a_file_of_its_name():
-    context = click.Context(group)
-    assert [group.get_command(context, name).name for name in COMMANDS] == list(COMMANDS)

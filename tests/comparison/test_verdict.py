@@ -3,53 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from interpbench.comparison.summary import summarise
 from interpbench.comparison.table import table_of
-from interpbench.comparison.wording import amount, between, chance, label, listed, number
+from interpbench.comparison.wording import label
 
+Made = Callable[..., dict[str, Any]]
+Told = Callable[..., str]
 SIX = ("likeness", "likeness_by_chance", "likeness_of_two_fits")
-
-
-def method(name: str, **other: Any) -> dict[str, Any]:
-    base = {"name": name, "method": name, "kind": "method", "blurred": False, "learned": False, "training_seconds": 0.0}
-    return base | {"note": ""} | other
-
-
-def floor(name: str) -> dict[str, Any]:
-    return method(name, kind="floor")
-
-
-def blurred(name: str) -> dict[str, Any]:
-    return method(f"{name}+blur", method=name, blurred=True)
 
 
 def measure(name: str, metric: str, direction: str | None = "higher", unit: str = "", **other: Any) -> dict[str, Any]:
     return {"name": name, "metric": metric, "unit": unit, "direction": direction, "help": f"Help of {name}."} | other
-
-
-def told(
-    levels: dict[str, dict[str, float]],
-    measures: list[dict[str, Any]],
-    methods: list[dict[str, Any]],
-    count: int = 40,
-    noise: float = 0.05,
-) -> str:
-    """The verdict on methods whose means are those levels, with noise of that SD, one statement a line."""
-    drawn = np.random.default_rng(0)
-    rows = [
-        {"participant_id": f"sub-{at:03d}", "method": name, "measure": of, "value": level + noise * one}
-        for of, some in levels.items()
-        for name, level in some.items()
-        for at, one in enumerate(stats.zscore(drawn.normal(size=count)))
-    ]
-    found = summarise(table_of(rows, [one["name"] for one in methods]), measures, methods, unit="years", resamples=499)
-    return "\n".join(found["verdict"])
 
 
 POINTING: dict[str, Any] = {
@@ -61,7 +31,9 @@ POINTING: dict[str, Any] = {
 AUC = [measure("auc", "localisation", chance=0.5, **POINTING)]
 
 
-def test_it_names_the_best_with_interval_and_n_and_the_nearest_that_is_worse_with_effect_and_p() -> None:
+def test_it_names_the_best_with_interval_and_n_and_the_nearest_that_is_worse_with_effect_and_p(
+    method: Made, told: Told
+) -> None:
     text = told({"auc": {"a": 0.9, "b": 0.7, "c": 0.6}}, AUC, [method(name) for name in "abc"])
     start = "auc (pointing at the ground truth; higher is better, chance 0.5): a has the best mean, 0.9 ("
     (line,) = [line for line in text.splitlines() if line.startswith(start)]
@@ -72,7 +44,7 @@ def test_it_names_the_best_with_interval_and_n_and_the_nearest_that_is_worse_wit
     assert "Not distinguished from it" not in line
 
 
-def test_what_is_not_told_apart_is_named_with_its_difference_and_never_called_equal() -> None:
+def test_what_is_not_told_apart_is_named_with_its_difference_and_never_called_equal(method: Made, told: Told) -> None:
     text = told({"auc": {"a": 0.9, "b": 0.899, "c": 0.6}}, AUC, [method(name) for name in "abc"])
     assert "Not distinguished from it, with mean difference and 95 % interval: " in text
     assert "Methods that are not distinguished need not be equal." in text
@@ -80,7 +52,7 @@ def test_what_is_not_told_apart_is_named_with_its_difference_and_never_called_eq
     assert "equally" not in text
 
 
-def test_the_difference_that_would_have_been_found_shrinks_with_the_subjects() -> None:
+def test_the_difference_that_would_have_been_found_shrinks_with_the_subjects(method: Made, told: Told) -> None:
     def reach(count: int) -> float:
         text = told({"auc": {"a": 0.9, "b": 0.899}}, AUC, [method("a"), method("b")], count)
         return float(text.split("with a power of 80 %: auc ")[1].split(" (n =")[0])
@@ -92,7 +64,7 @@ def test_the_difference_that_would_have_been_found_shrinks_with_the_subjects() -
 TRAINED = "Masks of noise ({learned} learned) are trained for this."
 
 
-def test_where_lower_is_better_the_lowest_leads() -> None:
+def test_where_lower_is_better_the_lowest_leads(method: Made, told: Told) -> None:
     text = told(
         {"noise_tolerance": {"a": 2.0, "b": 3.0}},
         [measure("noise_tolerance", "noise_tolerance", "lower", "{unit}", limits=TRAINED)],
@@ -103,12 +75,12 @@ def test_where_lower_is_better_the_lowest_leads() -> None:
     assert "Masks of noise (a learned) are trained for this." in text
 
 
-def test_a_limit_of_learned_methods_is_told_only_where_one_takes_part() -> None:
+def test_a_limit_of_learned_methods_is_told_only_where_one_takes_part(method: Made, told: Told) -> None:
     measures = [measure("noise_tolerance", "noise_tolerance", "lower", limits=TRAINED)]
     assert "Masks of noise" not in told({"noise_tolerance": {"a": 2.0, "b": 3.0}}, measures, [method("a"), method("b")])
 
 
-def test_a_method_below_a_floor_gets_no_belief() -> None:
+def test_a_method_below_a_floor_gets_no_belief(method: Made, floor: Made, told: Told) -> None:
     text = told(
         {"auc": {"good": 0.9, "poor": 0.6, "random": 0.5, "sobel": 0.7}},
         AUC,
@@ -120,20 +92,20 @@ def test_a_method_below_a_floor_gets_no_belief() -> None:
     assert "This benchmark gives no reason to believe its maps." in text
 
 
-def test_a_floor_that_leads_is_called_a_floor() -> None:
+def test_a_floor_that_leads_is_called_a_floor(method: Made, floor: Made, told: Told) -> None:
     text = told({"auc": {"a": 0.6, "sobel": 0.9}}, AUC, [method("a"), floor("sobel")])
     assert "sobel, a floor, has the best mean" in text
     assert "better than every floor (sobel): no method." in text
 
 
-def test_a_method_no_better_than_the_template_says_nothing_of_the_person() -> None:
+def test_a_method_no_better_than_the_template_says_nothing_of_the_person(method: Made, floor: Made, told: Told) -> None:
     methods = [method("a"), floor("random"), floor("template") | {"template": True}]
     text = told({"auc": {"a": 0.8, "random": 0.5, "template": 0.9}}, AUC, methods)
     assert "auc: better than every floor (random): a." in text
     assert "auc: not shown to be better than the template, one map for all subjects: a." in text
 
 
-def test_a_lead_that_smoothing_takes_away_is_said_to_be_smoothness() -> None:
+def test_a_lead_that_smoothing_takes_away_is_said_to_be_smoothness(method: Made, blurred: Made, told: Told) -> None:
     methods = [method("lead"), method("rough"), method("wrong"), blurred("rough"), blurred("wrong")]
     levels = {"lead": 0.9, "rough": 0.7, "wrong": 0.6, "rough+blur": 0.9, "wrong+blur": 0.6}
     text = told({"auc": levels}, AUC, methods)
@@ -141,20 +113,24 @@ def test_a_lead_that_smoothing_takes_away_is_said_to_be_smoothness() -> None:
     assert "lead is not shown to be better than the smoothed maps of rough" in text
 
 
-def test_a_lead_over_smoothed_copies_is_said_to_stay() -> None:
+def test_a_lead_over_smoothed_copies_is_said_to_stay(method: Made, blurred: Made, told: Told) -> None:
     methods = [method("lead"), method("rough"), blurred("rough")]
     text = told({"auc": {"lead": 0.9, "rough": 0.7, "rough+blur": 0.75}}, AUC, methods)
     assert "lead is also better than the smoothed maps of rough." in text
 
 
-def test_a_smoothed_copy_that_leads_is_named_and_so_is_the_best_map_as_it_is() -> None:
+def test_a_smoothed_copy_that_leads_is_named_and_so_is_the_best_map_as_it_is(
+    method: Made, blurred: Made, told: Told
+) -> None:
     methods = [method("a"), method("b"), blurred("a"), blurred("b")]
     text = told({"auc": {"a": 0.6, "b": 0.7, "a+blur": 0.9, "b+blur": 0.7}}, AUC, methods)
     assert "The best mean is that of a smoothed copy, better than its original." in text
     assert "Among unsmoothed maps, b has the best mean" in text
 
 
-def test_too_few_subjects_tell_nothing_apart_and_the_sentences_stop_there() -> None:
+def test_too_few_subjects_tell_nothing_apart_and_the_sentences_stop_there(
+    method: Made, floor: Made, told: Told
+) -> None:
     text = told({"auc": {"a": 0.9, "b": 0.5, "random": 0.4}}, AUC, [method("a"), method("b"), floor("random")], count=5)
     assert "With so few subjects no two of 3 methods can be distinguished." in text
     assert "better than every floor" not in text
@@ -175,7 +151,9 @@ DELETION = [
 ]
 
 
-def test_of_a_metric_that_says_who_leads_one_measure_does_and_the_winner_over_its_variants_is_named() -> None:
+def test_of_a_metric_that_says_who_leads_one_measure_does_and_the_winner_over_its_variants_is_named(
+    method: Made, told: Told
+) -> None:
     levels = {one["name"]: {"a": 0.9, "b": 0.7} for one in DELETION}
     text = told(levels, DELETION, [method("a"), method("b")])
     assert text.count("has the best mean") == 1
@@ -187,7 +165,7 @@ def test_of_a_metric_that_says_who_leads_one_measure_does_and_the_winner_over_it
     )
 
 
-def test_a_winner_that_depends_on_the_imputer_is_no_winner() -> None:
+def test_a_winner_that_depends_on_the_imputer_is_no_winner(method: Made, told: Told) -> None:
     levels = {"srg_zero": {"a": 0.9, "b": 0.7}, "srg_road": {"a": 0.7, "b": 0.9}}
     text = told(levels, DELETION, [method("a"), method("b")])
     assert (
@@ -195,7 +173,7 @@ def test_a_winner_that_depends_on_the_imputer_is_no_winner() -> None:
     )
 
 
-def test_agreement_is_put_in_words_with_its_opposites() -> None:
+def test_agreement_is_put_in_words_with_its_opposites(method: Made, told: Told) -> None:
     names = list("abcdefgh")
     up = {name: at / 10 for at, name in enumerate(names)}
     down = {name: -value for name, value in up.items()}
@@ -222,11 +200,14 @@ SANITY = [
 ]
 
 
-def sane(levels: dict[str, dict[str, float]], *methods: dict[str, Any]) -> str:
-    return told(levels, SANITY, list(methods), count=6, noise=0.02)
+@pytest.fixture
+def sane(told: Told) -> Told:
+    return lambda levels, *methods: told(levels, SANITY, list(methods), count=6, noise=0.02)
 
 
-def test_sanity_is_judged_against_chance_and_learned_methods_only_after_a_second_fit() -> None:
+def test_sanity_is_judged_against_chance_and_learned_methods_only_after_a_second_fit(
+    method: Made, floor: Made, sane: Told
+) -> None:
     names = {"reads": -0.1, "partly": 0.3, "edges": 0.8, "learned": 0.25}
     text = sane(
         {SIX[0]: names, SIX[1]: dict.fromkeys(names, 0.0), SIX[2]: {"learned": 0.9}},
@@ -242,7 +223,7 @@ def test_sanity_is_judged_against_chance_and_learned_methods_only_after_a_second
     assert untested.startswith("Sanity check not done: unfitted.")
 
 
-def test_cost_says_from_when_on_learning_pays() -> None:
+def test_cost_says_from_when_on_learning_pays(method: Made, told: Told) -> None:
     text = told(
         {"seconds": {"learned": 1.0, "slow": 11.0, "quick": 0.1}},
         [measure("seconds", "cost", "lower", "s", family="cost", leads=1)],
@@ -253,7 +234,7 @@ def test_cost_says_from_when_on_learning_pays() -> None:
     assert "learned is slower for each subject and never saves time compared with quick." in text
 
 
-def test_limits_are_told_for_the_measures_that_are_there_only() -> None:
+def test_limits_are_told_for_the_measures_that_are_there_only(method: Made, told: Told) -> None:
     text = told({"auc": {"a": 0.9, "b": 0.7}}, AUC, [method("a"), method("b")])
     assert text.count("A truth about the images is none about the network.") == 1
     both = told(
@@ -263,30 +244,18 @@ def test_limits_are_told_for_the_measures_that_are_there_only() -> None:
     assert "They do not show what ages a brain" in text
 
 
-def test_a_third_partys_measure_and_method_are_told_of_by_their_own_words() -> None:
-    text = told({"mine": {"x": 1.0, "y": 3.0}}, [measure("mine", "theirs", unit="kg")], [method("x"), method("y")])
-    assert "mine (Help of mine; higher is better): y has the best mean" in text
-    assert " kg (95 % interval" in text
-
-
-def test_of_a_third_partys_many_measures_the_first_few_lead() -> None:
-    measures = [measure(f"m{at}", "theirs") for at in range(9)]
-    text = told({one["name"]: {"x": 1.0, "y": 3.0} for one in measures}, measures, [method("x"), method("y")])
-    assert text.count("has the best mean") == 3
-
-
-def test_a_method_alone_has_a_figure_and_no_rival() -> None:
+def test_a_method_alone_has_a_figure_and_no_rival(method: Made, told: Told) -> None:
     text = told({"auc": {"a": 0.9}}, AUC, [method("a")])
     assert "a has 0.9 (95 % interval 0.8" in text
     assert "there is nothing to compare it with" in text
 
 
-def test_without_any_value_nothing_is_said() -> None:
+def test_without_any_value_nothing_is_said(method: Made, told: Told) -> None:
     assert told({}, AUC, [method("a")]) == "No measure has a value, so there is no conclusion."
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_no_table_however_full_of_holes_breaks_the_summary(seed: int) -> None:
+def test_no_table_however_full_of_holes_breaks_the_summary(seed: int, method: Made, floor: Made, blurred: Made) -> None:
     drawn = np.random.default_rng(seed)
     methods = [
         method("a", learned=True),
@@ -320,29 +289,6 @@ def test_no_table_however_full_of_holes_breaks_the_summary(seed: int) -> None:
     json.dumps(found, allow_nan=False)
     assert all(sentence and "nan" not in sentence.split() for sentence in found["verdict"] + found["warnings"])
     assert "lost: no map" in found["warnings"]
-
-
-# Words
-
-
-def test_numbers_have_three_digits_and_no_needless_powers_of_ten() -> None:
-    assert [number(value) for value in (0.93456, 1234.5, -0.00012, 0.0, None)] == [
-        "0.935",
-        "1234",
-        "-0.00012",
-        "0",
-        "n/a",
-    ]
-    assert amount(2.5, "years") == "2.5 years"
-    assert amount(2.5, "") == "2.5"
-    assert between([0.1, 0.25]) == "0.1 to 0.25"
-    assert [chance(p) for p in (0.0004, 0.0123, 1.0)] == ["p < 0.001", "p = 0.012", "p = 1"]
-
-
-def test_lists_are_read_aloud_and_long_ones_cut() -> None:
-    assert [listed(list(some)) for some in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
-    assert listed(list("abcdefgh"), 6) == "a, b, c, d, e, f and 2 more"
-    assert listed(list("abcdefg"), 6) == "a, b, c, d, e, f and g"
 
 
 def test_a_measure_is_told_by_what_it_asks_or_by_its_help() -> None:

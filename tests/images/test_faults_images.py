@@ -293,16 +293,3 @@ def test_read_right_is(fault: str, ran: Ran) -> None:
     if READ_RIGHT[fault][1] == 0:
         one, sound = (sidecar(ran, name) for name in (fault, "sound"))
         assert one["prediction"] == sound["prediction"]
-
-
-def test_what_is_no_number_is_taken_as_0_where_that_is_asked_for(
-    toy_model: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
-) -> None:
-    (tmp_path / "x.nii.gz").write_bytes(squeezed(changed((3, 5, 7), np.nan)))
-    (tmp_path / "participants.tsv").write_text("participant_id\timage\n01\tx.nii.gz\n")
-    given = ["--predictor", toy_model, "--method", "saliency", "--split", "all", "--device", "cpu"]
-    assert run("explain", tmp_path, *given, "--out", tmp_path / "derivatives" / "refused")[0] != 0
-    assert run("explain", tmp_path, *given, "--nan-to-zero", "--out", tmp_path / "derivatives" / "maps")[0] == 0
-    (path,) = (tmp_path / "derivatives" / "maps").glob("sub-01/*_importance.json")
-    (warning,) = [one for one in json.loads(path.read_text())["warnings"] if "not finite" in one]
-    assert "1 voxels are not finite, the first at index (3, 5, 7); replaced by 0" in warning

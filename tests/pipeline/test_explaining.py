@@ -49,13 +49,6 @@ class Careless(Explainer):
         return torch.rand(volumes[:, 0].shape)
 
 
-class Greedy(Explainer):
-    """Works in the memory of what it was given."""
-
-    def explain(self, predictor, volumes):
-        return volumes.abs_()[:, 0].clone()
-
-
 class FailsOnBright(Explainer):
     """Fails on a volume whose first brain voxel is above average: on some subjects, not on others."""
 
@@ -97,7 +90,6 @@ METHODS = {
     "brightness": Brightness,
     "seeded": Seeded,
     "careless": Careless,
-    "greedy": Greedy,
     "fails-on-bright": FailsOnBright,
     "always": AlwaysFails,
     "learner": Learner,
@@ -220,15 +212,6 @@ def test_a_careless_method_leaves_nothing_behind(toy_model: Path) -> None:
     assert torch.equal(volumes, before)
     assert torch.equal(torch.get_rng_state(), state)
     assert not predictor.module.training
-
-
-def test_a_method_that_changes_its_input_has_no_map(toy_model: Path) -> None:
-    predictor = load_predictor(toy_model)
-    volumes = torch.randn(1, 1, *predictor.recipe.shape)
-    before = volumes.clone()
-    (found,) = maps_of(Greedy(), predictor, volumes, ["a"], "greedy", 0)
-    assert isinstance(found, PluginError) and "changed the network or its input" in str(found)
-    assert torch.equal(volumes, before)
 
 
 def test_subjects_that_fail_are_listed_and_the_others_have_their_maps(run, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -266,16 +266,6 @@ BROKEN: list[tuple[str, dict[str, Any], Any]] = [
     (LEARNING_FAILS, {}, learner(fit_swallowing)),
     (LEARNING_FAILS, {}, learner(fit_leaving_train_mode)),
 ]
-
-
-@pytest.fixture
-def everything_put_back() -> Iterator[None]:
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    yield
-    torch.set_grad_enabled(True)
-    torch.set_rng_state(states[0])
-    np.random.set_state(states[1])
-    random.setstate(states[2])
 
 
 @pytest.mark.parametrize(("check", "arguments", "explainer"), BROKEN)

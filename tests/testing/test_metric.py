@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,67 +79,6 @@ class TestGood(MetricContract):
     @pytest.fixture
     def metric(self) -> Metric:
         return Good(draws=10)
-
-
-GAP = Measure(name="gap", unit="{unit}", direction="lower", help="what the map's sum lacks")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gap(Metric):
-    @property
-    def measures(self) -> tuple[Measure, ...]:
-        return (GAP,)
-
-    def measure(self, case: Case) -> Mapping[str, float]:
-        if case.reference is None:
-            raise NotApplicable("the map does not claim to add up")
-        there = float(case.predict(case.reference[None])[0])
-        return {"gap": abs(float(case.map.double().sum()) - (case.prediction - there))}
-
-
-class TestGapWhoseBestMapIsSignedAndHasAScale(MetricContract):
-    perfect = "contribution"
-    scale_free = False
-    judges_sign = True
-
-    @pytest.fixture
-    def metric(self) -> Metric:
-        return Gap()
-
-
-AGAIN = Measure(name="again", unit="", direction="lower", help="change of the map with another seed, over its size")
-SECONDS = Measure(name="seconds", unit="s", direction="lower", help="never twice the same")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Again(Metric):
-    repeats = True
-
-    @property
-    def measures(self) -> tuple[Measure, ...]:
-        return (AGAIN, SECONDS)
-
-    def measure(self, case: Case) -> Mapping[str, float]:
-        size = float(case.map.norm())
-        maps = [
-            case.explain(seed=case.run_seed + 1),
-            case.explain(volume=case.volume + 0.1),
-            case.explain(predictor=case.predictor),
-        ]
-        moved = max(float((map - case.map).norm()) for map in maps)
-        return {"again": moved / size if size else math.nan, "seconds": next(_ticks)}
-
-
-_ticks = iter(range(1, 1_000_000))
-
-
-class TestAgainWhichKnowsNoTruth(MetricContract):
-    judges_by_truth = False
-    varying = ("seconds",)
-
-    @pytest.fixture
-    def metric(self) -> Metric:
-        return Again()
 
 
 # Ill-behaved ones: how they misbehave, and below the check that must catch them
@@ -343,15 +282,6 @@ BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
 ]
 
 
-@pytest.fixture
-def everything_put_back() -> Iterator[None]:
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    yield
-    torch.set_rng_state(states[0])
-    np.random.set_state(states[1])
-    random.setstate(states[2])
-
-
 @pytest.mark.parametrize(("check", "arguments", "metric", "words"), BROKEN)
 @pytest.mark.usefixtures("everything_put_back")
 def test_a_metric_that_breaks_a_promise_fails_the_check_of_it_in_words(
@@ -365,8 +295,3 @@ def test_a_metric_that_breaks_a_promise_fails_the_check_of_it_in_words(
 def test_every_check_of_a_metric_has_a_broken_one_that_it_catches() -> None:
     checks = {name for name, _ in inspect.getmembers(MetricContract, callable) if name.startswith("test_")}
     assert checks == {check for check, *_ in BROKEN}
-
-
-def test_a_forgotten_fixture_is_told_in_words() -> None:
-    with pytest.raises(NotImplementedError, match="MetricContract must define the fixture `metric`"):
-        inspect.unwrap(vars(MetricContract)["metric"])(MetricContract())

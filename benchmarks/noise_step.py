@@ -236,9 +236,7 @@ def equal_loss(asked: argparse.Namespace) -> tuple[dict[str, int], list[dict[str
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:
     """The first and the third; of one value, itself twice."""
-    if len(values) < 2:
-        return values[0], values[0]
-    first, _, third = statistics.quantiles(values, n=4, method="inclusive")
+    first, _, third = statistics.quantiles([*values, *values] if len(values) == 1 else values, n=4, method="inclusive")
     return first, third
 
 

@@ -2,8 +2,9 @@
 
     coverage json -o coverage.json && python tools/check_coverage.py coverage.json
 
-A floor is a little below what was measured when it was set: some branches depend on the processor. It rises with the tests, and is never lowered so that a
-change may pass. The core and `interpbench_unoise`, the flagship, are never below 90 %.
+A floor is a little below what was measured when it was set: some branches depend on the processor. It rises with the
+tests, and is never lowered so that a change may pass. The core and `interpbench_unoise`, the flagship, are never below
+90 %.
 """
 
 from __future__ import annotations

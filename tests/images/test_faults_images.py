@@ -144,7 +144,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {  # the file's name,
     "almost no brain": (
         "speck.nii.gz",
         lambda: squeezed(image(speck())),
-        "almost no brain in the network.s field of view",
+        "almost no brain in the network's field of view",
     ),
     "colours": ("rgb.nii.gz", lambda: squeezed(of_type("RGB")), "one real number per voxel is needed"),
     "complex numbers": (

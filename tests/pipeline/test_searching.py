@@ -175,7 +175,7 @@ def test_an_interrupted_search_goes_on(run, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_combination_that_the_method_does_not_allow_is_left_out_and_told(run, caplog) -> None:
     record = run({"low": [0, 3], "high": [2, 4]})
     assert [row["low"] for row in record["trials"]] == [0, 0, 3]
-    assert "left out: low=3, high=2: high must be above low (3), got 2." in caplog.text
+    assert "excluded: low=3, high=2: high must be above low (3), got 2." in caplog.text
 
 
 def test_a_value_that_no_combination_allows_is_the_users_mistake(run) -> None:

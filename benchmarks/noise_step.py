@@ -279,9 +279,8 @@ def _in_own_process(asked: argparse.Namespace, place: int) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form, allow_abbrev=False)
     add = parser.add_argument
     add("--shape", type=shape_of, default=(70, 88, 70), metavar="IxJxK", help="(default: 70x88x70)")
     add("--batch-size", type=int, default=2, help="(default: 2)")

@@ -5,16 +5,13 @@ Only what stands between the two markers is written; the words around it are som
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench.errors import InputError
-from interpbench.files.atomic import read_json, write_text
+from result_page import fill_page
 
 HERE = Path(__file__).parent
-BEGIN, END = "<!-- occlusion: begin -->", "<!-- occlusion: end -->"
 PEERS = {"captum": "Captum", "monai": "MONAI"}
 LAYOUTS = {"default": "as documented", "channels_last": "channels last"}
 NONE = "n/a"
@@ -24,18 +21,7 @@ Row = Mapping[str, Any]
 
 def main(words: Sequence[str] | None = None) -> None:
     """Read the result, write the tables into the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path, default=HERE / "results" / "occlusion.json")
-    parser.add_argument("--page", type=Path, default=HERE / "README.md")
-    asked = parser.parse_args(words)
-    text = asked.page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise InputError(f"{asked.page}: has no place for tables between {BEGIN} and {END}.")
-    body = "\n".join(tables(read_json(asked.results)))
-    write_text(asked.page, f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
-    print(asked.page)
+    fill_page(words, __doc__, HERE / "results" / "occlusion.json", HERE / "README.md", "occlusion", tables)
 
 
 def tables(results: Row) -> list[str]:

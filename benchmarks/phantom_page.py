@@ -5,18 +5,15 @@ Only what stands between the two markers is written; the words around it are som
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench.errors import InputError
-from interpbench.files.atomic import read_json, write_text
+from result_page import fill_page
 
 ROOT = Path(__file__).parents[1]
 OURS = "unoise"
-BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 HEADLINES = (
     "auc",
     "average_precision",
@@ -38,18 +35,9 @@ Run = Mapping[str, Any]
 
 def main(words: Sequence[str] | None = None) -> None:
     """Read the result, write the tables into the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/phantom.json")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs/results/phantom.md")
-    asked = parser.parse_args(words)
-    text = asked.page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise InputError(f"{asked.page}: has no place for tables between {BEGIN} and {END}.")
-    body = "\n".join(tables(read_json(asked.results)))
-    write_text(asked.page, f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
-    print(asked.page)
+    fill_page(
+        words, __doc__, ROOT / "benchmarks/results/phantom.json", ROOT / "docs/results/phantom.md", "tables", tables
+    )
 
 
 def tables(results: Mapping[str, Any]) -> list[str]:

@@ -264,7 +264,7 @@ def test_the_exponent_of_a_power_law_is_found(bench) -> None:
 def test_the_tables_go_between_the_markers_of_the_page(bench, results: dict[str, Any], tmp_path: Path) -> None:
     file, page = tmp_path / "result.json", tmp_path / "page.md"
     file.write_text(json.dumps(results))
-    page.write_text(f"Before.\n{bench.page.BEGIN}\nold\n{bench.page.END}\nAfter.\n")
+    page.write_text("Before.\n<!-- occlusion: begin -->\nold\n<!-- occlusion: end -->\nAfter.\n")
     bench.page.main(("--results", str(file), "--page", str(page)))
     text = page.read_text()
     assert text.startswith("Before.") and text.endswith("After.\n") and "old" not in text

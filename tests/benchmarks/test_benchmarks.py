@@ -190,7 +190,7 @@ def test_the_phantoms_benchmark_runs_and_its_tables_go_between_the_words_of_a_pa
     found = results["runs"][0]["results"]["auc"]
     assert {"unoise", "saliency", "saliency+blur", "random", "template"} <= set(found["methods"])
     assert all("unoise" in (pair["a"], pair["b"]) for pair in found["pairs"])
-    page.write_text(f"Before.\n{benchmarks.phantom_page.BEGIN}\nold\n{benchmarks.phantom_page.END}\nAfter.\n")
+    page.write_text("Before.\n<!-- tables: begin -->\nold\n<!-- tables: end -->\nAfter.\n")
     benchmarks.phantom_page.main(("--results", str(out), "--page", str(page)))
     text = page.read_text()
     assert text.startswith("Before.") and text.endswith("After.\n") and "old" not in text

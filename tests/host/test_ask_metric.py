@@ -209,7 +209,7 @@ def changed(**fields: Any) -> tuple[Measure, ...]:
 DECLARED = {
     "nothing": ((), "at least one Measure"),
     "a word": ("auc", "at least one Measure, got 'auc'"),
-    "no measure": (({"name": "auc"},), "must hold Measures only, got {'name': 'auc'}"),
+    "no measure": (({"name": "auc"},), "must contain Measures only, got {'name': 'auc'}"),
     "one name twice": ((NUMBER, NUMBER), "must be used once, 'number' is used twice"),
     "a dash": (changed(name="a-b"), "small letters, digits and _, got 'a-b'"),
     "capitals": (changed(name="AUC"), "small letters, digits and _, got 'AUC'"),

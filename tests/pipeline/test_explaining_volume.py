@@ -146,7 +146,7 @@ def test_a_network_that_answers_by_chance_is_refused(volume: torch.Tensor, recip
 
 
 def test_several_outputs_need_a_column(volume: torch.Tensor, recipe: Recipe) -> None:
-    with pytest.raises(InterpbenchError, match="gives 3 numbers for a volume"):
+    with pytest.raises(InterpbenchError, match="returns 3 numbers for a volume"):
         explain_volume(Predictor.from_module(Linear(3), recipe=recipe), volume, "saliency")
     with pytest.raises(InterpbenchError, match="there is no column 3 among the network's outputs"):
         explain_volume(Predictor.from_module(Linear(3), recipe=recipe, column=3), volume, "saliency")

@@ -67,8 +67,8 @@ def test_a_third_partys_network_with_one_output_learns_two_classes_and_no_three(
     ("name", "component", "target", "message"),
     [
         ("squashed", Squashed, "age", "Squashed: the output ends in a sigmoid: it is bounded"),
-        ("squashed", Squashed, "group", "ends in a sigmoid: it saturates.* leave out the sigmoid"),
-        ("probable", Probable, "group", "ends in a softmax: probabilities saturate.* leave out the softmax"),
+        ("squashed", Squashed, "group", "ends in a sigmoid: it saturates.* remove the sigmoid"),
+        ("probable", Probable, "group", "ends in a softmax: probabilities saturate.* remove the softmax"),
         ("probable", Probable, "age", "ends in a softmax over one number"),
     ],
 )

@@ -44,7 +44,7 @@ def people(reader: ToyPredictor) -> list[Sample]:
 @pytest.fixture(scope="session")
 def tiny() -> UNoise:
     """The smallest method that has every part: a second of training."""
-    return UNoise(channels=2, blocks=1, pretrain_epochs=1, epochs=2, batch_size=4, learning_rate=1e-2, r=2.0)
+    return UNoise(v_min=0.1, channels=2, blocks=1, pretrain_epochs=1, epochs=2, batch_size=4, learning_rate=1e-2, r=2.0)
 
 
 @pytest.fixture(scope="session")

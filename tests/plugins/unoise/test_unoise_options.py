@@ -129,7 +129,7 @@ def test_every_combination_that_is_allowed_learns_and_explains(
     target: str,
 ) -> None:
     changes = {"estimator": estimator, "noise_form": form, "penalty_over": over, "target": target, "epochs": 1}
-    method = dataclasses.replace(tiny, v_min=0.1, pretrain_epochs=0, **changes)
+    method = dataclasses.replace(tiny, pretrain_epochs=0, **changes)
     aim = method.objective
     assert (aim.estimator, aim.noise.form, aim.penalty_over, aim.r) == (estimator, form, over, 2.0)
     fitted = method.fit(reader, people[:8], people[8:])

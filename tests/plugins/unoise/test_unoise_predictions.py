@@ -29,6 +29,9 @@ from interpbench_unoise.training import (
 from interpbench_unoise.unet import UNet
 
 SHAPE = (4, 4, 5)
+CPU = torch.device("cpu")
+Nets = Callable[..., UNet]  # `flat_net(mask)` and `small_net(seed)`
+Aims = Callable[..., Objective]
 ERRORS = 5.0  # standard errors that a mean may lie off
 
 
@@ -57,9 +60,8 @@ def test_variance_and_predictions_of_a_straight_predictor_are_the_closed_form_s(
     straight: ToyPredictor,
     weights: torch.Tensor,
     crowd: list[Sample],
-    flat_net: Callable[[float], UNet],
-    aim_of: Callable[..., Objective],
-    cpu: torch.device,
+    flat_net: Nets,
+    aim_of: Aims,
     over: str,
     noise: Noise,
     mask: float,
@@ -67,9 +69,9 @@ def test_variance_and_predictions_of_a_straight_predictor_are_the_closed_form_s(
     aim, network = aim_of(noise=noise, penalty_over=over), flat_net(mask)
     reached = weights * (toy_brain(SHAPE) if over == "brain" else 1)
     sd = float(noise.sigma(torch.tensor(mask)) * reached.norm())
-    found = noise_variance(network, straight, crowd, aim, device=cpu)
+    found = noise_variance(network, straight, crowd, aim, device=CPU)
     assert found == pytest.approx(sd**2, rel=ERRORS * math.sqrt(2 / len(crowd)))  # a chi-squared mean
-    noisy, goal, penalty = noisy_predictions(network, straight, crowd, aim, device=cpu)
+    noisy, goal, penalty = noisy_predictions(network, straight, crowd, aim, device=CPU)
     errors = noisy - goal
     shift = noise.shift * float(reached.sum())
     assert errors.mean() == pytest.approx(shift, abs=ERRORS * sd / math.sqrt(len(crowd)))
@@ -79,38 +81,28 @@ def test_variance_and_predictions_of_a_straight_predictor_are_the_closed_form_s(
 
 @pytest.mark.parametrize("number", [1, 3, 40, 128, 200])
 def test_few_subjects_get_so_many_draws_that_the_variance_is_known_well_enough(
-    straight: ToyPredictor,
-    weights: torch.Tensor,
-    crowd: list[Sample],
-    flat_net: Callable[[float], UNet],
-    aim_of: Callable[..., Objective],
-    cpu: torch.device,
-    number: int,
+    straight: ToyPredictor, weights: torch.Tensor, crowd: list[Sample], flat_net: Nets, aim_of: Aims, number: int
 ) -> None:
     draws = number * max(1, math.ceil(module.DRAWS / number))
     assert draws >= module.DRAWS
     calls = straight.charge.calls
-    found = noise_variance(flat_net(0.5), straight, crowd[:number], aim_of(penalty_over="volume"), device=cpu)
+    found = noise_variance(flat_net(0.5), straight, crowd[:number], aim_of(penalty_over="volume"), device=CPU)
     assert straight.charge.calls - calls == draws
     assert found == pytest.approx(0.25 * float(weights.square().sum()), rel=ERRORS * math.sqrt(2 / draws))
 
 
 def test_the_variance_goes_with_the_square_of_the_noise_and_is_the_same_at_every_call(
-    straight: ToyPredictor,
-    crowd: list[Sample],
-    flat_net: Callable[[float], UNet],
-    aim_of: Callable[..., Objective],
-    cpu: torch.device,
+    straight: ToyPredictor, crowd: list[Sample], flat_net: Nets, aim_of: Aims
 ) -> None:
     found = [
-        noise_variance(flat_net(0.5), straight, crowd[:20], aim_of(noise=Noise(0.0, high)), device=cpu)
+        noise_variance(flat_net(0.5), straight, crowd[:20], aim_of(noise=Noise(0.0, high)), device=CPU)
         for high in (1.0, 3.0, 1.0)
     ]
     assert found[0] == found[2] and found[1] == pytest.approx(9 * found[0], rel=1e-3)
 
 
 def test_a_bias_that_both_ends_of_the_noise_share_is_no_variance(
-    reader: ToyPredictor, people: list[Sample], flat_net: Callable[[float], UNet], aim_of: Callable[..., Objective]
+    reader: ToyPredictor, people: list[Sample], flat_net: Nets, aim_of: Aims
 ) -> None:
     """The bent predictor is moved by noise; half the difference of both ends does not see by how much."""
     settings = {"device": torch.device("cpu")}
@@ -121,16 +113,12 @@ def test_a_bias_that_both_ends_of_the_noise_share_is_no_variance(
 
 
 def test_noisy_predictions_are_those_of_the_validation_s_own_noise(
-    reader: ToyPredictor,
-    people: list[Sample],
-    small_net: Callable[..., UNet],
-    aim_of: Callable[..., Objective],
-    cpu: torch.device,
+    reader: ToyPredictor, people: list[Sample], small_net: Nets, aim_of: Aims
 ) -> None:
     network, aim = small_net(1).eval(), aim_of(noise=Noise(0.3, 1.0, "equation1"))
-    noisy, goal, penalty = noisy_predictions(network, reader, people, aim, device=cpu, batch_size=12)
-    batch = collate(people, cpu)
-    epsilon = standard_normal(batch.volumes, generator_on(cpu, VALIDATION_SEED))
+    noisy, goal, penalty = noisy_predictions(network, reader, people, aim, device=CPU, batch_size=12)
+    batch = collate(people, CPU)
+    epsilon = standard_normal(batch.volumes, generator_on(CPU, VALIDATION_SEED))
     with torch.no_grad():
         mask = torch.sigmoid(network(batch.volumes))
         expected = reader.predict(batch.volumes + batch.brains * (0.3 + 0.7 * mask * epsilon))
@@ -143,14 +131,9 @@ def test_noisy_predictions_are_those_of_the_validation_s_own_noise(
 
 @pytest.mark.parametrize("estimator", ["recalibrated", "antithetic", "paper"])
 def test_a_step_s_gradient_is_the_objective_s_by_the_chain_rule(
-    reader: ToyPredictor,
-    people: list[Sample],
-    small_net: Callable[..., UNet],
-    aim_of: Callable[..., Objective],
-    cpu: torch.device,
-    estimator: str,
+    reader: ToyPredictor, people: list[Sample], small_net: Nets, aim_of: Aims, estimator: str
 ) -> None:
-    network, aim, batch = small_net(), aim_of(estimator=estimator, noise=Noise(0.2, 1.0)), collate(people[:4], cpu)
+    network, aim, batch = small_net(), aim_of(estimator=estimator, noise=Noise(0.2, 1.0)), collate(people[:4], CPU)
     epsilon = torch.randn(batch.volumes.shape, generator=torch.Generator().manual_seed(0))
     line = Recalibration()
     line.update(torch.linspace(40, 70, 16), torch.linspace(45, 65, 16))
@@ -169,13 +152,9 @@ def test_a_step_s_gradient_is_the_objective_s_by_the_chain_rule(
 
 
 def test_steps_without_a_reset_between_them_add_up(
-    reader: ToyPredictor,
-    people: list[Sample],
-    small_net: Callable[..., UNet],
-    aim_of: Callable[..., Objective],
-    cpu: torch.device,
+    reader: ToyPredictor, people: list[Sample], small_net: Nets, aim_of: Aims
 ) -> None:
-    network, batch = small_net(), collate(people[:3], cpu)
+    network, batch = small_net(), collate(people[:3], CPU)
     epsilon = torch.randn(batch.volumes.shape, generator=torch.Generator().manual_seed(0))
     found = []
     for _ in range(2):
@@ -186,9 +165,9 @@ def test_steps_without_a_reset_between_them_add_up(
 
 
 def test_in_bfloat16_a_step_points_where_it_does_in_float32(
-    reader: ToyPredictor, people: list[Sample], aim_of: Callable[..., Objective], cpu: torch.device
+    reader: ToyPredictor, people: list[Sample], aim_of: Aims
 ) -> None:
-    batch, found = collate(people[:6], cpu), []
+    batch, found = collate(people[:6], CPU), []
     epsilon = torch.randn(batch.volumes.shape, generator=torch.Generator().manual_seed(0))
     for precision in ("float32", "bfloat16"):
         with torch.random.fork_rng(devices=[]):
@@ -202,7 +181,7 @@ def test_in_bfloat16_a_step_points_where_it_does_in_float32(
     assert float(found[1].norm() / found[0].norm()) == pytest.approx(1.0, abs=0.1)
 
 
-def test_noise_goes_where_it_is_penalised(aim_of: Callable[..., Objective]) -> None:
+def test_noise_goes_where_it_is_penalised(aim_of: Aims) -> None:
     brains = torch.rand(2, 1, *SHAPE, generator=torch.Generator().manual_seed(0)).round()
     assert torch.equal(aim_of(penalty_over="brain").where(brains), brains)
     assert torch.equal(aim_of(penalty_over="volume").where(brains), torch.ones_like(brains))
@@ -216,13 +195,13 @@ class Squares(torch.nn.Module):
 
 
 def test_the_variance_is_that_of_the_same_draws_one_after_the_other(
-    crowd: list[Sample], small_net: Callable[..., UNet], aim_of: Callable[..., Objective], cpu: torch.device
+    crowd: list[Sample], small_net: Nets, aim_of: Aims
 ) -> None:
     """A shift moves a bent predictor's slope, so it counts where it lies: in the brain."""
     network, predictor, some = small_net(1).eval(), ToyPredictor(Squares(), SHAPE), crowd[:2]
     aim = aim_of(noise=Noise(1.0, 3.0, "equation1"))
-    found = noise_variance(network, predictor, some, aim, device=cpu)
-    generator, halves = generator_on(cpu, VALIDATION_SEED), []
+    found = noise_variance(network, predictor, some, aim, device=CPU)
+    generator, halves = generator_on(CPU, VALIDATION_SEED), []
     for one in some:
         volume, brain = one.volume[None], one.brain.float()
         with torch.no_grad():
@@ -236,21 +215,16 @@ def test_the_variance_is_that_of_the_same_draws_one_after_the_other(
 
 @pytest.mark.parametrize("estimator", ["recalibrated", "antithetic", "paper"])
 def test_what_an_epoch_is_judged_by_is_what_its_estimator_minimises(
-    reader: ToyPredictor,
-    people: list[Sample],
-    flat_net: Callable[[float], UNet],
-    aim_of: Callable[..., Objective],
-    cpu: torch.device,
-    estimator: str,
+    reader: ToyPredictor, people: list[Sample], flat_net: Nets, aim_of: Aims, estimator: str
 ) -> None:
     """With a learning rate of nothing the mask stays, and every figure of the curve can be worked out again."""
     network, aim = flat_net(0.4), aim_of(estimator=estimator, noise=Noise(0.2, 1.2), r=3.0)
     rest = {"kind": "step", "milestones_every": 1, "patience": 0, "seed": 0}
     plan = Schedule(epochs=3, batch_size=4, learning_rate=1e-30, **rest)
-    curve = train_noise_model(network, reader, people[:8], people[8:], aim, plan, device=cpu)
-    noisy, goal, penalty = noisy_predictions(network, reader, people[8:], aim, device=cpu)
+    curve = train_noise_model(network, reader, people[:8], people[8:], aim, plan, device=CPU)
+    noisy, goal, penalty = noisy_predictions(network, reader, people[8:], aim, device=CPU)
     error = np.square(noisy - goal).mean()
-    variance = noise_variance(network, reader, people[8:], aim, device=cpu)
+    variance = noise_variance(network, reader, people[8:], aim, device=CPU)
     for row in curve:
         expected = row["slope"] ** 2 * variance if estimator == "recalibrated" else error
         assert row["validation_error"] == pytest.approx(expected, rel=1e-5)

@@ -96,7 +96,9 @@ def test_of_more_bars_than_can_be_read_those_of_the_best_are_drawn_and_that_is_s
     assert [len(one) for one in bars(canvas)] == [3, 3]
     assert "14 bars are too many to read; drawn: 2 to which best belongs" in texts(canvas)
     none = draw_ranks(of_pairs("m0"))
-    assert bars(none) == [] and "14 bars are too many to read; drawn: none, for the best rank has no bar" in texts(none)
+    assert bars(none) == [] and "14 bars are too many to read; drawn: none, because the best rank has no bar" in texts(
+        none
+    )
     boxes = [text.get_window_extent() for text in texts(canvas).values()]
     assert not any(a.shrunk(0.9, 0.8).overlaps(b) for a, b in combinations(boxes, 2))
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from argparse import Namespace
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +16,6 @@ from interpbench.testing import cube_predictor, toy_samples
 from interpbench_unoise.noise import Noise
 from interpbench_unoise.unet import UNet
 
-ROOT = Path(__file__).parents[2]
 STEP = ("--shape", "12x14x10", "--blocks", "2", "--channels", "2", "--width", "2", "--rounds", "2")
 AUC = (
     "--subjects",
@@ -47,17 +43,6 @@ AUC = (
     "--plain-every",
     "3",
 )
-
-
-@pytest.fixture(scope="module")
-def benchmarks() -> Iterator[SimpleNamespace]:
-    """The modules of the folder `benchmarks`, which is no package."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "benchmarks"))
-        names = ("case", "machine", "noise_run", "noise_step", "noise_to_auc", "plain_noise", "random_case")
-        yield SimpleNamespace(**{name: import_module(name) for name in names})
-        for name in names:
-            sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")

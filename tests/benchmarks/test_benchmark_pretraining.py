@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +15,6 @@ from interpbench import write_phantom
 from interpbench.errors import InputError
 from interpbench_unoise.explainer import UNoise
 
-ROOT = Path(__file__).parents[2]
 TOY = (
     "--subjects",
     "24",
@@ -48,17 +44,6 @@ TOY = (
     "--budget",
     "1e-6",
 )
-
-
-@pytest.fixture(scope="module")
-def benchmarks() -> Iterator[SimpleNamespace]:
-    """The modules of the folder `benchmarks`, which is no package."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "benchmarks"))
-        names = ("case", "machine", "noise_run", "pretraining", "pretraining_run", "result_file")
-        yield SimpleNamespace(**{name: import_module(name) for name in names})
-        for name in names:
-            sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")

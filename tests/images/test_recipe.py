@@ -8,18 +8,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 from scipy.ndimage import center_of_mass
-from scipy.spatial.transform import Rotation
 
-from interpbench.cohort.recipe_for import recipe_for
 from interpbench.cohort.subjects import Subject
 from interpbench.errors import InputError
 from interpbench.images.recipe import Recipe
 from interpbench.images.volume import write_map
 
 ALL_48 = ["".join(letters) for axes in permutations(("RL", "AP", "SI")) for letters in product(*axes)]
-SLOPE = np.array([0.5, -0.3, 0.8])
+SLOPE = np.array([0.5, -0.3, 0.8])  # of the field `linear`
 IN_VOXEL = 0.5005  # of a voxel from its centre: what lies on a face lies in both
 ON_LATTICE = (4.0, -8.0, 5.0)  # the middle of a box of even edge lies between two voxels
 
@@ -33,26 +30,7 @@ GEOMETRIES = {
 }
 
 
-def affine_of(zooms, angles, shape, centre=(3.0, -8.0, 5.0), codes="RAS"):
-    """A grid whose middle voxel lies at `centre`, its axes near to `codes`; with the shape in that order."""
-    affine = np.eye(4)
-    affine[:3, :3] = Rotation.from_euler("xyz", angles, degrees=True).as_matrix() @ np.diag(zooms)
-    affine[:3, 3] = np.asarray(centre) - affine[:3, :3] @ (np.asarray(shape) // 2)
-    turn = ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(codes))
-    turned = apply_orientation(np.empty(shape), turn).shape
-    return affine @ inv_ornt_aff(turn, shape), turned
-
-
-def world_of(affine, shape):
-    index = np.stack(np.meshgrid(*(np.arange(edge) for edge in shape), indexing="ij"), axis=-1)
-    return index @ affine[:3, :3].T + affine[:3, 3]
-
-
-def linear(affine, shape):
-    return (world_of(affine, shape) @ SLOPE + 100).astype(np.float32)
-
-
-def largest_covered(affine, voxels, grid, edges):
+def largest_covered(linear, affine, voxels, grid, edges):
     """The linear field as a map comes back: its value at each voxel; in one larger than the grid's, its largest there.
 
     Along axes on which the voxel is larger, the field is looked at where the grid's planes lie in it, or, where the
@@ -74,10 +52,6 @@ def largest_covered(affine, voxels, grid, edges):
     return found
 
 
-def ball(affine, shape, centre=(3.0, -8.0, 5.0), radius=13.0):
-    return np.linalg.norm(world_of(affine, shape) - centre, axis=-1) <= radius
-
-
 def saved(folder, affine, data, mask=None, name="image.nii.gz"):
     write_map(folder / name, data, affine=affine)
     if mask is None:
@@ -93,7 +67,9 @@ def recipe(**changes):
 @pytest.mark.parametrize("centre", [None, (3.0, -8.0, 5.0)])
 @pytest.mark.parametrize("codes", ["RAS", "LAS", "PSR", "IRP"])
 @pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES)
-def test_voxels_lie_where_they_lay_in_the_world_on_the_way_there_and_back(tmp_path, geometry, codes, centre):
+def test_voxels_lie_where_they_lay_in_the_world_on_the_way_there_and_back(
+    tmp_path, geometry, codes, centre, affine_of, linear, ball
+):
     affine, shape = affine_of(*geometry, codes=codes)
     assert "".join(nib.aff2axcodes(affine)) == codes
     inside = ball(affine, shape)
@@ -109,7 +85,7 @@ def test_voxels_lie_where_they_lay_in_the_world_on_the_way_there_and_back(tmp_pa
     back = prepared.to_source_grid(linear(grid, brain.shape))
     core = ball(affine, shape, radius=9.0)
     assert back.shape == shape and back.dtype == np.float32
-    assert np.allclose(back[core], largest_covered(affine, np.argwhere(core), grid, brain.shape), atol=1e-3)
+    assert np.allclose(back[core], largest_covered(linear, affine, np.argwhere(core), grid, brain.shape), atol=1e-3)
 
     again = prepared.to_network_grid(linear(affine, shape))
     core = ball(grid, brain.shape, radius=9.0)
@@ -118,7 +94,7 @@ def test_voxels_lie_where_they_lay_in_the_world_on_the_way_there_and_back(tmp_pa
 
 @pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES)
 def test_a_blobs_centre_moves_by_less_than_a_tenth_of_a_voxel_on_the_way_back_and_half_of_a_larger_one(
-    tmp_path, geometry
+    tmp_path, geometry, affine_of, world_of, linear, ball
 ):
     affine, shape = affine_of(*geometry, codes="PSR")
     prepared = recipe().prepare(*saved(tmp_path, affine, linear(affine, shape), ball(affine, shape)))
@@ -132,7 +108,7 @@ def test_a_blobs_centre_moves_by_less_than_a_tenth_of_a_voxel_on_the_way_back_an
 
 
 @pytest.mark.parametrize("codes", ALL_48)
-def test_where_voxel_sizes_match_every_bit_survives_the_round_trip(tmp_path, codes):
+def test_where_voxel_sizes_match_every_bit_survives_the_round_trip(tmp_path, codes, affine_of, world_of):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20), codes=codes)
     data = np.random.default_rng(0).normal(100, 10, shape).astype(np.float32)
     prepared = recipe(centre=ON_LATTICE, normalise="none").prepare(*saved(tmp_path, affine, data))
@@ -143,7 +119,7 @@ def test_where_voxel_sizes_match_every_bit_survives_the_round_trip(tmp_path, cod
     assert np.count_nonzero(prepared.to_source_grid(importance)) == 18 * 19 * 17
 
 
-def test_the_way_back_needs_no_voxels_of_the_image(tmp_path):
+def test_the_way_back_needs_no_voxels_of_the_image(tmp_path, affine_of, linear, ball):
     for geometry in GEOMETRIES.values():
         affine, shape = affine_of(*geometry, codes="LPI")
         prepared = recipe().prepare(*saved(tmp_path, affine, linear(affine, shape), ball(affine, shape)))
@@ -159,7 +135,7 @@ def test_the_way_back_needs_no_voxels_of_the_image(tmp_path):
 
 
 @pytest.mark.parametrize("geometry", ["same voxels", "oblique, same voxels"])
-def test_a_box_around_the_own_brain_is_laid_on_the_images_lattice(tmp_path, geometry):
+def test_a_box_around_the_own_brain_is_laid_on_the_images_lattice(tmp_path, geometry, affine_of, linear, ball):
     affine, shape = affine_of(*GEOMETRIES[geometry], codes="LPI")
     data = linear(affine, shape)
     prepared = recipe(centre=None, normalise="none").prepare(*saved(tmp_path, affine, data, ball(affine, shape)))
@@ -168,7 +144,7 @@ def test_a_box_around_the_own_brain_is_laid_on_the_images_lattice(tmp_path, geom
     assert torch.equal(prepared.to_network_grid(prepared.to_source_grid(importance)), importance)
 
 
-def test_a_fixed_box_is_the_same_for_every_image(tmp_path):
+def test_a_fixed_box_is_the_same_for_every_image(tmp_path, affine_of, linear, ball):
     grids = []
     for number, geometry in enumerate(GEOMETRIES.values()):
         affine, shape = affine_of(*geometry)
@@ -177,7 +153,7 @@ def test_a_fixed_box_is_the_same_for_every_image(tmp_path):
     assert all(np.array_equal(grid, grids[0]) for grid in grids)
 
 
-def test_a_fixed_box_far_from_the_brain_is_given_up_with_a_warning(tmp_path):
+def test_a_fixed_box_far_from_the_brain_is_given_up_with_a_warning(tmp_path, affine_of, linear, ball):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20))
     files = saved(tmp_path, affine, linear(affine, shape), ball(affine, shape))
     prepared = recipe(centre=(3.0, 12.0, 5.0)).prepare(*files)
@@ -186,13 +162,13 @@ def test_a_fixed_box_far_from_the_brain_is_given_up_with_a_warning(tmp_path):
     assert int(prepared.brain.sum()) == int(ball(affine, shape).sum())
 
 
-def test_a_box_too_small_for_the_brain_is_noted(tmp_path):
+def test_a_box_too_small_for_the_brain_is_noted(tmp_path, affine_of, linear, ball):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20))
     files = saved(tmp_path, affine, linear(affine, shape), ball(affine, shape))
     assert "lies outside" in recipe(shape=(8, 8, 8), centre=None).prepare(*files).warnings[-1]
 
 
-def test_brain_normalisation_has_mean_zero_and_variance_one_inside_and_zero_outside(tmp_path):
+def test_brain_normalisation_has_mean_zero_and_variance_one_inside_and_zero_outside(tmp_path, affine_of, linear, ball):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20))
     prepared = recipe().prepare(*saved(tmp_path, affine, linear(affine, shape), ball(affine, shape)))
     values = prepared.volume[0][prepared.brain].double()
@@ -201,7 +177,7 @@ def test_brain_normalisation_has_mean_zero_and_variance_one_inside_and_zero_outs
     assert prepared.volume.dtype == torch.float32 and prepared.volume.shape == (1, 18, 19, 17)
 
 
-def test_volume_normalisation_is_over_the_whole_box(tmp_path):
+def test_volume_normalisation_is_over_the_whole_box(tmp_path, affine_of, linear, ball):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20))
     files = saved(tmp_path, affine, linear(affine, shape), ball(affine, shape))
     volume = recipe(normalise="volume").prepare(*files).volume.double()
@@ -209,7 +185,7 @@ def test_volume_normalisation_is_over_the_whole_box(tmp_path):
     assert torch.allclose(volume, (plain - plain.mean()) / plain.std(correction=0), atol=1e-5)
 
 
-def test_an_unapplied_mask_leaves_the_head_and_normalises_by_the_brain(tmp_path):
+def test_an_unapplied_mask_leaves_the_head_and_normalises_by_the_brain(tmp_path, affine_of, linear, ball):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20))
     head = np.where(ball(affine, shape, radius=16), linear(affine, shape), 0.0)
     files = saved(tmp_path, affine, head, ball(affine, shape, radius=10))
@@ -223,7 +199,7 @@ def test_an_unapplied_mask_leaves_the_head_and_normalises_by_the_brain(tmp_path)
     assert not prepared.volume[0][~kept].any()
 
 
-def test_without_a_mask_the_brain_is_what_is_not_background_with_holes_filled(tmp_path):
+def test_without_a_mask_the_brain_is_what_is_not_background_with_holes_filled(tmp_path, affine_of, linear, ball):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20))
     whole = ball(affine, shape)
     data = np.where(whole & ~ball(affine, shape, radius=3), linear(affine, shape), 0.0)
@@ -232,13 +208,13 @@ def test_without_a_mask_the_brain_is_what_is_not_background_with_holes_filled(tm
     assert torch.equal(prepared.brain, with_mask.brain) and torch.equal(prepared.volume, with_mask.volume)
 
 
-def test_an_image_without_background_or_mask_is_all_brain_and_says_so(tmp_path):
+def test_an_image_without_background_or_mask_is_all_brain_and_says_so(tmp_path, affine_of, linear):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20))
     prepared = recipe().prepare(*saved(tmp_path, affine, linear(affine, shape)))
     assert "every voxel counts as brain" in prepared.warnings[0] and bool(prepared.brain.all())
 
 
-def test_one_value_in_the_brain_is_refused(tmp_path):
+def test_one_value_in_the_brain_is_refused(tmp_path, affine_of, ball):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20))
     image, mask = saved(tmp_path, affine, ball(affine, shape).astype(np.float32) * 7, ball(affine, shape))
     with pytest.raises(InputError, match="the same value") as caught:
@@ -246,7 +222,7 @@ def test_one_value_in_the_brain_is_refused(tmp_path):
     assert str(image) in str(caught.value)
 
 
-def test_a_mask_of_noughts_or_on_another_grid_is_refused(tmp_path):
+def test_a_mask_of_noughts_or_on_another_grid_is_refused(tmp_path, affine_of, linear):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20))
     image, mask = saved(tmp_path, affine, linear(affine, shape), np.zeros(shape))
     with pytest.raises(InputError, match="empty mask"):
@@ -256,54 +232,17 @@ def test_a_mask_of_noughts_or_on_another_grid_is_refused(tmp_path):
         recipe().prepare(image, mask)
 
 
-def test_a_subject_brings_its_own_mask(tmp_path):
+def test_a_subject_brings_its_own_mask(tmp_path, affine_of, linear, ball):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20))
     image, mask = saved(tmp_path, affine, linear(affine, shape), ball(affine, shape))
     one, other = recipe().prepare(Subject("01", image, mask=mask)), recipe().prepare(image, mask)
     assert torch.equal(one.volume, other.volume) and one.source.path == image
 
 
-def test_a_map_of_another_shape_is_a_bug(tmp_path):
+def test_a_map_of_another_shape_is_a_bug(tmp_path, affine_of, linear):
     affine, shape = affine_of((2, 2, 2), (0, 0, 0), (22, 26, 20))
     prepared = recipe().prepare(*saved(tmp_path, affine, linear(affine, shape)))
     with pytest.raises(ValueError, match=r"\(18, 19, 17\)"):
         prepared.to_source_grid(torch.zeros(19, 18, 17))
     with pytest.raises(ValueError, match=r"\(22, 26, 20\)"):
         prepared.to_network_grid(np.zeros((18, 19, 17)))
-
-
-def cohort_of(folder, geometries, **options):
-    subjects = []
-    for number, geometry in enumerate(geometries):
-        affine, shape = affine_of(*geometry, **options)
-        image, mask = saved(folder, affine, linear(affine, shape), ball(affine, shape), name=f"{number}.nii.gz")
-        subjects.append(Subject(f"{number}", image, 50.0, mask=mask))
-    return subjects
-
-
-def test_a_cohort_on_one_grid_gets_one_box_that_needs_no_interpolation(tmp_path):
-    subjects = cohort_of(tmp_path, [GEOMETRIES["same voxels"]] * 3, codes="LAS")
-    chosen = recipe_for(subjects, shape=(18, 19, 17))
-    assert chosen.voxel_size == 2.0 and chosen.centre == pytest.approx((3, -8, 5), abs=1.0)
-    prepared = chosen.prepare(subjects[0])
-    importance = torch.randn(18, 19, 17)
-    assert torch.equal(prepared.to_network_grid(prepared.to_source_grid(importance)), importance)
-    assert np.allclose(prepared.affine, chosen.prepare(subjects[1]).affine)
-
-
-def test_a_cohort_on_several_grids_gets_a_box_around_each_brain_at_the_median_voxel(tmp_path):
-    subjects = cohort_of(tmp_path, [GEOMETRIES["same voxels"], GEOMETRIES["anisotropic"], GEOMETRIES["coarse"]])
-    chosen = recipe_for(subjects)
-    assert chosen.centre is None and chosen.voxel_size == 2.0 and chosen.shape == (70, 88, 70)
-    assert recipe_for(subjects, voxel_size=4.0).shape == (35, 44, 35)
-
-
-def test_an_image_that_cannot_be_read_does_not_spoil_the_choice(tmp_path):
-    subjects = cohort_of(tmp_path, [GEOMETRIES["same voxels"]] * 3)
-    wanted = recipe_for(subjects)
-    subjects[1].image.write_bytes(b"damaged")
-    assert recipe_for(subjects) == wanted
-    with pytest.raises(InputError, match=r"1\.nii\.gz"):
-        recipe_for(subjects[1:2])
-    with pytest.raises(InputError, match="without subjects"):
-        recipe_for([])

@@ -5,17 +5,17 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from captum.attr import Occlusion as CaptumOcclusion
-from torch import Tensor, nn
+from torch import Tensor
 
-from interpbench import Predictor, Recipe
+from interpbench import Predictor
 from interpbench.predictor.passes import counted_passes
 from interpbench.testing import toy_brains
 from interpbench.testing.snapshot import Snapshot
-from interpbench_networks.torch_module import TorchModule
 from interpbench_occlusion.boxes import BoxGrid
 from interpbench_occlusion.engine import Engine
 from interpbench_occlusion.evaluation import Evaluation
@@ -29,76 +29,32 @@ OCCLUSION = Occlusion(box=(4, 5, 4), stride=(4, 4, 3))
 PLACES: list[Place] = [*BoxGrid(SHAPE, (4, 5, 4), (4, 4, 3)).boxes]
 
 
-class Small(nn.Module):
-    """Two stages, and a readout that weighs each place otherwise."""
-
-    def __init__(self, between: Callable[[Tensor], Tensor] = torch.relu) -> None:
-        super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            self.first, self.second = nn.Conv3d(1, 4, 3, padding=1), nn.Conv3d(4, 4, 3, padding=1)
-            self.last = nn.Linear(4 * 6 * 7 * 5, 1)
-        self.between = between
-
-    def forward(self, volumes: Tensor) -> Tensor:
-        features = nn.functional.max_pool3d(self.between(self.first(volumes)), 2)
-        return 20 * self.last(self.second(features).relu().flatten(1))
-
-
-def predictor_of(between: Callable[[Tensor], Tensor] = torch.relu) -> Predictor:
-    return TorchModule().loaded(Small(between), Recipe(shape=SHAPE, voxel_size=4.0))
-
-
-def fresh(**given: object) -> Occlusion:
-    return Occlusion(box=(4, 5, 4), stride=(4, 4, 3), **given)  # type: ignore[arg-type]
-
-
 def evaluation(predictor: Predictor, volume: Tensor = VOLUMES[0]) -> Evaluation:
     given = {"batch_size": 3, "memory": 2.0**30, "precision": "float32"}
     return Evaluation.of(predictor, volume, PLACES, lambda _: 0.0, **given)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def plain_map() -> Tensor:
-    """By plain passes, which is what such small volumes get."""
-    effect = fresh().explain_with_extras(predictor_of(), VOLUMES)[1]["effect"]
-    assert float(effect.abs().max()) > 0.1
-    return effect
-
-
-@pytest.fixture
-def through_the_engine(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Even toys go through the engine; how many places it was asked about, each time."""
-    asked: list[int] = []
-    as_it_is = Engine.predictions
-
-    def watched(self: Engine, route: object, volume: Tensor, places: list[Place], fill: object) -> object:
-        asked.append(len(places))
-        return as_it_is(self, route, volume, places, fill)  # type: ignore[arg-type]
-
-    monkeypatch.setattr("interpbench_occlusion.evaluation.WORTH_TRACING", 0)
-    monkeypatch.setattr("interpbench_occlusion.route.SECONDS_A_CALL", 0.0)
-    monkeypatch.setattr(Engine, "predictions", watched)
-    return asked
 
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_little_work_is_not_worth_reading_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_work_is_not_worth_reading_the_network(monkeypatch: pytest.MonkeyPatch, predictor_of: Any) -> None:
     monkeypatch.setattr("interpbench_occlusion.evaluation.program_of", None)
     assert evaluation(predictor_of()).engine is None
 
 
-def test_by_the_engine_the_map_is_that_of_plain_passes(plain_map: Tensor, through_the_engine: list[int]) -> None:
+def test_by_the_engine_the_map_is_that_of_plain_passes(
+    plain_map: Tensor, through_the_engine: list[int], predictor_of: Any
+) -> None:
     effect = OCCLUSION.explain_with_extras(predictor_of(), VOLUMES)[1]["effect"]
     torch.testing.assert_close(effect, plain_map, atol=1e-5, rtol=0)
     assert len(through_the_engine) == len(VOLUMES)
 
 
 @pytest.mark.parametrize(("box", "stride"), [(3, 2), ((4, 3, 5), (3, 2, 4)), ((12, 14, 3), (1, 2, 3)), (6, 5)])
-def test_by_the_engine_the_map_agrees_with_captum(box: object, stride: object, through_the_engine: list[int]) -> None:
+def test_by_the_engine_the_map_agrees_with_captum(
+    box: object, stride: object, through_the_engine: list[int], predictor_of: Any
+) -> None:
     predictor = predictor_of()
     window, step = ((1, *edges) if isinstance(edges, tuple) else (1, edges, edges, edges) for edges in (box, stride))
     theirs = CaptumOcclusion(predictor.predict).attribute(VOLUMES[:1], window, strides=step, baselines=0)[:, 0]
@@ -108,7 +64,9 @@ def test_by_the_engine_the_map_agrees_with_captum(box: object, stride: object, t
 
 
 @pytest.mark.slow
-def test_by_the_engine_a_map_does_not_depend_on_the_batch_and_nothing_is_touched(through_the_engine: list[int]) -> None:
+def test_by_the_engine_a_map_does_not_depend_on_the_batch_and_nothing_is_touched(
+    through_the_engine: list[int], predictor_of: Any, fresh: Any
+) -> None:
     predictor, volumes = predictor_of(), torch.cat([torch.zeros(1, 1, *SHAPE), VOLUMES])  # one without a brain
     before = Snapshot(predictor, volumes)
     together = fresh().explain(predictor, volumes)
@@ -121,7 +79,7 @@ def test_by_the_engine_a_map_does_not_depend_on_the_batch_and_nothing_is_touched
     assert through_the_engine
 
 
-def test_regions_go_through_the_engine_as_well(through_the_engine: list[int]) -> None:
+def test_regions_go_through_the_engine_as_well(through_the_engine: list[int], predictor_of: Any) -> None:
     generator = torch.Generator().manual_seed(0)
     regions: list[Place] = []
     for place in PLACES[::3]:
@@ -159,6 +117,8 @@ def test_what_cannot_be_followed_takes_plain_passes_and_says_so_once(
     through_the_engine: list[int],
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
+    predictor_of: Any,
+    fresh: Any,
 ) -> None:
     predictor = predictor_of(between)
     effect = fresh().explain_with_extras(predictor, VOLUMES)[1]["effect"]
@@ -183,6 +143,8 @@ def test_an_engine_that_says_otherwise_is_not_used(
     through_the_engine: list[int],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
+    predictor_of: Any,
+    fresh: Any,
 ) -> None:
     watched = Engine.predictions
 
@@ -199,7 +161,12 @@ def test_an_engine_that_says_otherwise_is_not_used(
 
 
 def test_an_engine_that_fails_is_not_used(
-    plain_map: Tensor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, through_the_engine: list[int]
+    plain_map: Tensor,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    through_the_engine: list[int],
+    predictor_of: Any,
+    fresh: Any,
 ) -> None:
     def failing(*given: object) -> None:
         raise NotImplementedError("no such operation\nand more about it")
@@ -227,7 +194,7 @@ def exchanged(predictor: Predictor) -> None:
 
 @pytest.mark.parametrize("change", [doubled, shifted, exchanged])
 def test_weights_that_changed_in_place_are_noticed(
-    change: Callable[[Predictor], None], through_the_engine: list[int]
+    change: Callable[[Predictor], None], through_the_engine: list[int], predictor_of: Any, fresh: Any
 ) -> None:
     occlusion, predictor = fresh(), predictor_of()
     first = occlusion.explain(predictor, VOLUMES[:1])
@@ -240,7 +207,7 @@ def test_weights_that_changed_in_place_are_noticed(
     torch.testing.assert_close(second, fresh().explain(predictor, VOLUMES[:1]), atol=0, rtol=0)
 
 
-def test_another_predictor_or_other_edges_are_evaluated_anew(through_the_engine: list[int]) -> None:
+def test_another_predictor_or_other_edges_are_evaluated_anew(through_the_engine: list[int], predictor_of: Any) -> None:
     predictor = predictor_of()
     known = evaluation(predictor)
     assert not known.fits(copy.copy(predictor), VOLUMES[0])
@@ -249,7 +216,7 @@ def test_another_predictor_or_other_edges_are_evaluated_anew(through_the_engine:
 
 
 def test_a_network_is_read_once_for_many_subjects(
-    through_the_engine: list[int], monkeypatch: pytest.MonkeyPatch
+    through_the_engine: list[int], monkeypatch: pytest.MonkeyPatch, predictor_of: Any, fresh: Any
 ) -> None:
     occlusion, predictor = fresh(), predictor_of()
     occlusion.explain(predictor, VOLUMES)
@@ -257,47 +224,7 @@ def test_a_network_is_read_once_for_many_subjects(
     occlusion.explain(predictor, VOLUMES)
 
 
-@pytest.mark.parametrize("worth", [0, 1e18], ids=["engine", "plain passes"])
-def test_bfloat16_is_near_and_its_error_is_told(
-    worth: float,
-    plain_map: Tensor,
-    through_the_engine: list[int],
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("interpbench_occlusion.evaluation.WORTH_TRACING", worth)
-    with caplog.at_level(logging.INFO, "interpbench"):
-        effect = fresh(precision="bfloat16").explain_with_extras(predictor_of(), VOLUMES)[1]["effect"]
-    assert bool(through_the_engine) == (worth == 0)
-    error = float((effect - plain_map).abs().max())
-    assert 0 < error < 0.1 * float(plain_map.abs().max())
-    told = [message for message in caplog.messages if message.startswith("bfloat16: ")]
-    assert len(told) == len(VOLUMES)
-    assert all("effects differ from those of float32 by up to" in message and "years" in message for message in told)
-
-
-def averaged(features: Tensor) -> Tensor:
-    return nn.functional.avg_pool3d(features, 3, stride=1, padding=1)
-
-
-@pytest.mark.parametrize("between", [averaged, nn.PReLU(4)], ids=["averages", "PReLU"])
-def test_an_operation_that_bfloat16_lacks_does_no_harm(
-    between: Callable[[Tensor], Tensor], through_the_engine: list[int]
-) -> None:
-    predictor = predictor_of(between)
-    half, full = (fresh(precision=one).explain(predictor, VOLUMES[:1]) for one in ("bfloat16", "float32"))
-    assert float((half - full).abs().max()) < 0.1 * float(full.max())
-    assert through_the_engine
-
-
-def test_the_error_of_bfloat16_is_told_where_nothing_has_an_effect(caplog: pytest.LogCaptureFixture) -> None:
-    predictor = predictor_of(torch.zeros_like)
-    with caplog.at_level(logging.INFO, "interpbench"):
-        assert fresh(precision="bfloat16").explain(predictor, VOLUMES[:1]).max() < 1e-6
-    assert "effects differ from those of float32 by up to" in caplog.text
-
-
-def test_passes_are_counted_by_the_work_that_they_are(through_the_engine: list[int]) -> None:
+def test_passes_are_counted_by_the_work_that_they_are(through_the_engine: list[int], predictor_of: Any) -> None:
     predictor = predictor_of()
     occlusion = Occlusion(box=3, stride=2)
     with counted_passes(predictor.module) as first:

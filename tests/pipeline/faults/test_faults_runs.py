@@ -4,93 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import random
 import resource
-import shutil
 import subprocess
 import sys
-import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
 
-from interpbench import Explainer, option
 from interpbench.files.atomic import TEMPORARY, sha256_of
 
 Run = Callable[..., tuple[int, str, str]]
-
 LABELS = [f"{number:02d}" for number in range(4)]
 PICKED = [word for label in LABELS for word in ("--participant-label", label)]
-TIMED = {"manifest.json", "inputs.tsv", "times.json"}  # these tell of when, from where, and of how long
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noisy(Explainer):
-    """A map that depends on an option, on the subject's seed and on the network."""
-
-    gain: float = option(1.0, "factor")
-    seed: int = option(0, "of the noise", minimum=0)
-
-    def explain(self, predictor, volumes):
-        noise = torch.rand(volumes[:, 0].shape, generator=torch.Generator().manual_seed(self.seed))
-        with torch.no_grad():
-            return self.gain * noise * predictor.predict(volumes)[:, None, None, None].abs()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Greedy(Explainer):
-    """A method that has room for so many subjects at once."""
-
-    room: int = option(2, "subjects")
-
-    def explain(self, predictor, volumes):
-        if volumes.shape[0] > self.room:
-            raise RuntimeError("[enforce fail at alloc_cpu.cpp:130] DefaultCPUAllocator: can't allocate memory")
-        return volumes[:, 0].abs()
-
-
-@pytest.fixture(autouse=True)
-def methods(toy_plugin: types.ModuleType) -> None:
-    toy_plugin.offer("explainer", "noisy", Noisy)
-    toy_plugin.offer("explainer", "greedy", Greedy)
-
-
-@pytest.fixture
-def cohort(toy_cohort: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(toy_cohort, tmp_path / "cohort"))
-
-
-@pytest.fixture
-def model(toy_model: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(toy_model, tmp_path / "network"))
-
-
-@pytest.fixture
-def explained(run: Run, cohort: Path, model: Path, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
-    """Explain four subjects into a folder of that name."""
-
-    def explain(out: str, *words: object, method: str = "noisy") -> tuple[int, str, str]:
-        given = ["--predictor", model, "--method", method, "--device", "cpu", "--out", tmp_path / out]
-        return run("explain", cohort, *given, *PICKED, *words)
-
-    return explain
-
-
-def contents(folder: Path, pattern: str = "**/*") -> dict[str, bytes]:
-    files = (path for path in folder.glob(pattern) if path.is_file() and path.name not in TIMED)
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def maps(folder: Path) -> dict[str, bytes]:
-    found = contents(folder, "sub-*/*_importance.nii.gz")
-    assert len(found) == len(LABELS)
-    return {Path(name).parent.name: content for name, content in found.items()}
 
 
 @contextlib.contextmanager
@@ -153,7 +83,9 @@ FULL = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", FULL)
-def test_a_disk_that_is_full(command: str, explained: Run, run: Run, cohort: Path, model: Path, tmp_path: Path) -> None:
+def test_a_disk_that_is_full(
+    command: str, explained: Run, run: Run, cohort: Path, model: Path, tmp_path: Path, contents: Any
+) -> None:
     product, words = FULL[command]
     if command == "aggregate":
         assert explained("maps")[0] == 0
@@ -205,6 +137,7 @@ def test_a_run_that_goes_on_after_a_change_of(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    maps: Any,
 ) -> None:
     assert explained("maps")[0] == 0
     before = maps(tmp_path / "maps")
@@ -249,7 +182,7 @@ def somebody_at_work_in(folder: Path) -> Iterator[int]:
 
 @pytest.mark.parametrize(("words", "expected"), [((), 0), (("-o", "gain=2"), 7)], ids=["the same run", "another run"])
 def test_two_runs_into_one_output(
-    words: tuple[str, ...], expected: int, explained: Run, tmp_path: Path, run: Run
+    words: tuple[str, ...], expected: int, explained: Run, tmp_path: Path, run: Run, contents: Any
 ) -> None:
     assert explained("maps")[0] == 0
     before = contents(tmp_path / "maps")
@@ -263,7 +196,7 @@ def test_two_runs_into_one_output(
 
 
 @pytest.mark.parametrize("kind", ["a file", "somebody's folder", "another kind of run", "another method's"])
-def test_an_output_that_belongs_to(kind: str, explained: Run, run: Run, tmp_path: Path) -> None:
+def test_an_output_that_belongs_to(kind: str, explained: Run, run: Run, tmp_path: Path, contents: Any) -> None:
     out = tmp_path / "out"
     if kind == "a file":
         out.write_text("mine")
@@ -280,51 +213,3 @@ def test_an_output_that_belongs_to(kind: str, explained: Run, run: Run, tmp_path
     assert code == 7
     assert told.count("\n") == 1 and str(out) in told
     assert before == (out.read_bytes() if out.is_file() else contents(out))
-
-
-@pytest.mark.parametrize(("room", "batch"), [(2, 4), (1, 4), (1, 3), (3, 4)])
-def test_too_little_memory_for_a_batch(room: int, batch: int, explained: Run, tmp_path: Path) -> None:
-    assert explained("alone", "-o", "room=4", method="greedy")[0] == 0
-    assert explained("maps", "-o", f"room={room}", "--batch-size", batch, method="greedy")[0] == 0
-    assert maps(tmp_path / "maps") == maps(tmp_path / "alone")
-    sidecars = [json.loads(path.read_text()) for path in (tmp_path / "maps").glob("sub-*/*_importance.json")]
-    told = [any("out of memory" in warning for warning in sidecar["warnings"]) for sidecar in sidecars]
-    assert told == [True] * len(LABELS) if batch == 4 else any(told)
-
-
-def test_too_little_memory_for_one_subject(explained: Run, tmp_path: Path) -> None:
-    code, _, told = explained("maps", "-o", "room=0", "--batch-size", 4, method="greedy")
-    assert code == 6
-    assert "memory" in told.splitlines()[-1] and "Traceback" not in told
-    assert not contents(tmp_path / "maps", "**/*.nii.gz")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("batch", [1, 2, 3, 4])
-@pytest.mark.parametrize("order", ["as it is", "turned round", "shuffled"])
-def test_the_same_bytes_in_another_order_and_batch(
-    order: str, batch: int, explained: Run, cohort: Path, tmp_path: Path
-) -> None:
-    assert explained("maps")[0] == 0
-    table = cohort / "participants.tsv"
-    header, *rows = table.read_text().splitlines()
-    if order == "turned round":
-        rows.reverse()
-    elif order == "shuffled":
-        random.Random(0).shuffle(rows)
-    table.write_text("\n".join([header, *rows]) + "\n")
-    assert explained("again", "--batch-size", batch)[0] == 0
-    assert maps(tmp_path / "again") == maps(tmp_path / "maps")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [1, 2, 3, 7])
-def test_the_same_population_from_shards(number: int, explained: Run, run: Run, tmp_path: Path) -> None:
-    for name, shards in (("whole", [None]), ("shards", random.Random(number).sample(range(number), number))):
-        for shard in shards:
-            words = [] if shard is None else ["--shard", f"{shard}/{number}"]
-            assert explained(name, *words)[0] == 0
-        assert run("aggregate", tmp_path / name, "--out", tmp_path / f"{name}-population")[0] == 0
-    first, second = (tmp_path / f"{name}-population" for name in ("whole", "shards"))
-    assert contents(first, "*.nii.gz") == contents(second, "*.nii.gz")
-    assert contents(first, "*.nii.gz")

@@ -19,11 +19,11 @@ What `interpbench COMMAND --help` prints. How commands work together is on [anot
 
 def commands_page() -> str:
     """One section a command."""
-    group = click.Context(interpbench, info_name="interpbench")
+    group = click.Context(interpbench, info_name="interpbench", **interpbench.context_settings)
     commands = {name: interpbench.get_command(group, name) for name in COMMANDS}
     known = {name: command for name, command in commands.items() if command is not None}
-    shared = _shared(list(known.values()))
     contexts = {name: click.Context(command, group, name) for name, command in known.items()}
+    shared = _shared(list(contexts.values()))
     first = next(iter(contexts.values()))
     of_all = [one for one in first.command.get_params(first) if one.name in shared]
     return paragraphs(
@@ -84,9 +84,9 @@ def _bounds(kind: object) -> list[str]:
     return [f"{words} {bound:g}" for words, bound in bounds if bound is not None]
 
 
-def _shared(commands: Sequence[click.Command]) -> set[str]:
+def _shared(contexts: Sequence[click.Context]) -> set[str]:
     """Names of the options that every command has."""
-    names = [{str(one.name) for one in command.get_params(click.Context(command))} for command in commands]
+    names = [{str(one.name) for one in context.command.get_params(context)} for context in contexts]
     return set.intersection(*names)
 
 

@@ -129,5 +129,5 @@ def test_imputers_that_do_not_exist_or_come_twice_are_refused(names: tuple[str, 
 
 
 def test_an_unknown_imputer_is_named() -> None:
-    with pytest.raises(UsageError, match="no imputer 'nosie'"):
+    with pytest.raises(UsageError, match="Unknown imputer 'nosie'"):
         filling(toy_case(), "nosie")

@@ -129,7 +129,7 @@ REFUSED = {
     "infinity": "1 of 960 are NaN or infinite",
     "float64": "must return float32, got float64",
     "whole numbers": "must return float32, got int64",
-    "another device": "must return maps on cpu",
+    "another device": "must return maps on the device of the volumes, cpu, got meta",
     "an array": "must return a tensor, got ndarray",
     "nothing": "must return a tensor, got NoneType",
     "an error": "failed: ValueError: I would rather not",

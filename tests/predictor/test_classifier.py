@@ -209,7 +209,7 @@ def test_unoise_says_what_a_classifier_needs_and_then_goes_end_to_end(cohort, mo
 
 @pytest.mark.slow
 def test_an_unknown_class_is_told_before_anything_is_written(cohort, model, toy_model, tmp_path) -> None:
-    with pytest.raises(UsageError, match=r"no class 'yuong'. Did you mean 'young'\?"):
+    with pytest.raises(UsageError, match=r"unknown class 'yuong'. Did you mean 'young'\?"):
         predict(cohort, model, tmp_path / "out.tsv", target_class="yuong")
     with pytest.raises(UsageError, match="no classes: omit the target class"):
         explain(cohort, toy_model, tmp_path / "maps", method="intensity", target_class="young")

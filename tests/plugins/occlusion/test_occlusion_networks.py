@@ -117,7 +117,10 @@ def densenet() -> nn.Module:
 # How to make it, and how many steps at the beginning can be done in part.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "plain": (lambda: chain(conv(1, 4), nn.BatchNorm3d(4), nn.ReLU(), conv(4, 4), nn.ReLU(), nn.MaxPool3d(2)), 6),
-    "in place": (lambda: chain(conv(1, 4), nn.ReLU(inplace=True), nn.Dropout(inplace=True), conv(4, 4)), 4),
+    "in place": (
+        lambda: chain(conv(1, 4), nn.ReLU(inplace=True), nn.Dropout(inplace=True), conv(4, 4)),
+        3,
+    ),  # dropout is off: no step
     "residual": (lambda: Net(residual, first=conv(1, 4), second=conv(4, 4)), 8),
     "ResNet": (resnet, 38),
     "DenseNet": (densenet, 38),

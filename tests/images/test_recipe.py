@@ -114,7 +114,7 @@ def test_where_voxel_sizes_match_every_bit_survives_the_round_trip(tmp_path, cod
     prepared = recipe(centre=ON_LATTICE, normalise="none").prepare(*saved(tmp_path, affine, data))
     there = np.rint(nib.affines.apply_affine(np.linalg.inv(affine), world_of(prepared.affine, (18, 19, 17))))
     assert np.array_equal(prepared.volume[0].numpy(), data[tuple(np.moveaxis(there.astype(int), -1, 0))])
-    importance = torch.randn(18, 19, 17)
+    importance = 1 + torch.rand(18, 19, 17)  # none is 0
     assert torch.equal(prepared.to_network_grid(prepared.to_source_grid(importance)), importance)
     assert np.count_nonzero(prepared.to_source_grid(importance)) == 18 * 19 * 17
 

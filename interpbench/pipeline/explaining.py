@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from interpbench.cohort.choosing import problem_rows
-from interpbench.cohort.in_memory import CohortSource, table_on_disk
+from interpbench.cohort.in_memory import CohortSource
 from interpbench.cohort.recorded_splits import all_splits, known_splits, recorded_splits
 from interpbench.cohort.subjects import Subject
 from interpbench.contract.interfaces import Explainer
@@ -38,7 +38,7 @@ from interpbench.run.identity import (
     read_settings,
     read_splits,
 )
-from interpbench.run.places import check_places
+from interpbench.run.places import placed_cohort
 from interpbench.run.study import Study
 
 FITTED = "fitted"  # below the output: where a method that had to learn is kept
@@ -106,15 +106,13 @@ def explain(
         InterpbenchError: no subject has one, for the method or the predictor raised an error of this kind each time.
             Where the method says of two that it is not for this network, or cannot have its options, no other is tried.
     """
-    cohort = table_on_disk(cohort, out)
     given = {
-        "cohort": cohort,
         "predictor": Path(predictor),
         "out": out,
         "options": options,
         "fitted": None if fitted is None else Path(fitted),
     }
-    check_places("explain", given)
+    cohort = placed_cohort("explain", cohort, given)
     compute = Compute.on(device, batch_size, ahead)
     subjects = AskedSubjects.of(split, participants, shard)
     asked = AskedMethod(name=method, options=options or {}, preset=preset, seed=seed)

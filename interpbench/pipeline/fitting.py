@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from interpbench.cohort.choosing import log, problem_rows
-from interpbench.cohort.in_memory import CohortSource, table_on_disk
+from interpbench.cohort.in_memory import CohortSource
 from interpbench.cohort.reading import doubts_about_samples
 from interpbench.cohort.recorded_splits import SPLIT_TABLE, write_splits
 from interpbench.contract.interfaces import Explainer
@@ -28,7 +28,7 @@ from interpbench.pipeline.learners import Learners
 from interpbench.run.asked import AskedMethod
 from interpbench.run.device import resolve_device
 from interpbench.run.identity import identity_of, input_rows, read_component, read_machine, read_settings, read_splits
-from interpbench.run.places import check_places
+from interpbench.run.places import placed_cohort
 from interpbench.run.study import Study
 
 
@@ -75,9 +75,8 @@ def fit(
         InputError: nobody to learn from; the predictor's answer is squashed, or the same for everybody.
         SubjectsFailed: it was fitted and written, but some subjects were left out.
     """
-    cohort = table_on_disk(cohort, out)
-    given = {"cohort": cohort, "predictor": Path(predictor), "out": out, "options": options, "cache": cache}
-    check_places("fit", given)
+    given = {"predictor": Path(predictor), "out": out, "options": options, "cache": cache}
+    cohort = placed_cohort("fit", cohort, given)
     asked = AskedMethod(name=method, options=options or {}, preset=preset, seed=seed)
     _must_learn(asked)
     where = resolve_device(device)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from interpbench.cohort.choosing import log, problem_rows
-from interpbench.cohort.in_memory import CohortSource, table_on_disk
+from interpbench.cohort.in_memory import CohortSource
 from interpbench.cohort.prepared_once import PreparedOnce
 from interpbench.cohort.recorded_splits import all_splits
 from interpbench.cohort.samples import target_of
@@ -36,7 +36,7 @@ from interpbench.progress import track
 from interpbench.run.asked import AskedSubjects
 from interpbench.run.device import resolve_device
 from interpbench.run.identity import identity_of, read_machine, read_settings
-from interpbench.run.places import check_places
+from interpbench.run.places import placed_cohort
 from interpbench.run.study import Study
 from interpbench.run.trying import AlikePredictions, warned
 
@@ -74,9 +74,8 @@ def predict(
         InputError: the predictor's answer is squashed, the same for everybody, or depends on chance or the batch.
         SubjectsFailed: the table was written, but some subjects could not be predicted; the `.json` lists them.
     """
-    cohort = table_on_disk(cohort, out)
     where = resolve_device(device)
-    check_places("predict", {"cohort": cohort, "predictor": Path(predictor), "out": out})
+    cohort = placed_cohort("predict", cohort, {"predictor": Path(predictor), "out": out})
     out = Path(out)
     study = Study.open(cohort, predictor, where, target_class=target_class, images=images, trust_factory=trust_factory)
     loaded, record, people = study.predictor, study.record, study.cohort

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interpbench.cohort.choosing import log
-from interpbench.cohort.in_memory import CohortSource, table_on_disk
+from interpbench.cohort.in_memory import CohortSource
 from interpbench.errors import NotApplicable, PluginError, ResourceError, UsageError
 from interpbench.files.run_folder import RunFolder
 from interpbench.host.components import make_component
@@ -23,7 +23,7 @@ from interpbench.progress import track
 from interpbench.run.asked import AskedMethod
 from interpbench.run.device import resolve_device
 from interpbench.run.identity import IdentityPart, identity_of, read_component, read_machine, read_settings, read_splits
-from interpbench.run.places import check_places
+from interpbench.run.places import placed_cohort
 from interpbench.run.study import Study
 
 
@@ -66,16 +66,14 @@ def search(
         UsageError: a method with nothing to choose by, an option or value that it does not have.
         SubjectsFailed: the search is done and written, but some subjects were left out.
     """
-    cohort = table_on_disk(cohort, out)
     given = {
-        "cohort": cohort,
         "predictor": Path(predictor),
         "out": out,
         "options": options,
         "grid": grid,
         "cache": cache,
     }
-    check_places("search", given)
+    cohort = placed_cohort("search", cohort, given)
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(f"tolerance must be a number of at least 0, in the target's unit, got {tolerance}.")
     _refuse_code(method, grid)

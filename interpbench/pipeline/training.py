@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from interpbench.cohort.choosing import log, problem_rows
-from interpbench.cohort.in_memory import CohortSource, table_on_disk
+from interpbench.cohort.in_memory import CohortSource
 from interpbench.cohort.recipe_for import recipe_for
 from interpbench.cohort.recorded_splits import SPLIT_TABLE
 from interpbench.doubts import count_doubts, from_counts
@@ -33,7 +33,7 @@ from interpbench.run.identity import (
     read_machine,
     read_settings,
 )
-from interpbench.run.places import check_places
+from interpbench.run.places import placed_cohort
 from interpbench.training.epochs import TrainingSettings
 from interpbench.training.targets import open_target
 
@@ -91,8 +91,7 @@ def train(
         InputError: the cohort cannot be trained on, or the network's output is squashed or of another number.
         SubjectsFailed: the model was trained and written, but some subjects were left out.
     """
-    cohort = table_on_disk(cohort, out)
-    check_places("train", {"cohort": cohort, "out": out, "options": options})
+    cohort = placed_cohort("train", cohort, {"out": out, "options": options})
     given = dict(
         epochs=epochs,
         batch_size=batch_size,

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from interpbench.cohort.in_memory import CohortSource, table_on_disk
 from interpbench.errors import ConflictError, InputError, UsageError
 from interpbench.files.atomic import read_json
 from interpbench.files.input_paths import InputPaths
@@ -82,6 +83,25 @@ def check_places(command: str, given: Mapping[str, Any]) -> None:
     _apart(outputs)
     for name, kind in written.items():
         _refuse_foreign(Path(given[name]), kind)
+
+
+def placed_cohort(command: str, cohort: CohortSource, given: Mapping[str, Any]) -> Path:
+    """Check the places of a command, and return the path of its cohort.
+
+    A cohort in memory is written as a table beside the output, once the output may be written at all.
+
+    Args:
+        command, given: as for `check_places`, without the cohort.
+
+    Raises:
+        UsageError, ConflictError: as `check_places` and `table_on_disk`.
+        InputError: as `table_on_disk`.
+    """
+    if not isinstance(cohort, str | Path):
+        check_places(command, given)
+    path = table_on_disk(cohort, given["out"])
+    check_places(command, {"cohort": path, **given})
+    return path
 
 
 def refuse_taken(taken: InputPaths, outputs: Iterable[tuple[str, Path, bool]]) -> None:

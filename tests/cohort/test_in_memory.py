@@ -143,3 +143,12 @@ def test_a_step_takes_a_frame_and_goes_on_with_it(there: Cohort, toy_model: Path
     assert (tmp_path / "ages.tsv").read_bytes() == (tmp_path / "expected.tsv").read_bytes()
     assert (tmp_path / "ages.tsv.participants.tsv").is_file()
     assert predict(frame_of(there), toy_model, tmp_path / "ages.tsv")["identity"] == written["identity"]
+
+
+def test_where_the_output_may_not_be_written_no_table_is_written_either(
+    there: Cohort, toy_model: Path, tmp_path: Path
+) -> None:
+    before = sorted(toy_model.rglob("*"))
+    with pytest.raises(UsageError, match="which the command reads"):
+        predict(frame_of(there), toy_model, toy_model / "ages.tsv")
+    assert sorted(toy_model.rglob("*")) == before

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpbench.cohort.in_memory import CohortSource, table_on_disk
+from interpbench.cohort.in_memory import CohortSource
 from interpbench.host.trust import Names
 from interpbench.pipeline.benchmarking.asked import AskedComparison, AskedWork, MadeBefore
 from interpbench.pipeline.benchmarking.comparing import compare
 from interpbench.pipeline.benchmarking.contestants import ALL
 from interpbench.run.asked import AskedSubjects, Compute
-from interpbench.run.places import check_places
+from interpbench.run.places import placed_cohort
 from interpbench.run.study import Study
 
 
@@ -107,9 +107,8 @@ def benchmark(
         regions=None if regions is None else Path(regions),
         truth=None if truth is None else Path(truth),
     )
-    cohort = table_on_disk(cohort, out)
-    given = {"cohort": cohort, "predictor": Path(predictor), "out": out, "options": options, **before.places}
-    check_places("benchmark", given)
+    given = {"predictor": Path(predictor), "out": out, "options": options, **before.places}
+    cohort = placed_cohort("benchmark", cohort, given)
     compute = Compute.on(device, batch_size)
     study = Study.open(
         cohort,

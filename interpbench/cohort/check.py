@@ -85,14 +85,13 @@ def _header_problems(subject: Subject) -> list[Problem]:
     from interpbench.images.volume import read_header
 
     problems = []
-    for file in (subject.image, subject.mask, subject.truth):
-        if file is not None:
-            try:
-                header = read_header(file, max_voxels=subject.rules.max_voxels)
-            except InputError as error:
-                problems.append(_problem(subject, file, error))
-            else:
-                problems += [_warning(subject, file, words) for words in header.warnings]
+    for file in subject.files.values():
+        try:
+            header = read_header(file, max_voxels=subject.rules.max_voxels)
+        except InputError as error:
+            problems.append(_problem(subject, file, error))
+        else:
+            problems += [_warning(subject, file, words) for words in header.warnings]
     return problems
 
 

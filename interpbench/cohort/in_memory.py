@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from interpbench.cohort.subjects import OWN_COLUMNS, Cohort, Subject
+from interpbench.cohort.subjects import FILE_COLUMNS, OWN_COLUMNS, Cohort, Subject
 from interpbench.errors import ConflictError, InputError, UsageError
 from interpbench.files.atomic import write_text, write_tsv
 
-FILES = ("image", "mask", "truth")  # columns that name files
 _LABEL = re.compile(r"sub-([0-9A-Za-z+]+)")
 
 
@@ -89,7 +88,7 @@ def _row_of(one: Any) -> dict[str, Any]:
 def _cell(name: str, value: Any) -> Any:
     if value is None or value != value or str(value) in ("<NA>", "NaT"):
         return None
-    if name.lower() in FILES:
+    if name.lower() in FILE_COLUMNS:
         return Path(os.fspath(value)).absolute()
     if isinstance(value, int | float):
         return value

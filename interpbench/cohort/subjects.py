@@ -1,9 +1,9 @@
 """A cohort: a table of participants and their images; all bad rows are reported together.
 
 The table is `participants.tsv` in a folder, or any `.tsv` or `.csv`: `participant_id`, `age` (years), and optionally
-`image`, `mask`, `sex`, `split`, `truth`. Paths in it are relative to its folder. Without an `image` column, images
-are found by BIDS name: `sub-X/**/anat/*T1w.nii.gz`, of the `session_id` and `run` that the row names. Other columns
-are kept as they are: a network may predict one.
+`image`, `mask`, `sex`, `split`, `truth`, `distractors`, `labels`. Paths in it are relative to its folder. Without an
+`image` column, images are found by BIDS name: `sub-X/**/anat/*T1w.nii.gz`, of the `session_id` and `run` that the row
+names. Other columns are kept as they are: a network may predict one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from interpbench.images.rules import USUAL, ImageRules
 
 LABEL = re.compile(r"[0-9A-Za-z+]{1,100}")
 SPLITS = ("train", "validation", "test")
-OWN_COLUMNS = ("participant_id", "age", "image", "mask", "sex", "split", "truth")
+FILE_COLUMNS = ("image", "mask", "truth", "distractors", "labels")
+OWN_COLUMNS = ("participant_id", "age", "sex", "split", *FILE_COLUMNS)
 _IDS = {"participantid", "participant", "id", "ids", "otherid", "subject", "subjectid", "subjid", "subid", "sub"}
 _SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "test": "test"}
 
@@ -40,10 +41,18 @@ class Subject:
     mask: Path | None = None
     sex: str | None = None
     split: str | None = None
-    truth: Path | None = None
+    truth: Path | None = None  # mask of the voxels that are truly important in this image
+    distractors: Path | None = None  # mask of the voxels that vary for reasons unrelated to the target
+    labels: Path | None = None  # segmentation of this image: whole numbers, 0 for no region
     line: int = 0
     cells: Mapping[str, str] = field(default_factory=dict, hash=False)  # of further columns, names in lower case
     rules: ImageRules = USUAL  # by which its images are read
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files of this subject, by column."""
+        found = {column: getattr(self, column) for column in FILE_COLUMNS}
+        return {column: file for column, file in found.items() if file is not None}
 
     def cell(self, column: str) -> str | None:
         """The text of another column, or the sex; None if missing."""
@@ -216,6 +225,8 @@ def _subject(root: Path, row: Row, label: str, rules: ImageRules, *, find_image:
         sex=row.cells.get("sex"),
         split=None if split is None else _SPLIT_WORDS[split.lower()],
         truth=_file(root, row, "truth"),
+        distractors=_file(root, row, "distractors"),
+        labels=_file(root, row, "labels"),
         line=row.line,
         cells={name: cell for name, cell in row.cells.items() if cell is not None and name not in OWN_COLUMNS},
         rules=rules,
@@ -240,7 +251,8 @@ def _file(root: Path, row: Row, column: str) -> Path | None:
         return None
     path = root / cell
     if not os.path.isfile(path):
-        raise _BadRow(f"the {column} {'is not a file' if os.path.exists(path) else 'does not exist'}", path)
+        what = f"file of {column}" if column.endswith("s") else column
+        raise _BadRow(f"the {what} {'is not a file' if os.path.exists(path) else 'does not exist'}", path)
     return path
 
 

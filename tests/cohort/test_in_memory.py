@@ -98,11 +98,13 @@ def test_a_subject_brings_all_that_it_has(there: Cohort, tmp_path: Path) -> None
         split="train",
         mask=there.subjects[1].image,
         truth=there.subjects[2].image,
+        distractors=there.subjects[1].image,
+        labels=there.subjects[2].image,
         cells={"site": "x"},
     )
     (found,) = read_cohort(table_on_disk([given], tmp_path / "maps")).subjects
     assert (found.sex, found.split, found.cell("site")) == ("F", "train", "x")
-    assert (found.mask, found.truth) == (given.mask, given.truth)
+    assert found.files == given.files and len(found.files) == 5
     assert isinstance(found, Subject)
 
 

@@ -36,15 +36,16 @@ def only_problem(cohort):
 def test_a_table_gives_its_subjects(tmp_path):
     table = written(
         tmp_path,
-        "participant_id\tage\tsex\timage\tmask\tsplit\ttruth\n"
-        "sub-01\t44.5\tF\ta.nii.gz\tb.nii.gz\ttrain\tc.nii.gz\n"
-        "02\t70\tn/a\tb.nii.gz\tn/a\t\t\n",
+        "participant_id\tage\tsex\timage\tmask\tsplit\ttruth\tdistractors\tlabels\n"
+        "sub-01\t44.5\tF\ta.nii.gz\tb.nii.gz\ttrain\tc.nii.gz\td.nii.gz\te.nii.gz\n"
+        "02\t70\tn/a\tb.nii.gz\tn/a\t\t\t\t\n",
+        images=[f"{name}.nii.gz" for name in "abcde"],
     )
     cohort = read_cohort(tmp_path)
     assert isinstance(cohort, Cohort) and cohort.root == tmp_path and cohort.table == table
-    a, b, c = (tmp_path / name for name in ("a.nii.gz", "b.nii.gz", "c.nii.gz"))
+    a, b, c, d, e = (tmp_path / f"{name}.nii.gz" for name in "abcde")
     assert cohort.subjects == (
-        Subject("01", a, 44.5, mask=b, sex="F", split="train", truth=c, line=2),
+        Subject("01", a, 44.5, mask=b, sex="F", split="train", truth=c, distractors=d, labels=e, line=2),
         Subject("02", b, 70.0, line=3),
     )
     assert cohort.problems == () and cohort.dropped == ()
@@ -124,9 +125,18 @@ def test_a_folder_or_dangling_link_in_place_of_an_image_is_a_problem(tmp_path):
     assert [problem.message for problem in cohort.problems] == ["the image is not a file", "the image does not exist"]
 
 
-def test_a_missing_mask_is_a_problem_and_not_ignored(tmp_path):
-    cohort = read_cohort(written(tmp_path, "participant_id\tage\timage\tmask\n01\t50\ta.nii.gz\tgone.nii\n"))
-    assert "the mask does not exist" in str(only_problem(cohort)) and cohort.subjects == ()
+@pytest.mark.parametrize(
+    ("column", "what"),
+    [
+        ("mask", "mask"),
+        ("truth", "truth"),
+        ("distractors", "file of distractors"),
+        ("labels", "file of labels"),
+    ],
+)
+def test_a_missing_file_is_a_problem_and_not_ignored(tmp_path, column, what):
+    cohort = read_cohort(written(tmp_path, f"participant_id\tage\timage\t{column}\n01\t50\ta.nii.gz\tgone.nii\n"))
+    assert f"the {what} does not exist" in str(only_problem(cohort)) and cohort.subjects == ()
 
 
 def test_an_unquoted_decimal_comma_shifts_no_cell_unseen(tmp_path):

@@ -2,7 +2,8 @@
 
     python benchmarks/cross_validation.py COHORT --out benchmarks/results/pixar_cross_validation.json
 
-The network is the one of `docs/results/pixar.md`; ridge regression sees the same volumes, smoothed by a Gaussian, and
+With `--work`, each fold's table and model are kept there, as `fold-1/participants.tsv` and `fold-1/model`, and a model
+that is there is not trained again. The network is the one of `docs/results/pixar.md`; ridge regression sees the same volumes, smoothed by a Gaussian, and
 its penalty is chosen within the training folds by generalised cross-validation.
 """
 
@@ -22,6 +23,7 @@ from scipy import ndimage
 from scipy.stats import bootstrap
 
 from interpbench import Subject, load_predictor, read_cohort, train
+from interpbench.cohort.subjects import FILE_COLUMNS
 
 NETWORK = {"width": 16, "first_stride": 1}
 RECIPE = {"voxel_size": 4.0, "shape": (35, 44, 35)}
@@ -62,10 +64,11 @@ def network_predictions(
     """Train on a table whose `split` column holds the fold out, and read the test split's predictions."""
     rest = np.flatnonzero(~test)
     held_out = set(np.random.default_rng(seed).permutation(rest)[: max(1, round(len(rest) / 8))].tolist())
-    rows = ["participant_id\tage\timage\tmask\tsplit"]
+    rows = ["\t".join(["participant_id", "age", "sex", "split", *FILE_COLUMNS])]
     for number, subject in enumerate(subjects):
         split = "test" if test[number] else "validation" if number in held_out else "train"
-        rows.append(f"sub-{subject.id}\t{subject.age}\t{subject.image}\t{subject.mask or 'n/a'}\t{split}")
+        files = [subject.files.get(column, "n/a") for column in FILE_COLUMNS]
+        rows.append("\t".join(map(str, [f"sub-{subject.id}", subject.age, subject.sex or "n/a", split, *files])))
     table = folder / "participants.tsv"
     table.write_text("\n".join(rows) + "\n")
     train(table, folder / "model", options=network, recipe=recipe, seed=seed, **settings)
@@ -109,8 +112,13 @@ def compare(
     settings: dict[str, Any] | None = None,
     network: dict[str, Any] | None = None,
     recipe: dict[str, Any] | None = None,
+    work: Path | None = None,
 ) -> dict[str, Any]:
-    """Cross-validate both on one cohort."""
+    """Cross-validate both on one cohort.
+
+    Args:
+        work: folder that keeps each fold's table and model; None keeps nothing.
+    """
     settings, network, recipe = settings or SETTINGS, network or NETWORK, recipe or RECIPE
     subjects = [subject for subject in read_cohort(cohort.resolve()).subjects if subject.age is not None]
     ages = np.array([subject.age for subject in subjects], dtype=float)
@@ -121,8 +129,8 @@ def compare(
     with tempfile.TemporaryDirectory() as folder:
         for number in range(folds):
             test = fold == number
-            place = Path(folder) / str(number)
-            place.mkdir()
+            place = (work or Path(folder)) / f"fold-{number + 1}"
+            place.mkdir(parents=True, exist_ok=True)
             guesses["network"][test] = network_predictions(subjects, test, place, settings, network, recipe, seed)
             if features is None:
                 grid = load_predictor(place / "model").recipe
@@ -177,8 +185,10 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
+    parser.add_argument("--work", type=Path, help="folder that keeps each fold's table and model")
     given = parser.parse_args()
-    result = compare(given.cohort, folds=given.folds, seed=given.seed, settings={**SETTINGS, "epochs": given.epochs})
+    settings = {**SETTINGS, "epochs": given.epochs}
+    result = compare(given.cohort, folds=given.folds, seed=given.seed, settings=settings, work=given.work)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
     for group, values in result["groups"].items():

@@ -3,8 +3,8 @@
     python benchmarks/cross_validation.py COHORT --out benchmarks/results/pixar_cross_validation.json
 
 With `--work`, each fold's table and model are kept there, as `fold-1/participants.tsv` and `fold-1/model`, and a model
-that is there is not trained again. The network is the one of `docs/results/pixar.md`; ridge regression sees the same volumes, smoothed by a Gaussian, and
-its penalty is chosen within the training folds by generalised cross-validation.
+that is there is not trained again. The network is the one of `docs/results/pixar.md`; ridge regression sees the same
+volumes, smoothed by a Gaussian, and its penalty is chosen within the training folds by generalised cross-validation.
 """
 
 from __future__ import annotations

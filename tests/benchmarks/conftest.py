@@ -25,11 +25,13 @@ NAMES = (
     "noise_to_auc",
     "phantom",
     "phantom_page",
+    "person_regions",
     "pixar",
     "plain_noise",
     "pretraining",
     "pretraining_run",
     "random_case",
+    "region_statistics",
     "result_file",
 )
 

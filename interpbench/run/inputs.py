@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from interpbench.cohort.subjects import table_at
+from interpbench.cohort.subjects import FILE_COLUMNS, table_at
 from interpbench.errors import InputError
 from interpbench.files.atomic import read_json
 from interpbench.files.input_paths import InputPaths
@@ -22,7 +22,6 @@ PREDICTED = ("predictor", "unit", "n", "figures", "warnings", "failures")  # in 
 CHECKED = ("table", "subjects", "problems")  # in `check`'s JSON
 _READ = {"fitted": "the fit", "regions": "the atlas", "config": "the configuration file", "maps": "the folder of maps"}
 _OPTIONS = ("options", "grid", "arguments")
-_FILES = ("image", "mask", "truth")  # columns of a cohort's table
 
 
 def taken_by(given: Mapping[str, Any]) -> InputPaths:
@@ -86,7 +85,7 @@ def _take_rows(taken: InputPaths, names: Iterable[str], rows: Iterable[Row], roo
         label = (row.cells.get("participant_id") or "").removeprefix("sub-")
         if bids and label and "/" not in label:
             taken.add(f"{root}/sub-{label}", "the cohort's folder")
-        for column in _FILES:
+        for column in FILE_COLUMNS:
             cell = row.cells.get(column)
             if cell is not None:
                 own = label if f"/sub-{label}/" in f"/{cell}" else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from interpbench.cohort.subjects import FILE_COLUMNS
 from interpbench.errors import UsageError
 from interpbench.run.places import check_places
 
@@ -90,3 +91,15 @@ def test_a_name_that_no_file_can_have_is_refused(name: str, tree: Path) -> None:
             check_places(command, {"cohort": tree / READ["cohort"], **given})
         assert "\0" not in str(refused.value)
         check_places("train", {"cohort": Path(name), "out": tree / "out", "options": {"file": name}})
+
+
+@pytest.mark.parametrize("column", FILE_COLUMNS)
+def test_a_file_of_any_column_is_read_wherever_it_lies(tmp_path: Path, column: str) -> None:
+    far, cohort = tmp_path / "far" / "file.nii.gz", tmp_path / "cohort"
+    for folder in (far.parent, cohort):
+        folder.mkdir()
+    far.write_text("far")
+    (cohort / "participants.tsv").write_text(f"participant_id\tage\t{column}\n01\t50\t{far}\n")
+    with pytest.raises(UsageError, match=column):
+        check_places("predict", {"cohort": cohort, "out": far})
+    assert far.read_text() == "far"

@@ -3,6 +3,7 @@
 `interpbench` has the names that every plugin needs. These come beside them, and need torch when they are imported.
 """
 
+from interpbench.comparison.reliability import icc as icc
 from interpbench.comparison.statistics import auc as auc
 from interpbench.contract.metric import UNIT as UNIT
 from interpbench.files.atomic import atomic_path as atomic_path

@@ -1,4 +1,4 @@
-"""`interpbench benchmark`: compare methods on one predictor by every measure, with intervals and a page."""
+"""`interpbench benchmark`: compare methods on predictors by every measure, with intervals and a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: Any) -> 
 
 @click.command()
 @flags.cohort
-@flags.model
+@click.option(
+    "--predictor",
+    required=True,
+    type=flags.PATH,
+    multiple=True,
+    metavar="MODEL",
+    help="Folder of a predictor that `interpbench train` or `interpbench adopt` wrote; may be repeated. Of several,"
+    " BENCH also reports what changes from network to network.",
+)
 @flags.trust_factory
 @click.option(
     "--methods",
@@ -132,7 +140,7 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: Any) -> 
 @flags.images
 @flags.common_options()
 def benchmark(
-    cohort: Path, predictor: Path, out: Path, split: str, participants: tuple[str, ...], **settings: Any
+    cohort: Path, predictor: tuple[Path, ...], out: Path, split: str, participants: tuple[str, ...], **settings: Any
 ) -> None:
     """Compare methods, and report which map to believe.
 
@@ -142,7 +150,7 @@ def benchmark(
     from interpbench import pipeline
 
     chosen = list(participants) or None
-    record = pipeline.benchmark(cohort, predictor, out, split=flags.part(split), participants=chosen, **settings)
+    record = pipeline.benchmark(cohort, list(predictor), out, split=flags.part(split), participants=chosen, **settings)
     for sentence in record["verdict"][:3]:
         say(sentence)
     say(f"Open {out / 'index.html'}")

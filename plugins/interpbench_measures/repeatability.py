@@ -6,43 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from interpbench import Case, Measure, Metric, NotApplicable, check_options, option
+from interpbench.kit import icc
 from interpbench_measures.region_deletion import region_means
 from interpbench_measures.regions import regions_of
 from interpbench_measures.similarity import spearman
 
 NAN = float("nan")
-
-
-def icc(ratings: ArrayLike) -> float:
-    """The intraclass correlation ICC(2,1): two-way random effects, absolute agreement, one rating.
-
-    `ICC(2,1) = (BMS - EMS) / (BMS + (k - 1) EMS + k (JMS - EMS) / n)` with the mean squares between the n targets
-    (BMS), between the k raters (JMS) and of the residual (EMS) (Shrout and Fleiss 1979). Absolute: a map that comes out
-    twice as strong does not agree.
-
-    Args:
-        ratings: `(n, k)`, n targets by k raters.
-
-    Returns:
-        At most 1; NaN for fewer than two targets or raters, and where nothing varies.
-    """
-    values = np.asarray(ratings, dtype=np.float64)
-    n, k = values.shape
-    if n < 2 or k < 2:
-        return NAN
-    mean, targets, raters = values.mean(), values.mean(axis=1), values.mean(axis=0)
-    between = k * float(((targets - mean) ** 2).sum()) / (n - 1)
-    judges = n * float(((raters - mean) ** 2).sum()) / (k - 1)
-    residual = values - targets[:, None] - raters[None] + mean
-    error = float((residual**2).sum()) / ((n - 1) * (k - 1))
-    variance = between + (k - 1) * error + k * (judges - error) / n
-    return (between - error) / variance if variance > 0 else NAN
 
 
 @dataclass(frozen=True, kw_only=True)

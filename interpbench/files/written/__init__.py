@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from interpbench.files.written.benchmark import BENCHMARK
+from interpbench.files.written.benchmark import BENCHMARK, NETWORKS
 from interpbench.files.written.declared import WrittenFile
 from interpbench.files.written.every_run import EVERY_RUN
 from interpbench.files.written.fit import FIT, SEARCH
@@ -27,6 +27,7 @@ WRITTEN: Mapping[str, tuple[WrittenFile, ...]] = {
     "explain COHORT --out MAPS": EXPLAIN,
     "aggregate MAPS --out POPULATION": AGGREGATE,
     "benchmark COHORT --out BENCH": BENCHMARK,
+    "benchmark COHORT --predictor MODEL --predictor MODEL --out BENCH": NETWORKS,
     "demo OUT": DEMO,
 }
 """By command, as it is typed. `EVERY_RUN` lies beside these, but for `phantom`, `check`, `predict` and `demo`."""

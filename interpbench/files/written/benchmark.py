@@ -132,6 +132,41 @@ MAP_KEYS = {
     "resampled": "folder of `explain` whose interpolated map was computed again",
     **OF_FILE,
 }
+NETWORKS_KEYS = {
+    "unit": "the predictors' unit",
+    "n": "number of subjects",
+    "seed": "seed of the permutations",
+    "networks[].name": "name of the network: that of its folder",
+    "networks[].fingerprint": "its fingerprint",
+    "networks[].error.mae": "mean absolute error on these subjects, in the unit; null if their targets are unknown",
+    "networks[].error.interval": INTERVAL,
+    "networks[].error.n": "number of subjects",
+    **below("measures[]", MEASURES),
+    "rankings.*.methods": "methods with a mean of this measure for every network",
+    "rankings.*.ranks": "rank of each method's mean, 1 for the best, by network",
+    "rankings.*.best": "methods that are best or not distinguished from the best, by network",
+    "rankings.*.kendall_w": "Kendall's W of the networks' rankings, 0 to 1; null if undefined",
+    "rankings.*.p": "its p value, by permutation",
+    "by_error.*.*.error": "errors of the networks, in rising order",
+    "by_error.*.*.mean": "mean of the measure for the method, one value per network",
+    "by_error.*.*.spearman": "their rank correlation; null for fewer than four networks",
+    "maps.*.correlation.mean": "rank correlation of a person's maps from two networks, mean over pairs and subjects",
+    "maps.*.correlation.interval": INTERVAL,
+    "maps.*.correlation.n": "number of subjects",
+    "maps.*.icc.median": "intraclass correlation ICC(2,1) between networks, median over regions",
+    "maps.*.icc.profile": "ICC(2,1) of the regions' means over subjects",
+    "maps.*.icc.regions": "ICC(2,1) of each region over subjects, with its 95 % interval and n",
+    "same_grid": "whether the networks have one grid; otherwise their maps are not compared",
+    "verdict": "conclusions that the figures allow, sentences",
+}
+NETWORKS_COLUMNS = {
+    "network": "name of the network",
+    "error": "its mean absolute error on these subjects, in the unit",
+    "measure": "name of the measure",
+    "method": "name of the method",
+    "mean": "mean over subjects",
+    "rank": "rank of the mean among the methods, 1 for the best",
+}
 PLACE = "sub-X/sub-X_space-network_desc-METHOD_importance"
 BENCHMARK = (
     WrittenFile("index.html", "the page: conclusions, tables, plots, maps"),
@@ -153,4 +188,16 @@ BENCHMARK = (
     WrittenFile("sub-X/sub-X_desc-benchmark_measures.json", "inputs of the figures; written last", SUBJECT_KEYS),
     WrittenFile("fitted/METHOD/FILE", "a folder of `fit`, for a method without --fitted"),
     WrittenFile("refits/FILE", "fits to shuffled weights"),
+)
+NETWORKS = (
+    WrittenFile("index.html", "the page: what changes from network to network"),
+    WrittenFile("networks.json", "every figure and sentence on the networks", NETWORKS_KEYS),
+    WrittenFile("networks.tsv", "one row per network, measure and method", NETWORKS_COLUMNS),
+    WrittenFile("maps_mean.png", "mean of relative importance over networks and subjects, for every method"),
+    WrittenFile("maps_sd.png", "its standard deviation between networks"),
+    WrittenFile("networks/NAME/FILE", "the whole benchmark of one network, as above"),
+    WrittenFile("between/METHOD_mean.nii.gz", "mean of relative importance over networks and subjects; 1 is average"),
+    WrittenFile("between/METHOD_sd.nii.gz", "its standard deviation between networks"),
+    WrittenFile("between/sub-X/sub-X_desc-METHOD_mean.nii.gz", "mean over networks of one subject's maps"),
+    WrittenFile("between/sub-X/sub-X_desc-METHOD_sd.nii.gz", "their standard deviation"),
 )

@@ -129,6 +129,7 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
         contestants, truth = measuring.contestants, measuring.circumstances.truth
         summary = write_results(run.path, rows, found, contestants, metrics, study, run.manifest, tried.doubts)
         write_benchmark_pages(run.path, summary, found, base, maps, truth, _command(run.manifest))
+        study.prepared.shelf = None  # it closes here, and the study may be used on
     run.end([TEMPLATE, "measures.tsv", "curves.tsv", "summary.tsv", "measures.json"])
     failures = ([] if work.subjects.labels else problem_rows(study.cohort)) + found.failures
     run.write_failures(failures)

@@ -41,16 +41,16 @@ def participants_of(study: Study, work: AskedWork, refit_subjects: int, seed: in
         log.info(
             "%d of %d subjects are included, drawn with seed %d; --subjects 0 includes all", number, len(chosen), seed
         )
-        chosen = _drawn(chosen, number, seed)
+        chosen = drawn(chosen, number, seed)
     splits = study.splits or {}
     training, validation = (
         [one for one in study.cohort.subjects if splits.get(one.id) == part] for part in ("train", "validation")
     )
-    learners = _drawn(training or chosen, max(refit_subjects, MEAN_OF), seed)
-    return Participants(chosen, learners, _drawn(validation, REFIT_VALIDATION, seed))
+    learners = drawn(training or chosen, max(refit_subjects, MEAN_OF), seed)
+    return Participants(chosen, learners, drawn(validation, REFIT_VALIDATION, seed))
 
 
-def _drawn(subjects: Sequence[Subject], number: int, seed: int) -> list[Subject]:
+def drawn(subjects: Sequence[Subject], number: int, seed: int) -> list[Subject]:
     """So many of the subjects, drawn by the seed, in their own order."""
     order = torch.randperm(len(subjects), generator=torch.Generator().manual_seed(seed)).tolist()
     return [subjects[index] for index in sorted(order[:number])]

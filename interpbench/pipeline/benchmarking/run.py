@@ -1,4 +1,4 @@
-"""`benchmark`: the same predictor, the same subjects, every method, every measure, with intervals."""
+"""`benchmark`: the same predictors, the same subjects, every method, every measure, with intervals."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from interpbench.cohort.in_memory import CohortSource
+from interpbench.errors import UsageError
 from interpbench.host.trust import Names
 from interpbench.pipeline.benchmarking.asked import AskedComparison, AskedWork, MadeBefore
 from interpbench.pipeline.benchmarking.comparing import compare
 from interpbench.pipeline.benchmarking.contestants import ALL
+from interpbench.pipeline.benchmarking.networks import compare_networks
 from interpbench.run.asked import AskedSubjects, Compute
 from interpbench.run.places import placed_cohort
 from interpbench.run.study import Study
@@ -18,7 +20,7 @@ from interpbench.run.study import Study
 
 def benchmark(
     cohort: CohortSource,
-    predictor: str | Path,
+    predictor: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
     methods: Sequence[str] = (ALL,),
@@ -44,13 +46,15 @@ def benchmark(
     images: Mapping[str, Any] | None = None,
     trust_factory: Names = (),
 ) -> dict[str, Any]:
-    """Compare methods on one predictor: maps of the same subjects, every measure, statistics, a page.
+    """Compare methods on a predictor, or several: maps of the same subjects, every measure, statistics, a page.
 
     The same command again goes on where it was interrupted: maps are kept one by one, and so are the measures of each.
 
     Args:
         cohort: a folder with `participants.tsv`, a table, a DataFrame, or a list of images or rows.
-        predictor: a model folder, or the name of a predictor without weights.
+        predictor: a model folder, or the name of a predictor without weights. Of several, each has a whole benchmark
+            in `out/networks/NAME`, on the subjects that are in the split of all of them; `out` then gets
+            `networks.json` and a page on what changes with the network.
         out: `measures.tsv` (a row a subject, method and measure; `measures.json` has units and directions),
             `curves.tsv`, `summary.tsv`, `benchmark.json`, `index.html`, `sub-X/` (maps on the network's grid).
         methods: explainers by name; `all` for every one that is installed.
@@ -83,7 +87,7 @@ def benchmark(
             and `maps`, where options of a method name code.
 
     Returns:
-        The content of `benchmark.json`.
+        The content of `benchmark.json`; of several predictors, of `networks.json`.
 
     Raises:
         InputError: the predictor's answer is squashed, or the same for everybody.
@@ -107,18 +111,26 @@ def benchmark(
         regions=None if regions is None else Path(regions),
         truth=None if truth is None else Path(truth),
     )
-    given = {"predictor": Path(predictor), "out": out, "options": options, **before.places}
+    several = [predictor] if isinstance(predictor, str | Path) else list(predictor)
+    if not several:
+        raise UsageError("give at least one predictor.")
+    given = {"predictor": [Path(one) for one in several], "out": out, "options": options, **before.places}
     cohort = placed_cohort("benchmark", cohort, given)
     compute = Compute.on(device, batch_size)
-    study = Study.open(
-        cohort,
-        predictor,
-        compute.device,
-        target_class=target_class,
-        images=images,
-        trust_factory=trust_factory,
-    )
+    studies = [
+        Study.open(
+            cohort,
+            one,
+            compute.device,
+            target_class=target_class,
+            images=images,
+            trust_factory=trust_factory,
+        )
+        for one in several
+    ]
     work = AskedWork(
         subjects=AskedSubjects.of(split, participants), number=subjects, compute=compute, processes=processes
     )
-    return compare(study, asked, before, work, Path(out))
+    if len(studies) > 1:
+        return compare_networks(studies, asked, before, work, Path(out))
+    return compare(studies[0], asked, before, work, Path(out))

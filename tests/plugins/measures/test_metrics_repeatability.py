@@ -1,20 +1,18 @@
-"""Repeatability: the intraclass correlation against its authors' example and another computation."""
+"""Repeatability: maps with two seeds, by voxel and by region."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
 from interpbench import NotApplicable
+from interpbench.kit import icc
 from interpbench.testing import cube_predictor, toy_brain, toy_case
-from interpbench_measures.repeatability import Repeatability, icc
+from interpbench_measures.repeatability import Repeatability
 
 SHAPE = (12, 14, 10)
-# Shrout and Fleiss 1979, table 2: six targets by four judges.
-SHROUT_FLEISS = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
 
 
 def random_map(seed: int) -> torch.Tensor:
@@ -24,38 +22,6 @@ def random_map(seed: int) -> torch.Tensor:
 def repeated(first: torch.Tensor, second: torch.Tensor, **fields) -> dict:
     case = toy_case(cube_predictor(SHAPE), first, again=lambda **_: second, **fields)
     return dict(Repeatability().measure(case))
-
-
-def test_the_intraclass_correlation_is_that_of_its_authors() -> None:
-    assert icc(SHROUT_FLEISS) == pytest.approx(0.29, abs=0.005)
-
-
-def test_the_intraclass_correlation_follows_from_the_components_of_variance() -> None:
-    random = np.random.default_rng(0)
-    n, k = 400, 30
-    ratings = 2.0 * random.standard_normal((n, 1)) + 1.0 * random.standard_normal((1, k))
-    ratings = ratings + 0.5 * random.standard_normal((n, k))
-    # Least squares of targets and raters as dummies, instead of the sums of squares.
-    design = np.concatenate([np.repeat(np.eye(n), k, axis=0), np.tile(np.eye(k), (n, 1))[:, 1:]], axis=1)
-    fitted = np.linalg.lstsq(design, ratings.ravel(), rcond=None)[0]
-    error = ((ratings.ravel() - design @ fitted) ** 2).sum() / ((n - 1) * (k - 1))
-    target = ratings.mean(axis=1).var(ddof=1) - error / k
-    rater = ratings.mean(axis=0).var(ddof=1) - error / n
-    assert icc(ratings) == pytest.approx(target / (target + rater + error))
-    assert icc(ratings) == pytest.approx(4 / (4 + 1 + 0.25), abs=0.1)
-
-
-def test_equal_columns_agree_and_others_agree_less() -> None:
-    column = np.arange(10.0)
-    assert icc(np.stack([column, column], axis=1)) == pytest.approx(1.0)
-    assert icc(np.stack([column, -column], axis=1)) < 0
-    assert icc(np.stack([column, column + 3], axis=1)) < 1  # absolute agreement
-    assert icc(np.stack([column, 2 * column], axis=1)) < 1
-
-
-@pytest.mark.parametrize("ratings", [np.ones((5, 2)), np.ones((1, 2)), np.arange(5.0)[:, None]])
-def test_where_nothing_can_vary_there_is_no_number(ratings: np.ndarray) -> None:
-    assert math.isnan(icc(ratings))
 
 
 def test_a_method_without_a_seed_repeats_itself() -> None:

@@ -67,7 +67,11 @@ def use_config(context: click.Context, _parameter: click.Parameter, path: Path |
         if not _can_be_given(value):
             kinds = "text, a number, true or false, or a list of them"
             raise UsageError(f"{path}: {key} must be {kinds}, got {str(value)[:60]!r}.")
-    context.default_map = {parameters[key]: value for key, value in values.items()}
+    several = {one.name for one in context.command.params if isinstance(one, click.Option) and one.multiple}
+    context.default_map = {
+        parameters[key]: [value] if parameters[key] in several and not isinstance(value, list) else value
+        for key, value in values.items()
+    }
 
 
 def _can_be_given(value: Any) -> bool:

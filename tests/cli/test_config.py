@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from interpbench import pipeline
@@ -16,7 +18,8 @@ def calls(monkeypatch):
         return lambda *args, **kwargs: made.append((name, args, kwargs)) or answers.get(name)
 
     answers = {"adopt": {"predictor": "torch", "unit": "years"}, "explain": [], "aggregate": {"n": 9}}
-    for name in ("adopt", "fit", "explain", "aggregate", "demo"):
+    answers["benchmark"] = {"verdict": []}
+    for name in ("adopt", "fit", "explain", "aggregate", "benchmark", "demo"):
         monkeypatch.setattr(pipeline, name, step(name), raising=False)
     return made
 
@@ -47,6 +50,16 @@ def test_a_configuration_file_may_write_words_as_the_command_line_does(run, call
     run("explain", "c", "--predictor", "m", "--method", "x", "--out", "maps", "--config", config)
     assert calls[0][2]["recipe"] == {"voxel_size": 3.0, "shape": (6, 7, 8), "apply_mask": False}
     assert (calls[1][2]["batch_size"], calls[1][2]["participants"]) == (2, ["01"])
+
+
+@pytest.mark.parametrize("value", ["'seed0'", "['seed0']", "['seed0', 'seed1']"])
+def test_an_option_that_may_be_repeated_takes_one_value_or_a_list(run, calls, tmp_path, value):
+    config = tmp_path / "run.toml"
+    config.write_text(f"predictor = {value}\nfitted = 'fit'\n")
+    run("benchmark", "c", "--out", "b", "--config", config)
+    ((name, (_, predictors, _), settings),) = calls
+    assert name == "benchmark" and predictors == [Path(f"seed{number}") for number in range(len(predictors))]
+    assert len(predictors) == value.count("seed") and settings["fitted"] == (Path("fit"),)
 
 
 CONFIGS = {

@@ -1,4 +1,4 @@
-"""Scans of one person, found by their labels, and identical images, found by their bytes."""
+"""Scans of one person, found by the table or by their labels, and identical images, found by their bytes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,24 @@ from interpbench.files.hashes import Hashes
 _WHO = ("person", "person_id", "subject", "subject_id")  # columns that tell who is who
 
 
+def person_in(subject: Subject) -> str:
+    """The name of the person of whom a subject is a scan, from a column of the table or else from the label."""
+    return person_of(_told(subject) or subject.id)
+
+
+def _told(subject: Subject) -> str | None:
+    """The person that a column of the table names."""
+    return next((cell.removeprefix("sub-") for name in _WHO if (cell := subject.cell(name))), None)
+
+
+def _source(subject: Subject) -> str:
+    return "table" if _told(subject) else "label"
+
+
 def scans_of_one(subjects: Iterable[Subject]) -> list[list[Subject]]:
     """The subjects of each person with several scans, in the order of the table."""
-    return _several({subject.id: person_of(subject.id) for subject in subjects}, subjects)
+    subjects = list(subjects)
+    return _several({subject.id: person_in(subject) for subject in subjects}, subjects)
 
 
 def twins(subjects: Iterable[Subject], hashes: Hashes | None = None) -> list[list[Subject]]:
@@ -52,7 +67,7 @@ def doubts_about_identity(subjects: Sequence[Subject], hashes: Hashes | None = N
             found.setdefault(subject.id, []).append(Doubt(f"the image file is identical to that of {others}", TWICE))
     for some in scans_of_one(subjects):
         for subject, others in _with_others(some):
-            words = f"the label suggests the same person as {others}: they are put into one split"
+            words = f"the {_source(subject)} suggests the same person as {others}: they are put into one split"
             found.setdefault(subject.id, []).append(Doubt(words, SEVERAL))
     for alike in _perhaps_one(subjects, [subject.id for subject in subjects]):
         for place, one in enumerate(alike):
@@ -64,7 +79,7 @@ def doubts_about_identity(subjects: Sequence[Subject], hashes: Hashes | None = N
 
 
 def _perhaps_one(subjects: Sequence[Subject], labels: Iterable[str]) -> list[list[tuple[str, str]]]:
-    told = any(subject.cell(name) for subject in subjects for name in _WHO)  # so that labels need not
+    told = any(map(_told, subjects))  # so that labels need not
     return [] if told else list(perhaps_one(labels).values())
 
 
@@ -91,7 +106,7 @@ def doubts_about_splits(
                 f" this one ({splits[subject.id]})"
             )
             found.setdefault(subject.id, []).append(Doubt(words, TWICE))
-    known = {label: person_of(label) for label in (*splits, *(subject.id for subject in subjects))}
+    known = {label: person_of(label) for label in splits} | {subject.id: person_in(subject) for subject in subjects}
     scans: dict[str, list[str]] = {}
     for label, person in known.items():
         if label in splits:
@@ -100,7 +115,10 @@ def doubts_about_splits(
         here = splits.get(subject.id)
         elsewhere = [one for one in scans.get(known[subject.id], ()) if one != subject.id and splits[one] != here]
         if here is not None and elsewhere:
-            words = f"in the {here} split, but {named(elsewhere)} in another split is the same person by its label"
+            words = (
+                f"in the {here} split, but {named(elsewhere)} in another split is the same person by the"
+                f" {_source(subject)}"
+            )
             found.setdefault(subject.id, []).append(Doubt(words, PERSON))
     ours = {subject.id for subject in subjects}
     for alike in _perhaps_one(subjects, known):

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Sequence
 
-from interpbench.cohort.labels import person_of
+from interpbench.cohort.persons import person_in
 from interpbench.cohort.subjects import SPLITS, Subject
 from interpbench.errors import InputError
 
@@ -24,7 +24,7 @@ def split_cohort(
 
     Subjects in order of age are cut into bins; each bin is dealt out at random, and after each bin the counts so
     far are the fractions' to within one. The result does not depend on the order of `subjects`. Who has a `split`
-    in the table keeps it; only the others are dealt out. All scans of one person (`person_of`) go where one of them
+    in the table keeps it; only the others are dealt out. All scans of one person (`person_in`) go where one of them
     goes.
 
     Args:
@@ -48,11 +48,12 @@ def split_cohort(
         return group(subject), math.isnan(number), 0.0 if math.isnan(number) else number, subject.id
 
     chosen = {subject.id: subject.split for subject in subjects if subject.split is not None}
-    words_of = {person_of(label): chosen[label] for label in sorted(chosen, reverse=True)}
+    who = {subject.id: person_in(subject) for subject in subjects}
+    words_of = {who[label]: chosen[label] for label in sorted(chosen, reverse=True)}
     first_scans: dict[str, Subject] = {}  # a person is dealt out once, by the first scan in the ranking
     for subject in sorted((one for one in subjects if one.split is None), key=rank):
-        if person_of(subject.id) not in words_of:
-            first_scans.setdefault(person_of(subject.id), subject)
+        if who[subject.id] not in words_of:
+            first_scans.setdefault(who[subject.id], subject)
     free = list(first_scans.values())
     draw = random.Random(seed)
     ends: list[int] = []
@@ -65,9 +66,9 @@ def split_cohort(
         upto = _counts(end, fractions)
         words = [word for word, total, before in zip(SPLITS, upto, given, strict=True) for _ in range(total - before)]
         draw.shuffle(words)
-        words_of.update({person_of(subject.id): word for subject, word in zip(free[start:end], words, strict=True)})
+        words_of.update({who[subject.id]: word for subject, word in zip(free[start:end], words, strict=True)})
         start, given = end, upto
-    return {subject.id: str(chosen.get(subject.id, words_of[person_of(subject.id)])) for subject in subjects}
+    return {subject.id: str(chosen.get(subject.id, words_of[who[subject.id]])) for subject in subjects}
 
 
 def _counts(number: int, fractions: tuple[float, float, float]) -> list[int]:

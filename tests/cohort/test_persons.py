@@ -1,4 +1,4 @@
-"""Who is the same person, as far as labels tell, and which images are the same."""
+"""Who is the same person, as the table or the labels tell, and which images are the same."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def test_labels_that_may_be_of_one_person_are_doubtful_and_not_regrouped(stem: s
     told = f"sub-{one} and sub-{other} may be two scans of one person: write {stem}1{first and '+'}{first} and"
     assert found[one] == found[other] == [f"{told} {stem}1+{second} so that they stay together"]
     assert scans_of_one(subjects) == []
-    who = [Subject(one.id, one.image, cells={"person": one.id[:3]}) for one in subjects]
-    assert doubts_about_identity(who) == {}
+    who = [Subject(one.id, one.image, cells={"person": f"p{place}"}) for place, one in enumerate(subjects)]
+    assert doubts_about_identity(who) == {}  # the table says that they are not
 
 
 def test_labels_that_may_be_of_one_person_are_told_where_they_lie_in_two_splits() -> None:
@@ -154,6 +154,49 @@ def test_a_scan_of_somebody_who_was_trained_on_is_told() -> None:
     subjects = people(["1+2", "5"])
     found = doubts_about_splits(subjects, {"1+1": "train", "1+2": "test", "5": "test"})
     assert set(found) == {"1+2"} and "in the test split" in found["1+2"][0]
+
+
+PERSONS = [  # a column, the persons of three scans, and which of the scans are of one person
+    ("person", ["p1", "p1", "p2"], [["a1", "b1"]]),
+    ("person_id", ["sub-7", "p2", "7"], [["a1", "c1"]]),
+    ("subject", ["P1", "p01", "p2"], [["a1", "b1"]]),
+    ("subject_id", ["p1", "", "B1"], [["b1", "c1"]]),  # an empty cell: the label says who it is
+    ("person", ["p1", "p2", "p3"], []),
+    ("other", ["p1", "p1", "p2"], []),
+]
+
+
+@pytest.mark.parametrize(("column", "persons", "together"), PERSONS)
+def test_a_column_of_the_table_says_whose_scans_they_are(column: str, persons: list[str], together: object) -> None:
+    scans = [
+        Subject(label, Path("none.nii.gz"), age=50.0, cells={column: person} if person else {})
+        for label, person in zip(["a1", "b1", "c1"], persons, strict=True)
+    ]
+    assert [[one.id for one in some] for some in scans_of_one(scans)] == together
+    found = doubts_about_identity(scans)
+    assert sorted(found) == sorted(label for some in together for label in some)
+    assert all([one.kind for one in some] == [SEVERAL] for some in found.values())
+    apart = doubts_about_splits(scans, {"a1": "train", "b1": "test", "c1": "validation"})
+    assert sorted(apart) == sorted(found) and all([one.kind for one in some] == [PERSON] for some in apart.values())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scans_of_a_person_whom_the_table_names_go_into_one_split(seed: int) -> None:
+    subjects = [
+        Subject(f"{scan}x{who}", Path("none.nii.gz"), age=20.0 + who + scan, cells={"subject_id": f"P{who}"})
+        for scan in (1, 2)
+        for who in range(40)
+    ]
+    splits = split_cohort(subjects, seed=seed)
+    assert all(splits[f"1x{who}"] == splits[f"2x{who}"] for who in range(40))
+    assert sorted(splits.values()) == ["test"] * 12 + ["train"] * 60 + ["validation"] * 8
+    assert doubts_about_splits(subjects, splits) == {}
+
+
+def test_labels_of_one_person_are_two_where_the_table_says_so() -> None:
+    subjects = [Subject(label, Path("none.nii.gz"), cells={"person": label}) for label in ("01a", "01b")]
+    subjects += [Subject(f"02+{one}", Path("none.nii.gz"), cells={"person": f"q{one}"}) for one in (1, 2)]
+    assert scans_of_one(subjects) == [] and doubts_about_identity(subjects) == {}
 
 
 @pytest.fixture

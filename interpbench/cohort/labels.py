@@ -11,10 +11,11 @@ _OF_ONE = re.compile(
 )
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _MAYBE = re.compile(
-    r"(.+?)(m\d+|bl|baseline|fu\d*|followup\d*|v\d+|t\d+|tp\d+|wave\d+|scan\d+|run\d+|mr\d+|ses\w*|visit\w*|y\d+"
-    r"|(?<=\d)[ab])",
+    r"(.+?)(m\d+|bl|baseline|fu\d*|followup\d*|v\d+|t\d+|tp\d+|wave\d+|(?:re)?scan\d*|run\d+|mr\d+|ses\w*|visit\w*"
+    r"|y\d+|pre|post\d*|(?:re)?test\d*|first|second|third|(?<=\d)(?:[a-d]|[sw]\d+)|(?:19|20)\d{6})",
     re.IGNORECASE,
 )
+_DAY = len("20260131")
 _SCANS = 8  # of one person, at most: more labels with one stem are a study's, numbered
 
 
@@ -62,7 +63,7 @@ def perhaps_one(labels: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         if 1 < len(some) <= _SCANS and len({person_of(label) for label, _ in some}) > 1
     }
     paired = [one for some in pairs.values() for one in some]
-    suffixes = {suffix.casefold() for _, suffix in paired}
-    # Suffixes come again from person to person; where each is new, the labels are merely numbered.
+    suffixes = {"a day" if len(suffix) == _DAY and suffix.isdigit() else suffix.casefold() for _, suffix in paired}
+    # Suffixes come again from person to person, save days; where each is new, the labels are merely numbered.
     many = len(paired) >= 4 and 2 * len(paired) >= len(given) and 2 * len(suffixes) <= len(paired)
     return pairs if many else {}

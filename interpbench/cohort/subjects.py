@@ -17,7 +17,13 @@ from pathlib import Path
 
 from interpbench.cohort.ages import CODES, OLDEST, refuse_other_units, two_readings
 from interpbench.cohort.ages import number_in as number_in
-from interpbench.cohort.bids_images import matching_images, session_and_run, t1w_images, wanted_session_and_run
+from interpbench.cohort.bids_images import (
+    contradiction,
+    matching_images,
+    session_and_run,
+    t1w_images,
+    wanted_session_and_run,
+)
 from interpbench.cohort.labels import rewritten
 from interpbench.errors import InputError
 from interpbench.files.table import Row, read_table
@@ -195,8 +201,7 @@ def _label(row: Row) -> str:
 def _repeated(label: str, line: int, lines: Sequence[int]) -> str:
     where = f"{lines[0]} already" if line != lines[0] else f"{lines[1]} too"
     return (
-        f"this participant is already in line {where}: give each scan a row of its own, with an"
-        " image, and a label such as"
+        f"this participant is in line {where}: give each scan a row of its own, with an image, and a label such as"
         f" {label}+1, {label}+2"
     )
 
@@ -277,4 +282,6 @@ def _find_image(root: Path, row: Row, label: str) -> Path:
             f" such as {label}+1, {label}+2",
             folder,
         )
+    if odd := contradiction(folder, found[0]):
+        raise _BadRow(f"{odd}; rename one of them, or name the image in an image column", found[0])
     return found[0]

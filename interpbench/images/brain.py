@@ -18,7 +18,7 @@ from interpbench.images.nifti import refuse_image
 from interpbench.images.rules import MAX_VOXELS
 from interpbench.images.volume import Volume, read_volume
 
-RULES = 2  # number of the rules by which a voxel is brain: another number, and prepared volumes are made anew
+RULES = 3  # number of the rules by which a voxel is brain: another number, and prepared volumes are made anew
 
 
 def brain_in(image: Volume, mask: Path | str | None) -> tuple[Tensor, tuple[Doubt, ...]]:

@@ -85,11 +85,11 @@ def _of_two(values: Values, lowest: float, highest: float) -> tuple[Inside, list
 
 
 def _labels(values: Values, between: Inside) -> int:
-    """How many labels there are; 0 where the values rise and fall from voxel to voxel, as fractions do."""
+    """The number of labels; 0 where values rise and fall from voxel to voxel as fractions do, or overshoot below 0."""
     labels = len(np.unique(values)) - int((values == 0).any())
     same = values[:, :, 1:] == values[:, :, :-1]
     alike = float(same[between[:, :, 1:]].mean()) if between[:, :, 1:].any() else 1.0
-    return labels if labels <= FEW or alike >= ALIKE else 0
+    return labels if labels <= FEW or (alike >= ALIKE and values.min() >= 0) else 0
 
 
 def _by_place(inside: Inside, litres_a_voxel: float) -> list[Doubt]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, shift
 
 from interpbench.doubts import ODD_MASK, kind_of
 from interpbench.errors import InputError
@@ -27,6 +27,7 @@ LITRE = 1e-3  # a voxel: 1 ml
 SPECK = BRAIN & (np.indices(SHAPE).sum(axis=0) == 24) & (np.indices(SHAPE)[0] == 6)
 NEAR_HALF = np.greater_equal(SOFT, SOFT.max() / 2)
 BELOW = SOFT * 3 - 1
+RIPPLED = np.rint(shift(BRAIN * 255.0, (0.3, 0.4, 0.2), order=3))  # its values are alike where the ripple fades
 
 HELD = {
     "0 and 1": (BRAIN * 1.0, BRAIN, None),
@@ -51,6 +52,7 @@ HELD = {
     "many labels": (BRAIN * MANY, BRAIN, "labels"),
     "labels below zero": (BRAIN * np.where(AXES[0] < 0, -3, 42), BRAIN, "below zero"),
     "fractions far below zero": (BELOW, np.greater_equal(BELOW, BELOW.max() / 2), "below zero"),
+    "whole numbers with overshoot": (RIPPLED, np.greater_equal(RIPPLED, RIPPLED.max() / 2), "some below zero"),
     "inverted": (~BRAIN * 1.0, ~BRAIN, "inverted"),
     "everything": (np.ones(SHAPE), np.ones(SHAPE, bool), "there is no background"),
     "next to nothing": (SPECK * 1.0, SPECK, "covers only 0.2%"),

@@ -33,6 +33,11 @@ def _phrases(units: str) -> re.Pattern[str]:
 
 
 _SAYS_OTHER, _SAYS_YEARS = _phrases(_TIMES), _phrases(rf"{_YEAR}|y")
+_ANY_YEAR = rf"(?:{_YEAR}|y)\b"
+_PART = re.compile(  # of a year, or several: "1/12 year", "0.1 years", "years x 12", "log years"
+    rf"(?<![\d.,])(?!1 ?{_ANY_YEAR})\d[\d.,/]* ?[*x\u00d7]? ?{_ANY_YEAR}|\b{_ANY_YEAR} ?[*x/\u00d7\u00f7] ?\d"
+    rf"|\b(?:log\w*|ln|sqrt|half|quarters?|tenths?|hundredths?)\b.*\b{_ANY_YEAR}"
+)
 _NO_UNIT = frozenset({"", "n/a", "na", "none", "null", "unknown"})
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 CODES = (777, 888, 999, 7777, 8888, 9999, 99999)  # that stand for a missing age
@@ -66,14 +71,12 @@ def refuse_other_units(table: Path, ages: Sequence[float]) -> tuple[str, ...]:
     if not ages:
         return ()
     sidecar = table.with_suffix(".json")
-    try:
-        unit = _unit_in(sidecar)
-        doubts: tuple[str, ...] = ()
-    except (OSError, ValueError, RecursionError) as error:
-        why = " ".join(str(getattr(error, "strerror", None) or error).split())[:80]
-        unit, doubts = None, (f"{sidecar.name} cannot be read, so the unit of the ages is unknown ({why})",)
+    unit, doubts = _read_unit(sidecar)
     if unit is not None:
         raise InputError(f"{table}: {unit.format(sidecar.name)}")
+    of_folder = table.with_name("participants.json")
+    if not sidecar.exists() and (unit := _read_unit(of_folder)[0]):  # which is about another table, perhaps its source
+        doubts = (f"{unit.format(of_folder.name)} If {table.name} is in years, set this unit in {sidecar.name}",)
     told = [age for age in ages if age not in CODES and age > 0]
     above = [age for age in told if age > OLDEST]
     if len(above) > 1 and 2 * len(above) > len(told):
@@ -83,6 +86,15 @@ def refuse_other_units(table: Path, ages: Sequence[float]) -> tuple[str, ...]:
             f" {guess}, and years are needed."
         )
     return doubts
+
+
+def _read_unit(sidecar: Path) -> tuple[str | None, tuple[str, ...]]:
+    """The sentence of `_unit_in`, and a warning where the file cannot be read."""
+    try:
+        return _unit_in(sidecar), ()
+    except (OSError, ValueError, RecursionError) as error:
+        why = " ".join(str(getattr(error, "strerror", None) or error).split())[:80]
+        return None, (f"{sidecar.name} cannot be read, so the unit of the ages is unknown ({why})",)
 
 
 def _unit_in(sidecar: Path) -> str | None:
@@ -98,6 +110,8 @@ def _unit_in(sidecar: Path) -> str | None:
         words = list(_texts(_of(column, name)))
         plain = [_plain(one) for one in words]
         exact = name.startswith("unit")
+        if exact and (part := next((word for word in words if _PART.search(word.casefold())), None)):
+            return _unknown(part)
         years, others = (_YEARS, _OTHER) if exact else (_SAYS_YEARS, _SAYS_OTHER)
         for one in plain:
             in_years, found = years.search(one), others.search(one)
@@ -111,9 +125,13 @@ def _unit_in(sidecar: Path) -> str | None:
                 )
         for word, one in zip(words, plain, strict=True) if exact else ():
             if one not in _NO_UNIT:
-                shown = repr(word[:40]).replace("{", "{{").replace("}", "}}")
-                return f"{{}} gives the unit of age as {shown}: write ages in years."
+                return _unknown(word)
     return None
+
+
+def _unknown(unit: str) -> str:
+    shown = repr(unit[:40]).replace("{", "{{").replace("}", "}}")
+    return f"{{}} gives the unit of age as {shown}: write ages in years."
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpbench.cohort.persons import doubts_about_identity, doubts_about_splits
 from interpbench.cohort.subjects import Cohort, Problem, Subject
-from interpbench.doubts import AGES, HEADER, kind_of
+from interpbench.doubts import AGES, HEADER, Doubt, kind_of
 from interpbench.errors import InputError
 from interpbench.files.hashes import Hashes
 from interpbench.progress import track
@@ -131,26 +131,31 @@ def _doubts_about_all(cohort: Cohort, splits: Mapping[str, str] | None) -> list[
         for subject in cohort.subjects
         for words in (*identity.get(subject.id, ()), *apart.get(subject.id, ()))
     ]
-    found += [_about_ages(cohort, words) for words in cohort.doubts]
+    found += [_about_table(cohort, words) for words in cohort.doubts]
     ages = [subject.age for subject in cohort.subjects if subject.age is not None]
-    if not ages:
-        found.append(_about_ages(cohort, _no_ages(cohort)))
+    if not ages and (cohort.subjects or not _has_ages(cohort)):
+        found.append(_about_table(cohort, _no_ages(cohort)))
     if len(ages) > 1 and len(set(ages)) == 1:
         words = f"all {len(ages)} ages are {ages[0]:g}: age cannot be learned"
-        found.append(_about_ages(cohort, words))
+        found.append(_about_table(cohort, words))
     return found
 
 
 def _no_ages(cohort: Cohort) -> str:
-    if any(name.lower() == "age" for name in cohort.columns):
+    if _has_ages(cohort):
         return "no usable subject has a value in the column 'age': training on age needs one"
     alike = [name for name in cohort.columns if _AGE.search(name)]
     rename = f"; if {alike[0]!r} holds years, rename it to age" if alike else ""
     return f"no column 'age'; its columns are: {', '.join(cohort.columns)}: training on age needs one{rename}"
 
 
-def _about_ages(cohort: Cohort, words: str) -> Problem:
-    return Problem("", 1, cohort.table, words, warning=True, kind=AGES)
+def _has_ages(cohort: Cohort) -> bool:
+    return any(name.lower() == "age" for name in cohort.columns)
+
+
+def _about_table(cohort: Cohort, words: str) -> Problem:
+    kind = words.kind if isinstance(words, Doubt) else AGES
+    return Problem("", 1, cohort.table, str(words), warning=True, kind=kind)
 
 
 def _problem(subject: Subject, file: Path, error: InputError) -> Problem:

@@ -25,6 +25,7 @@ from interpbench.cohort.bids_images import (
     wanted_session_and_run,
 )
 from interpbench.cohort.labels import rewritten
+from interpbench.doubts import Doubt
 from interpbench.errors import InputError
 from interpbench.files.table import Row, read_table
 from interpbench.images.rules import USUAL, ImageRules
@@ -135,6 +136,7 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
             raise InputError(f"{table}: {told}{_mend(needed, names)}.")
     ages = [row.cells.get("age") or "" for row in rows if not row.fault]
     doubts = refuse_other_units(table, [age for age in map(number_in, ages) if age is not None])
+    doubts += _unread_tables(Path(path), table)
     unclear = two_readings(ages)
     subjects: list[Subject] = []
     problems: list[Problem] = []
@@ -192,6 +194,14 @@ def table_at(path: Path) -> Path:
     if not path.is_file() or path.suffix.lower() not in (".tsv", ".csv", ".txt"):
         raise InputError(f"{path}: is not a table; a cohort is a folder with participants.tsv, or a .tsv or .csv file.")
     return path
+
+
+def _unread_tables(given: Path, table: Path) -> tuple[str, ...]:
+    """A warning about a second table of participants in a folder, whose ages may differ."""
+    other = table.with_suffix(".csv")
+    if not given.is_dir() or other == table or not other.is_file():
+        return ()
+    return (Doubt(f"{other.name} is not read, because {table.name} lies beside it: name the table to choose"),)
 
 
 def _label(row: Row) -> str:

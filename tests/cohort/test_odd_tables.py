@@ -11,7 +11,7 @@ import pytest
 from interpbench import InputError, read_cohort
 from interpbench.cohort.check import check_cohort
 from interpbench.cohort.choosing import open_cohort
-from interpbench.doubts import AGES, SEVERAL
+from interpbench.doubts import AGES, OTHER, SEVERAL
 
 BREAKS = {"\x0b": "VT", "\x0c": "FF", "\x1c": "FS", "\x85": "NEL", "\u2028": "LS", "\u2029": "PS"}
 
@@ -68,7 +68,11 @@ def table(ages: list[object], delimiter: str = "\t") -> str:
         ({"age": {"Description": "age; the follow-up came in 12 months, the next in the months after"}}, None),
         ({"age": {"Description": "children from 6 months of age"}}, None),
         ({"age": {"LongName": "Age", "Units": "n/a"}}, None),
-        *(({"age": {"Units": unit}}, None) for unit in ("yr", "Yrs", "year(s)", "yo", "a", ["years"], "years_old")),
+        *(
+            ({"age": {"Units": unit}}, None)
+            for unit in ("yr", "Yrs", "year(s)", "yo", "a", ["years"], "years_old", "1 year")
+        ),
+        *(({"age": {"Units": unit}}, None) for unit in ("years (1 decimal)", "years, 2 digits", "completed years")),
         ({"sex": {"Units": "months"}}, None),
         ({"age": "months"}, "months"),
         ([], None),
@@ -87,7 +91,20 @@ def test_a_unit_beside_the_table_that_is_not_years_is_refused(write, need_age, a
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("unit", ["fortnights", "lunes", "{0}", "Gestationswochen"])
+PARTS = [
+    "1/12 year",
+    "0.1 years",
+    "10 yrs",
+    "years*12",
+    "years / 10",
+    "YEARS x 12",
+    "log years",
+    "log10(years)",
+    "half years",
+]
+
+
+@pytest.mark.parametrize("unit", ["fortnights", "lunes", "{0}", "Gestationswochen", *PARTS])
 def test_a_unit_that_nobody_knows_is_refused(write, unit: str) -> None:
     with pytest.raises(InputError) as told:
         read_cohort(write(table([36, 41]), about={"age": {"Units": unit}}))
@@ -104,6 +121,35 @@ def test_a_json_beside_the_table_that_cannot_be_read_is_told(write, caplog, cont
     assert len(found) == 1 and "participants.json cannot be read" in found[0].message and found[0].warning
     assert len(open_cohort(path, need_age=True).subjects) == 2
     assert "participants.json cannot be read" in caplog.text and "\n" not in found[0].message
+
+
+def test_a_second_table_in_the_folder_is_told_unless_the_table_was_named(write) -> None:
+    path = write(table([36, 41]))
+    other = write(table([66, 71], ","), name="participants.csv")
+    given = {path.parent: [36, 41], path: [36, 41], other: [66, 71]}
+    for cohort, ages in given.items():
+        read = read_cohort(cohort)
+        told = [one.message for one in check_cohort(read, voxels=False, warnings=True) if one.kind == OTHER]
+        assert [one.age for one in read.subjects] == ages and len(told) == (cohort == path.parent)
+        assert not told or "participants.csv is not read" in told[0]
+
+
+def test_where_nobody_can_be_used_the_missing_ages_are_no_news(write) -> None:
+    found = check_cohort(read_cohort(write(table(["x", "y"]))), voxels=False, warnings=True)
+    assert [one.kind for one in found if one.warning] == [] and len(found) == 2
+
+
+@pytest.mark.parametrize("own", [None, {"age": {"Units": "years"}}])
+def test_a_table_beside_anothers_json_in_months_is_told_unless_it_has_its_own(write, own) -> None:
+    path = write(table([36, 41]), about={"age": {"Units": "months"}})
+    moved = path.rename(path.with_name("children.tsv"))
+    if own:
+        moved.with_suffix(".json").write_text(json.dumps(own))
+    found = [one.message for one in check_cohort(read_cohort(moved), voxels=False, warnings=True) if one.kind == AGES]
+    assert len(found) == (not own)
+    if found:
+        assert "age is in months according to participants.json" in found[0]
+        assert "If children.tsv is in years, set this unit in children.json" in found[0]
 
 
 THOUSANDS = {  # the ages, and those that are read; the others are refused

@@ -139,6 +139,14 @@ def _random_state() -> Restore:
     return restore
 
 
+def random_state() -> tuple[object, ...]:
+    """The state of the random numbers of torch (CPU and CUDA), numpy and Python, for comparisons."""
+    states = [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if _cuda_runs() else [])]
+    numpys = np.random.get_state(legacy=False)
+    keys = numpys["state"]["key"].tolist()
+    return [one.tolist() for one in states], keys, numpys["state"]["pos"], numpys["gauss"], random.getstate()
+
+
 def _cuda_runs() -> bool:
     return bool(torch.cuda.is_initialized())
 

@@ -20,7 +20,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from interpbench.contract.interfaces import Predictor
 from interpbench.host.foreign import asking, no_memory
 from interpbench.host.registry import one_line
-from interpbench.host.untouched import untouched
+from interpbench.host.untouched import random_state, untouched
 
 log = logging.getLogger("interpbench")
 
@@ -58,7 +58,7 @@ def try_answers(predictor: Predictor, volumes: Tensor, *, thorough: bool = False
     """
     with untouched(predictor.module, volumes), torch.no_grad():
         torch.manual_seed(0)
-        ask = _Asking(predictor)
+        ask, state = _Asking(predictor), random_state()
         log.info("trial: predicting the same volume several times")
         answers = [ask.alone(volume) for volume in volumes[: None if thorough else 1]]
         scale = _scale(answers)
@@ -72,8 +72,13 @@ def try_answers(predictor: Predictor, volumes: Tensor, *, thorough: bool = False
             return NetworkTrial((Finding("chance", why + ask.suspects(_drops)),), figures)
         if not math.isfinite(answers[0]):
             return NetworkTrial((), figures)  # whoever predicts with it tells
+        drew = thorough and random_state() != state
         log.info("trial: predicting volumes alone and in batches")
-        return _try_batches(ask, volumes, answers, scale, figures, thorough=thorough)
+        found = _try_batches(ask, volumes, answers, scale, figures, thorough=thorough)
+        if drew and not found.findings:
+            why = "it draws random numbers when it predicts, although its predictions were equal so far: a random layer"
+            return NetworkTrial((Finding("chance", f"{why} may be on", certain=False),), found.figures)
+        return found
 
 
 class _Asking:

@@ -1,7 +1,8 @@
 """Try a network before it is believed: what every map takes for granted of it, on a few volumes.
 
 - chance: the same volume twice gives the same answer, also of a network that is built again from the same weights.
-  Dropout or noise that is left on does not, nor do numbers that are drawn when it is built.
+  Dropout or noise that is left on does not, nor do numbers that are drawn when it is built. A network that draws
+  random numbers whenever it answers is doubtful, even if its answers were the same.
 - batch: a volume alone and beside strangers, in any place, gives the same answer. Statistics of the batch do not.
 - gradient: the answer has a gradient by the volume, finite and not zero everywhere. `.detach()` cuts it.
 - constant: different volumes give different answers.
@@ -52,7 +53,7 @@ def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") ->
         The findings, those that explain others first.
     """
     answered = try_answers(predictor, volumes, thorough=True)
-    if answered.findings:
+    if any(one.certain for one in answered.findings):
         return answered
     answers = answered.figures["answers"]
     log.info("trial: computing the gradient with respect to the volume")
@@ -60,7 +61,7 @@ def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") ->
     spread = _try_spread(predictor, volumes, answers, what, reached=bool(gradient.figures["largest_gradient"]))
     if any(one.explains for one in spread) and not gradient.figures.get("largest_gradient"):
         gradient = NetworkTrial((), gradient.figures)  # a layer that is shut, or answers that never vary, have none
-    return NetworkTrial((*gradient.findings, *spread), {**answered.figures, **gradient.figures})
+    return NetworkTrial((*gradient.findings, *spread, *answered.findings), {**answered.figures, **gradient.figures})
 
 
 def try_builds(first: Predictor, second: Predictor, volumes: Tensor) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from interpbench.comparison.one_measure import least_p, powerless
 from interpbench.comparison.table import RANKED_FROM
-from interpbench.comparison.wording import counted, listed, number
+from interpbench.comparison.wording import counted, listed, three_digits
 
 FEW = 20  # below, a bootstrap interval covers the mean less often than it says
 MOST = 8  # names in one sentence
@@ -40,8 +40,8 @@ def _few_subjects(benchmark: Mapping[str, Any]) -> list[str]:
     for (subjects, pairs), names in hopeless.items():
         found.append(
             f"{listed(names, MOST)}: with {counted(subjects, 'subject')} the signed-rank test gives no p below"
-            f" {number(least_p(subjects))}; for {counted(pairs, 'comparison')} this is not enough to distinguish any"
-            " two methods, however different they are."
+            f" {three_digits(least_p(subjects))}; for {counted(pairs, 'comparison')} this is not enough to distinguish"
+            " any two methods, however different they are."
         )
     return found
 

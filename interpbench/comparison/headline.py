@@ -8,7 +8,7 @@ from typing import Any
 
 from interpbench.comparison.families import FamilyName, family_of, of_family
 from interpbench.comparison.one_measure import powerless, standing
-from interpbench.comparison.wording import amount, between, chance, counted, estimate, label, listed, number
+from interpbench.comparison.wording import amount, between, chance, counted, estimate, label, listed, three_digits
 
 UNDECLARED = 3  # measures that lead of a metric that does not say which one does
 NAMED = 3  # methods whose distance from the best is spelled out
@@ -67,7 +67,7 @@ def leader(measure: Mapping[str, Any], result: Mapping[str, Any], floors: Sequen
         text += (
             f" {'1 other is worse:' if len(behind) == 1 else f'{len(behind)} others are worse, the nearest of them'}"
             f" {_distance(measure, result, first, nearest)} (Holm-corrected {chance(pair['p_holm'])}, rank-biserial"
-            f" effect {number(abs(pair['effect']))}, n = {pair['n']})."
+            f" effect {three_digits(abs(pair['effect']))}, n = {pair['n']})."
         )
     elif not tied:
         text += " No other method can be compared with it on the same subjects."

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interpbench.comparison.headline import spokesmen
-from interpbench.comparison.wording import between, listed, number
+from interpbench.comparison.wording import between, listed, three_digits
 
 ALIKE = 0.5  # likeness from which two maps count as largely the same
 MOST = 12  # names in one sentence
@@ -31,10 +31,10 @@ def _by_one(benchmark: Mapping[str, Any], measure: Mapping[str, Any], own: Seque
     chanced, more, alike = list[str](), list[str](), list[str]()
     for name in (name for name in own if name in after):
         figures, floor = after[name], level.get(name, {"mean": measure.get("chance") or 0.0})["mean"]
-        told = f"{name} {number(figures['mean'])} ({between(figures['interval'])}; chance {number(floor)}"
+        told = f"{name} {three_digits(figures['mean'])} ({between(figures['interval'])}; chance {three_digits(floor)}"
         told += f", n = {figures['n']}"
         if name in learned and name in ceiling:
-            told += f"; fitted again; two fits to the intact network {number(ceiling[name]['mean'])}"
+            told += f"; fitted again; two fits to the intact network {three_digits(ceiling[name]['mean'])}"
         least = figures["interval"][0] if figures["interval"] else figures["mean"]
         kind = alike if figures["mean"] >= ALIKE else chanced if least <= floor else more
         kind.append(told + ")")

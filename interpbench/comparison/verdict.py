@@ -20,7 +20,7 @@ from interpbench.comparison.limits import detectable_differences, limits
 from interpbench.comparison.one_measure import powerless
 from interpbench.comparison.sanity import sanity
 from interpbench.comparison.statistics import ALPHA
-from interpbench.comparison.wording import chance, counted, listed, number
+from interpbench.comparison.wording import chance, counted, listed, three_digits
 
 
 def verdict(benchmark: Mapping[str, Any]) -> list[str]:
@@ -178,13 +178,18 @@ def _agreement(benchmark: Mapping[str, Any]) -> list[str]:
     consequence = "" if meaning == "largely" else "; which method is best depends on the purpose of a map"
     text = (
         f"{len(found['measures'])} measures that rank {len(found['methods'])} methods (floors and smoothed copies"
-        f" apart) agree {meaning}: Kendall's W = {number(w)}, where 1 is full agreement"
+        f" apart) agree {meaning}: Kendall's W = {three_digits(w)}, where 1 is full agreement"
         f" ({chance(found['p'])}){consequence}."
     )
     pairs = [(value, one, other) for one, row in found["tau"].items() for other, value in row.items() if one < other]
     least, one, other = min(pairs)
     return [
-        text + (f" {one} and {other} rank them in nearly opposite order (tau {number(least)})." if least < -0.3 else "")
+        text
+        + (
+            f" {one} and {other} rank them in nearly opposite order (tau {three_digits(least)})."
+            if least < -0.3
+            else ""
+        )
     ]
 
 

@@ -13,11 +13,11 @@ def label(measure: Mapping[str, Any]) -> str:
     asked = str(measure.get("question") or measure.get("help") or "").strip().rstrip(".")
     better = f"{measure['direction']} is better"
     if measure.get("chance") is not None:
-        better += f", chance {number(measure['chance'])}"
+        better += f", chance {three_digits(measure['chance'])}"
     return f"{name} ({asked}; {better})" if asked else f"{name} ({better})"
 
 
-def number(value: float | None) -> str:
+def three_digits(value: float | None) -> str:
     """Three digits, without powers of ten where those are not needed."""
     if value is None or not math.isfinite(value):
         return "n/a"
@@ -26,12 +26,12 @@ def number(value: float | None) -> str:
 
 def amount(value: float | None, unit: str) -> str:
     """A number with its unit: `2.5 years`."""
-    return f"{number(value)} {unit}".rstrip()
+    return f"{three_digits(value)} {unit}".rstrip()
 
 
 def between(bounds: Sequence[float] | None) -> str:
     """An interval: `0.1 to 0.2`."""
-    return f"{number(bounds[0])} to {number(bounds[1])}" if bounds else "no interval"
+    return f"{three_digits(bounds[0])} to {three_digits(bounds[1])}" if bounds else "no interval"
 
 
 def estimate(figures: Mapping[str, Any], unit: str) -> str:

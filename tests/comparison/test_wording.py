@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from interpbench.comparison.wording import amount, between, chance, listed, number
+from interpbench.comparison.wording import amount, between, chance, listed, three_digits
 
 # Words
 
 
 def test_numbers_have_three_digits_and_no_needless_powers_of_ten() -> None:
-    assert [number(value) for value in (0.93456, 1234.5, -0.00012, 0.0, None)] == [
+    assert [three_digits(value) for value in (0.93456, 1234.5, -0.00012, 0.0, None)] == [
         "0.935",
         "1234",
         "-0.00012",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interpbench.comparison.one_measure import powerless
-from interpbench.comparison.wording import number as three_digits
+from interpbench.comparison.wording import three_digits
 from interpbench.report.benchmark.digits import Bounds, Write, alike
 from interpbench.report.benchmark.order import Place, Record, methods_of, number, pair, places_by
 from interpbench.report.page import NONE, shown

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from interpbench.contract.interfaces import Explainer, Predictor
 from interpbench.doubts import MEMORY, Doubt
-from interpbench.errors import InterpbenchError, PluginError, ResourceError, one_line
+from interpbench.errors import InterpbenchError, NotApplicable, PluginError, ResourceError, one_line
 from interpbench.host.checking import checked_extras, checked_maps
 from interpbench.host.components import has_seed
 from interpbench.host.foreign import asking
@@ -116,6 +116,8 @@ def described(explainer: Explainer, predictor: Predictor, volumes: Tensor, metho
         try:
             with asking(f"method {method!r}", volumes):
                 found = explainer.describe(predictor, volumes)
+        except NotApplicable:  # the question for a map ends with the reason
+            return {}
         except Exception as error:  # another's code
             log.warning("method %r failed to describe itself: %s", method, one_line(error))
             return {}

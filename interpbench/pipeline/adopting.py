@@ -139,7 +139,7 @@ def adopt(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
             other = _built(blank, grid, factory)
-        load_weights(other, state, weights)
+        load_weights(other, module.state_dict(), weights)  # converted, and told, when the first was filled
         twin: NetworkPredictor = blank.loaded(other, grid, unit=unit, scale=scale, offset=offset)
         return twin
 
@@ -255,7 +255,7 @@ def _tried(
     with asking("the trial"):
         volumes = made_up_volumes(predictor.recipe, 2 if math.prod(predictor.recipe.shape) >= LARGE else 4)
     found = try_network(predictor, volumes, "made-up volumes")
-    if all(one.kind != "chance" for one in found.findings):
+    if not any(one.kind == "chance" and one.certain for one in found.findings):
         found = NetworkTrial((*try_builds(predictor, again(), volumes[[0, -2]]), *found.findings), found.figures)
     told = refuse_findings(
         found.findings, factory, accept, " If this is intended, `--accept {kind}` adopts it with this warning."

@@ -64,6 +64,13 @@ def test_the_prediction_is_output_times_scale_plus_offset(own: Any, tmp_path: Pa
     assert predictor.recipe == Recipe(voxel_size=4.0, shape=(8, 9, 10))
 
 
+def test_weights_of_another_precision_are_told_once(own: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    halves = {name: tensor.half() for name, tensor in saved(own, tmp_path / "w.pt").state_dict().items()}
+    torch.save(halves, tmp_path / "w.pt")
+    adopt("own_network:Own", tmp_path / "w.pt", tmp_path / "out", recipe=RECIPE)
+    assert caplog.text.count("weights of type float16 were converted to the network's own") == 1
+
+
 def test_a_column_of_several_outputs_is_asked_for_by_an_option(own: Any, tmp_path: Path) -> None:
     network = saved(own, tmp_path / "w.pt", outputs=3)
     adopt(

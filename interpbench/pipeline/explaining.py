@@ -259,5 +259,5 @@ def _learned(explainer: Explainer, fitted: Path | None, study: Study) -> Identit
         return IdentityPart({"learned": None})
     if fitted is not None:
         return read_learned(fitted, study)
-    cohort, splits = study.read_cohort, read_splits(study.splits or {})
+    cohort, splits = study.read_cohort_files, read_splits(study.splits or {})
     return IdentityPart({"learned": {**cohort.entries, **splits.entries}}, cohort.files)

@@ -135,7 +135,7 @@ def fit_study(study: Study, asked: AskedMethod, out: Path, learners: Learners) -
     parts = [
         read_component(explainer, installed, study.hashes),
         study.read_predictor,
-        study.read_cohort,
+        study.read_cohort_files,
         read_splits(splits),
         read_settings(method=asked.name, seed=asked.seed, images=cohort.rules.to_json()),
         read_machine(study.device),

@@ -89,7 +89,7 @@ def search(
     parts = [
         IdentityPart({**component.entries, "options": fixed}),
         study.read_predictor,
-        study.read_cohort,
+        study.read_cohort_files,
         read_splits(study.splits or {}),
         read_settings(method=method, combinations=combinations, seed=seed, images=study.cohort.rules.to_json()),
         read_machine(study.device),

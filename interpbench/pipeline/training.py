@@ -28,7 +28,7 @@ from interpbench.run.identity import (
     distribution_of,
     identity_of,
     input_rows,
-    read_cohort,
+    read_cohort_files,
     read_component,
     read_machine,
     read_settings,
@@ -120,7 +120,7 @@ def train(
             recipe=grid.to_json(),
             images=people.rules.to_json(),
         ),
-        read_cohort(people, hashes),
+        read_cohort_files(people, hashes),
         read_machine(where),
     ]
     asked = identity_of("train", parts, {})

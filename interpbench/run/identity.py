@@ -158,7 +158,7 @@ def read_predictor(
     )
 
 
-def read_cohort(cohort: Cohort, hashes: Hashes) -> IdentityPart:
+def read_cohort_files(cohort: Cohort, hashes: Hashes) -> IdentityPart:
     """A whole cohort: its table with the JSON beside it, every image and mask."""
     tables = [file for file in (cohort.table, cohort.table.with_suffix(".json")) if file.is_file()]
     files = [InputFile.at("table", file, hashes) for file in tables]

@@ -25,7 +25,7 @@ from interpbench.images.recipe import Recipe
 from interpbench.images.typical import Typical, typical_of
 from interpbench.predictor.model import open_predictor
 from interpbench.run.asked import AskedSubjects
-from interpbench.run.identity import IdentityPart, InputFile, read_cohort, read_of_subject, read_predictor
+from interpbench.run.identity import IdentityPart, InputFile, read_cohort_files, read_of_subject, read_predictor
 from interpbench.run.provenance import target_of_run
 from interpbench.run.trying import try_before_use
 
@@ -127,9 +127,9 @@ class Study:
         return read_predictor(self.source, self.predictor, self.record, self.fingerprint, self.hashes)
 
     @functools.cached_property
-    def read_cohort(self) -> IdentityPart:
+    def read_cohort_files(self) -> IdentityPart:
         """The whole cohort's part of a run's identity."""
-        return read_cohort(self.cohort, self.hashes)
+        return read_cohort_files(self.cohort, self.hashes)
 
     @property
     def follows(self) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def read_methods(
         if folder is not None:
             known = read_learned(folder, study)
         elif explainer.learned:
-            cohort, splits = study.read_cohort, read_splits(study.splits or {})
+            cohort, splits = study.read_cohort_files, read_splits(study.splits or {})
             known = IdentityPart({"learned": {**cohort.entries, **splits.entries}}, cohort.files)
         else:
             known = IdentityPart({"learned": None})

@@ -78,7 +78,7 @@ def predict(
     cohort = placed_cohort("predict", cohort, {"predictor": Path(predictor), "out": out})
     out = Path(out)
     study = Study.open(cohort, predictor, where, target_class=target_class, images=images, trust_factory=trust_factory)
-    loaded, record, people = study.predictor, study.record, study.cohort
+    loaded, record = study.predictor, study.record
     subjects = study.chosen(AskedSubjects(split=split, labels=participants), study.splits or None)
     doubts = [Doubt(one, PREDICTOR) for one in study.tried(subjects).doubts]
     about: dict[str, list[str]] = {}
@@ -94,12 +94,12 @@ def predict(
         typical=study.typical,
         doubts=about,
     )
-    failures = ([] if participants else problem_rows(people)) + failures
+    failures = ([] if participants else problem_rows(study.cohort)) + failures
     divided: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         divided.setdefault(row["split"] or "all", []).append(row)
     figures = {name: figures_for(loaded, some, record, seed=seed) for name, some in divided.items()}
-    parts = [study.read_predictor, read_settings(images=people.rules.to_json()), read_machine(where)]
+    parts = [study.read_predictor, read_settings(images=study.cohort.rules.to_json()), read_machine(where)]
     for name, found in figures.items():
         if found:
             log.info("%s: %s", name, describe_figures(found, loaded.unit, loaded.target_column))
@@ -108,7 +108,7 @@ def predict(
         for row in rows:
             outside = outside_training(row["prediction"], record, loaded.unit)
             about[row["participant_id"]] += [outside] if outside else []
-    for name, some in study.doubts_about_splits(all_splits(people, study.folder)).items():
+    for name, some in study.doubts_about_splits(all_splits(study.cohort, study.folder)).items():
         about.get(f"sub-{name}", []).extend(some)
     doubts += [Doubt(f"{name}: {one}", kind_of(one)) for name, some in about.items() for one in some]
     summary = {

@@ -107,9 +107,9 @@ def train(
     options, settings = _divided(predictor, options or {}, given)
     blank, installed = make_component("predictor", predictor, options)
     where = resolve_device(device)
-    people, aim = open_target(cohort, target, unit, images)
+    opened_cohort, aim = open_target(cohort, target, unit, images)
     blank = blank.aimed_at(aim.column, aim.classes)
-    grid = recipe_for(people.subjects, **(recipe or {}))
+    grid = recipe_for(opened_cohort.subjects, **(recipe or {}))
     hashes = Hashes()
     parts = [
         read_component(blank, installed, hashes),
@@ -118,14 +118,14 @@ def train(
             target={"column": aim.column, "unit": aim.unit, "classes": list(aim.classes)},
             settings={**options_json(settings), "seed": seed},
             recipe=grid.to_json(),
-            images=people.rules.to_json(),
+            images=opened_cohort.rules.to_json(),
         ),
-        read_cohort_files(people, hashes),
+        read_cohort_files(opened_cohort, hashes),
         read_machine(where),
     ]
     asked = identity_of("train", parts, {})
     finished = (Path(out) / RECORD).is_file()
-    command = {"cohort": people.table, "device": str(where)}
+    command = {"cohort": opened_cohort.table, "device": str(where)}
     run = RunFolder.open(
         out, "train", {**asked, "command": command}, anew=None if finished else (WORKSPACE,), hashes=hashes
     )
@@ -135,9 +135,11 @@ def train(
     else:
         with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
             torch.manual_seed(seed)  # the first weights and dropout draw from the global random state
-            trained, details, failures = train_on(blank, people, aim, grid, settings, run.path, seed, where, hashes)
+            trained, details, failures = train_on(
+                blank, opened_cohort, aim, grid, settings, run.path, seed, where, hashes
+            )
         details["distribution"] = distribution_of(installed)
-        run.write_failures(problem_rows(people) + failures)
+        run.write_failures(problem_rows(opened_cohort) + failures)
         save_predictor(run.path, trained, name=predictor, details={**details, "training": run.manifest["settings"]})
     run.end([WEIGHTS, RECORD, CURVE, PREDICTIONS, SPLIT_TABLE, FAILURES], no_longer=[WORKSPACE])
     record = read_model_record(run.path)

@@ -1,4 +1,4 @@
-"""Do the measures agree on which methods are better?
+"""Agreement of measures about which methods are better: Kendall's W and tau.
 
 Each measure ranks the methods by their means. Kendall's W says how far all these rankings agree, tau how far two do.
 """
@@ -19,7 +19,7 @@ PERMUTATIONS = 9999
 def agreement(
     means: Mapping[str, Mapping[str, float]], directions: Mapping[str, Direction], *, seed: int = 0
 ) -> dict[str, Any] | None:
-    """How far measures agree about methods.
+    """Agreement of measures about methods: Kendall's W, its p value, and tau of each pair.
 
     A measure takes part that has a direction, applies to three quarters of the methods and does not give all the same;
     a method, that has a mean in each of these measures.
@@ -70,14 +70,14 @@ def kendall_w(ranks: np.ndarray) -> float:
 
 
 def _spread_of_sums(ranks: np.ndarray) -> np.ndarray:
-    """S of `(..., m, n)`."""
+    """The spread of the rank sums, Kendall's S, of `(..., m, n)` ranks."""
     sums = ranks.sum(axis=-2)
     spread: np.ndarray = ((sums - sums.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
     return spread
 
 
 def _largest_spread(ranks: np.ndarray) -> float:
-    """S where all measures agreed, as far as their ties let them."""
+    """The largest possible S, with the ties of each measure."""
     count, methods = ranks.shape
     ties = sum(int((size**3 - size).sum()) for row in ranks for size in [np.unique(row, return_counts=True)[1]])
     return float(count**2 * (methods**3 - methods) - count * ties) / 12

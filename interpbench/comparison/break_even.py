@@ -14,7 +14,7 @@ from typing import Any
 def break_even(
     learned: Sequence[str], seconds: Mapping[str, float], training: Mapping[str, float]
 ) -> list[dict[str, Any]]:
-    """Each learned method against each other method.
+    """The break-even number of subjects of each learned method against each other method.
 
     Args:
         learned: names of the methods that learn.
@@ -45,14 +45,14 @@ def break_even(
 
 
 def _subjects(debt: float, saving: float) -> int | None:
-    """How many savings pay for the debt, and go on paying; None where they never do."""
+    """The number of savings that repay the cost of fitting for good; None if they never do."""
     if saving < 0 or (saving == 0 and debt > 0):
         return None
     return 0 if debt <= 0 else math.ceil(debt / saving)
 
 
 def describe_break_even(row: Mapping[str, Any]) -> str:
-    """One row in words."""
+    """A sentence on one break-even row."""
     costs = f"{row['seconds_learned']:.3g} s per subject instead of {row['seconds_other']:.3g} s"
     trained = f"after {row['training_seconds']:.3g} s of training"
     if row["subjects"] is None:

@@ -14,7 +14,7 @@ MOST = 8  # names in one sentence
 
 
 def warnings_of(benchmark: Mapping[str, Any]) -> list[str]:
-    """Sentences; none where all is well."""
+    """The warnings of a benchmark as sentences; empty if there are none."""
     return [
         *_few_subjects(benchmark),
         *_without_maps(benchmark),

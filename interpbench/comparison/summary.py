@@ -102,7 +102,7 @@ def _step(value: Any) -> float:
 
 
 def _curve(values: np.ndarray, seed: int, resamples: int) -> dict[str, Any]:
-    """Of `(n, steps)`."""
+    """Mean and interval of one curve, from values `(n, steps)`."""
     spread = intervals(values, seed=seed, resamples=resamples)
     mean = np.full(values.shape[1], np.nan)
     for at, column in enumerate(values.T):
@@ -117,7 +117,7 @@ def _curve(values: np.ndarray, seed: int, resamples: int) -> dict[str, Any]:
 def _agreement(
     results: Mapping[str, Any], measures: Sequence[Mapping[str, Any]], methods: Sequence[Mapping[str, Any]], seed: int
 ) -> dict[str, Any] | None:
-    """Over the methods themselves: that every measure puts floors last, and copies by their originals, is no news."""
+    """Agreement over methods without floors and smoothed copies, whose ranks carry no information."""
     names = {one["name"] for one in methods if one.get("kind") != "floor" and not one.get("blurred")}
     directions = {one["name"]: one["direction"] for one in measures if one.get("direction") and family_of(one).agrees}
     means = {
@@ -130,7 +130,7 @@ def _agreement(
 def _break_even(
     results: Mapping[str, Any], measures: Sequence[Mapping[str, Any]], methods: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """By the first measure that says how long a map takes; none where there is no such measure."""
+    """Break-even rows by the first measure of a map's duration; empty without such a measure."""
     own = [one for one in methods if one.get("kind") != "floor" and not one.get("blurred")]
     training = {one["name"]: _number_of(one.get("training_seconds")) for one in own if one.get("learned")}
     for measure in spokesmen("cost", measures, results):

@@ -167,7 +167,7 @@ def adopt(
 
 
 def _built(blank: NetworkPredictor, grid: Recipe, factory: str) -> torch.nn.Module:
-    """What the factory makes.
+    """The network that the factory makes.
 
     Raises:
         UsageError: it fails.
@@ -186,7 +186,7 @@ def _built(blank: NetworkPredictor, grid: Recipe, factory: str) -> torch.nn.Modu
 
 
 def _check_classes(classes: Sequence[str], options: Mapping[str, Any], *, scale: float, offset: float) -> None:
-    """Refuse classes that cannot be, or what only a regressor has beside them.
+    """Refuse invalid classes, and options of a regressor beside classes.
 
     Raises:
         UsageError: naming it.
@@ -209,7 +209,7 @@ def _check_accepted(accept: Sequence[str]) -> None:
 
 
 def _check_inputs(module: torch.nn.Module, factory: str) -> None:
-    """Refuse a network that wants more than the volume.
+    """Refuse a network that requires more inputs than the volume.
 
     Raises:
         InputError: naming the inputs.
@@ -231,7 +231,7 @@ def _check_inputs(module: torch.nn.Module, factory: str) -> None:
 
 
 def _hint(module: torch.nn.Module) -> str:
-    """A sentence where the first convolution does not take one channel in three dimensions."""
+    """A sentence about a first convolution that is not 3D with one input channel; empty for one that is."""
     kinds = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
     name, first = next(((name, part) for name, part in module.named_modules() if isinstance(part, kinds)), ("", None))
     if first is None or (isinstance(first, torch.nn.Conv3d) and first.in_channels == 1):

@@ -156,7 +156,7 @@ def aggregate(
 def _read(
     named: tuple[Path, Mapping[str, Any]], recipe: Recipe, images: SourceImages, hashes: Hashes, whole: bool
 ) -> MapOnGrid | InputError:
-    """A subject's map and image, or why they cannot be used."""
+    """A subject's map and image, or the reason why they cannot be used."""
     try:
         path, record = named
         there = {
@@ -170,7 +170,7 @@ def _read(
 
 
 def _hashes(record: Mapping[str, Any]) -> list[str]:
-    """Of a subject's map, and of the one on the network's grid where that is kept."""
+    """SHA-256 of a subject's map, and of the map on the network's grid if that is kept."""
     kept = record.get("network_map")
     return [record["sha256"], *([kept["sha256"]] if kept else [])]
 
@@ -186,7 +186,7 @@ def _manifest(maps: Path) -> dict[str, Any]:
 
 
 def _sidecars(maps: Path, run: str) -> tuple[dict[Path, dict[str, Any]], dict[Path, str]]:
-    """Each map's path and what is asked of its record, in the order of the labels; and whose record is no use, and why.
+    """The path and record of each map, in the order of the labels; and the records that cannot be used, with reasons.
 
     Raises:
         InputError: there is no map that can be used.
@@ -213,7 +213,7 @@ def _sidecars(maps: Path, run: str) -> tuple[dict[Path, dict[str, Any]], dict[Pa
 
 
 def paint_above(map: Tensor, brain: Tensor) -> float:
-    """Above what a picture is painted.
+    """The value above which a picture shows a voxel in colour.
 
     A map that is not thresholded itself shows its top 10 % of brain voxels; one that is shows all but the faint rim
     that smoothing leaves around what was kept.
@@ -225,7 +225,7 @@ def paint_above(map: Tensor, brain: Tensor) -> float:
 
 
 def _doubt(sentences: Sequence[str]) -> str | None:
-    """What the picture says of the predictor: the first doubt, and where the others stand."""
+    """The caption's warning about the predictor: the first doubt, and where the others are listed."""
     if not sentences:
         return None
     return sentences[0] + (f" ({len(sentences) - 1} more in {RECORD})" if len(sentences) > 1 else "")

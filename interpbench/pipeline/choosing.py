@@ -43,13 +43,13 @@ class Trial:
         return label_of(self.values)
 
     def figure(self, name: str) -> float:
-        """One of the figures; NaN where there is none."""
+        """A figure of validation by name; NaN if it is missing."""
         value = self.figures.get(name)
         return math.nan if value is None else float(value)
 
 
 def trial_of(values: Mapping[str, Any], folder: str, record: Mapping[str, Any], method: str) -> Trial:
-    """What one fit showed, from its record.
+    """The trial of one fit, from its record.
 
     Raises:
         UsageError: the method records no `selection`.

@@ -89,7 +89,7 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
 
 
 def figures_of_demo(record: Mapping[str, Any]) -> list[Figure]:
-    """The table of figures."""
+    """The rows of the demo's table of figures."""
     test, unit = record["predictor"], record["unit"]
     floor, after, found = record["noise_floor"], record["diagnostics"], record["localisation"]
     pair = _pair

@@ -233,7 +233,7 @@ def _about(subjects: Sequence[Subject], rows: Sequence[Mapping[str, Any]]) -> se
 
 
 def _chosen(study: Study, who: AskedSubjects, *folders: Path) -> tuple[list[Subject], list[str]]:
-    """Whom to explain, and the labels of those known to belong to another split."""
+    """The subjects to explain, and the labels of those known to belong to another split."""
     splits = recorded_splits(study.cohort, *folders)
     others = [label for label, part in known_splits(*folders).items() if who.split is not None and part != who.split]
     return study.chosen(who, splits), others
@@ -242,7 +242,7 @@ def _chosen(study: Study, who: AskedSubjects, *folders: Path) -> tuple[list[Subj
 def _fitted_before(
     folder: Path, study: Study, asked: AskedMethod, explainer: Explainer, allowed: Sequence[str]
 ) -> Fitted:
-    """What was fitted, whose options those asked for must not contradict."""
+    """An earlier fit, whose options the requested ones must not contradict."""
     if not explainer.learned:
         raise UsageError(f"Method {asked.name!r} needs no fitting: omit the fitted folder.")
     fitted = open_fitted(folder, study, method=asked.name, trust_factory=allowed)

@@ -1,4 +1,4 @@
-"""What a fit left in its folder: the state that a method learned, and the record that vouches for it."""
+"""The folder of a fit: the state that a method learned, and the record that vouches for it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _fitted(
 
 
 def read_learned(folder: str | Path, study: Study) -> IdentityPart:
-    """What a fitted method is, to a run that uses it: the bytes of its record, which vouches for its state's."""
+    """The identity part of a fitted method: the hash of its record, which vouches for that of its state."""
     files = [study.input_file("fitted", Path(folder) / name) for name in (RECORD, STATE)]
     return IdentityPart({"learned": {"record_sha256": files[0].sha256, "state_sha256": files[1].sha256}}, files)
 
@@ -109,7 +109,7 @@ def _logit_of(target_class: str | None) -> str:
 
 
 def read_fitted(folder: str | Path) -> dict[str, Any]:
-    """What is on record of a fitted explainer: `method`, `options`, `predictor_sha256`, `record`, ...
+    """The record of a fitted explainer: `method`, `options`, `predictor_sha256`, `record`, ...
 
     Raises:
         InputError: there is none in this folder.
@@ -121,7 +121,7 @@ def read_fitted(folder: str | Path) -> dict[str, Any]:
 
 
 def _times(folder: Path) -> dict[str, Any]:
-    """How long it took, which is no part of what was learned."""
+    """The durations in a record, which are no part of what was learned."""
     place = folder / TIMES
     return read_record(place, {"training_seconds": Maybe(NUMBER)}, "record of times") if place.is_file() else {}
 

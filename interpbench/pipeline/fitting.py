@@ -105,7 +105,7 @@ class FitEnd:
     record: Mapping[str, Any]  # the content of `fitted.json`
 
     def finish(self) -> None:
-        """End the command.
+        """Report the end of the fit, and raise an error if subjects failed.
 
         Raises:
             SubjectsFailed: somebody was left out.
@@ -182,7 +182,7 @@ def _must_learn(asked: AskedMethod) -> tuple[Explainer, Any]:
 def _fit(
     study: Study, asked: AskedMethod, explainer: Explainer, learners: Learners, folder: Path
 ) -> tuple[Explainer, Learned]:
-    """The fitted method, and what it learned.
+    """Fit the method; return it, and its state.
 
     Raises:
         InputError: nobody to learn from.

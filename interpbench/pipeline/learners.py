@@ -1,4 +1,4 @@
-"""Whom methods learn from: the training and the validation split, read once for all that learn in a command."""
+"""The samples that methods learn from: training and validation split, read once for all methods of a command."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Learners:
 
     @property
     def number(self) -> int:
-        """How many subjects can be read."""
+        """The number of subjects that can be read."""
         return len(self.training) + len(self.validation)
 
     @functools.cached_property

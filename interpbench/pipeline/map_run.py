@@ -44,7 +44,7 @@ Read = tuple[Tensor, MapOrigin]  # the volume (1, I, J, K), and where it is from
 
 @dataclass(frozen=True, kw_only=True)
 class MapRun:
-    """What is the same for every subject of a run."""
+    """One run of an explainer: everything that is the same for each subject."""
 
     run: RunFolder
     study: Study
@@ -64,7 +64,7 @@ class MapRun:
 
     @property
     def predictor(self) -> Predictor:
-        """What is explained."""
+        """The predictor that is explained."""
         return self.study.predictor
 
     @functools.cached_property
@@ -74,7 +74,7 @@ class MapRun:
 
     @property
     def files(self) -> MapFiles:
-        """Where maps are written, and how."""
+        """The folder and form in which maps are written."""
         return MapFiles(
             run=self.run,
             method=self.method,
@@ -84,7 +84,7 @@ class MapRun:
         )
 
     def product(self, subject: Subject, name: str = MAP) -> Path:
-        """Where a subject's map belongs, or one of its extras."""
+        """The path of a subject's map, or of one of its extra maps."""
         return self.files.product(subject, name)
 
     def explain(
@@ -140,7 +140,7 @@ class MapRun:
         return [path for path in paths if not fail_fast or path.is_file()], failures
 
     def records_of(self, subjects: Iterable[Subject]) -> dict[str, dict[str, Any]]:
-        """What the sidecars of this run's maps say, by label."""
+        """The records in the sidecars of this run's maps, by label."""
         found = {}
         for subject in subjects:
             sidecar = sidecar_of(self.product(subject))
@@ -178,7 +178,7 @@ class MapRun:
             return False  # and why is told when it is to be read
 
     def _tell_of_changes(self, subjects: Sequence[Subject]) -> None:
-        """Say whose map is made anew, for something that it was made from is another than it was."""
+        """Log whose map is made again because an input of it has changed."""
         records, changed = self.records_of(subjects), []
         for subject in (one for one in subjects if one.id in records):
             with contextlib.suppress(InputError):  # told when it is to be read
@@ -190,7 +190,7 @@ class MapRun:
             log.warning("%d maps are made again, because their inputs changed: %s", len(changed), told)
 
     def read(self, subject: Subject) -> Read | InputError:
-        """A subject's volume and origin, or why it is refused."""
+        """A subject's volume and origin, or the reason why it is refused."""
         try:
             read = self.read_by(subject)  # before the voxels: where the file changes in between, the map counts as old
             prepared = self.study.prepared.whole(subject)
@@ -205,7 +205,7 @@ class MapRun:
         return prepared.volume, MapOrigin(subject, way_back, cut, read)
 
     def read_by(self, subject: Subject) -> dict[str, Any]:
-        """What the subject's map is made from; a map beside which something else stands is made again."""
+        """The inputs of a subject's map; a map whose sidecar lists other inputs is made again."""
         read = {**self.study.read_of("explain", subject), "state_sha256": self.state_sha256}
         return {**read, "split_doubts": [str(one) for one in self.subject_doubts.get(subject.id, ())]}
 
@@ -215,7 +215,7 @@ class MapRun:
     def explain_group(
         self, group: Sequence[Subject], read: Sequence[Read | InputError], put_back: Restore, do: Submit
     ) -> list[FailedSubject]:
-        """Have the maps of some subjects written, and tell who failed."""
+        """Explain some subjects, have their maps written, and report failures."""
         failures: dict[str, FailedSubject] = {}
         volumes, origins, records = [], [], []
         for subject, one in zip(group, read, strict=True):
@@ -261,13 +261,13 @@ class MapRun:
         return [failures[subject.id] for subject in group if subject.id in failures]
 
     def write(self, origin: MapOrigin, record: Mapping[str, Any], found: Explained) -> None:
-        """Write what was found; a subject of whom nothing can be written is added to `late`."""
+        """Write the maps of a subject; a subject whose maps cannot be written is added to `late`."""
         failed = self.files.write(origin, record, found)
         if failed is not None:
             self.late.append(failed)
 
     def record(self, origin: MapOrigin, prediction: float) -> dict[str, Any]:
-        """Where a map and its extras come from."""
+        """The record of a map and its extra maps: the origin that sidecars state."""
         subject = origin.subject
         seeded = has_seed(type(self.explainer))
         return {

@@ -63,7 +63,7 @@ class PopulationSum:
             self._affine = box_affine(recipe.shape, recipe.voxel_size, recipe.orientation, recipe.centre)
 
     def add(self, path: Path, record: Mapping[str, Any], placed: MapOnGrid) -> None:
-        """Take in one subject's map.
+        """Add one subject's map.
 
         Args:
             path: of the map, with its sidecar's `record`.
@@ -98,7 +98,7 @@ class PopulationSum:
 
     @property
     def affine(self) -> np.ndarray[Any, Any]:
-        """The common grid's, `(4, 4)`."""
+        """The affine of the common grid, `(4, 4)`."""
         if self._affine is None:
             raise RuntimeError("a population has no grid before its first subject")
         return self._affine
@@ -110,7 +110,7 @@ class PopulationSum:
 
     @property
     def brain(self) -> Tensor:
-        """Where at least half of the subjects have brain, `(I, J, K)` bool."""
+        """The voxels where at least half of the subjects have brain, `(I, J, K)` bool."""
         return 2 * self._brains >= max(self.number, 1)
 
 

@@ -144,7 +144,7 @@ def prediction_columns(predictor: Predictor) -> tuple[str, ...]:
 
 
 def predictions_in(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """What `predict` gave, by label, from rows of `predict_subjects`."""
+    """The predictions by label, from rows of `predict_subjects`."""
     return {str(row["participant_id"]).removeprefix("sub-"): _prediction_in(predictor, row) for row in rows}
 
 
@@ -155,7 +155,7 @@ def _prediction_in(predictor: Predictor, row: Mapping[str, Any]) -> float:
 def figures_for(
     predictor: Predictor, rows: Sequence[Mapping[str, Any]], record: Mapping[str, Any], *, seed: int = 0
 ) -> dict[str, Any] | None:
-    """How good the predictor is on rows of `predict_subjects`; None where no truth is known.
+    """The predictor's error or accuracy on rows of `predict_subjects`; None if no truth is known.
 
     Args:
         record: of the predictor, as far as it has one: `training_mean`, `training_counts`.
@@ -220,7 +220,7 @@ def predict_subjects(
 def _read(
     once: PreparedOnce, typical: Typical | None, subject: Subject
 ) -> tuple[torch.Tensor, tuple[str, ...]] | InputError:
-    """A subject's volume and the warnings about it, or why it is refused."""
+    """A subject's volume and the warnings about it, or the reason why it is refused."""
     try:
         prepared = once.whole(subject)
     except InputError as error:
@@ -229,7 +229,7 @@ def _read(
 
 
 def _numbers(predictor: Predictor, subject: Subject, volume: torch.Tensor) -> dict[str, Any]:
-    """What one row says of the prediction and the truth."""
+    """The columns of a row about the prediction and the truth."""
     value = predict_one(predictor, volume)
     if predictor.classes:
         true = subject.cell(predictor.target_column)

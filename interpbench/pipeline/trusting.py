@@ -27,7 +27,7 @@ _RECORDS: Mapping[str, tuple[Kind, str, str | None]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a record asks for.
+    """What a record would import.
 
     `code` are the options that name what is imported, `others` the rest; `origins` says for each name where its module
     would come from; `weights` is a sentence about the file beside the record.

@@ -22,7 +22,7 @@ _SIDECAR = {"file": Path, "sha256": str, **{name: Maybe(Path) for name in _INPUT
 
 @dataclass(frozen=True)
 class Misfit:
-    """One file that is not as a record says; `str()` is one line."""
+    """A file that differs from its record; `str()` gives one line."""
 
     file: Path
     message: str
@@ -121,7 +121,7 @@ def _of_sidecar(
 
 
 def _strangers(out: Path, known: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
-    """What lies there that no record knows."""
+    """The files in a folder that no record lists."""
     runs = {path.parent for path in out.glob(f"**/{MANIFEST}")}
     for file in sorted({file for run in runs for file in run.glob("**/*")}):
         if not file.is_file() or file in known:

@@ -19,7 +19,7 @@ from interpbench.run.device import resolve_device
 
 @dataclass(frozen=True, kw_only=True)
 class AskedMethod:
-    """A method, as it was asked for."""
+    """The method that the user asked for, with its options."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class AskedMethod:
 
 @dataclass(frozen=True, kw_only=True)
 class AskedSubjects:
-    """Which subjects of a cohort."""
+    """The subjects of a cohort that the user asked for."""
 
     split: str | None = "test"  # None for everybody
     labels: Sequence[str] | None = None  # with or without `sub-`; then `split` does not matter
@@ -46,7 +46,7 @@ class AskedSubjects:
 
     @classmethod
     def of(cls, split: str | None, labels: Sequence[str] | None, shard: str | None = None) -> AskedSubjects:
-        """As a step of the Python API is given them.
+        """The subjects, from the arguments of a step of the Python API.
 
         Raises:
             UsageError: no such shard.
@@ -69,7 +69,7 @@ class Compute:
 
     @classmethod
     def on(cls, device: str, batch_size: int = 1, ahead: int = AHEAD) -> Compute:
-        """As a step of the Python API is given it.
+        """The device and batch sizes, from the arguments of a step of the Python API.
 
         Raises:
             UsageError: no such device, or numbers below 1 and 0.

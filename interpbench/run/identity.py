@@ -77,7 +77,7 @@ class InputFile:
 
     @classmethod
     def at(cls, what: str, file: Path | str, hashes: Hashes) -> InputFile:
-        """A file as it is now.
+        """A file with its present hash.
 
         Raises:
             InputError: it cannot be read.
@@ -172,12 +172,12 @@ def read_cohort_files(cohort: Cohort, hashes: Hashes) -> IdentityPart:
 
 
 def read_splits(splits: Mapping[str, str]) -> IdentityPart:
-    """Who is in which split."""
+    """The identity part of a split: the split of each subject."""
     return IdentityPart({"splits_sha256": digest_of(sorted(splits.items()))})
 
 
 def read_file(what: str, file: str | Path | None, hashes: Hashes) -> IdentityPart:
-    """A single file, or none."""
+    """The identity part of a single file; its hash is None without a file."""
     found = None if file is None else InputFile.at(what, file, hashes)
     return IdentityPart({f"{what}_sha256": found and found.sha256}, [found] if found else [])
 
@@ -193,7 +193,7 @@ def read_machine(device: torch.device, threads: int | None = None) -> IdentityPa
 
 
 def read_settings(**settings: Any) -> IdentityPart:
-    """Values that the user gave."""
+    """The identity part of the values that the user gave."""
     return IdentityPart(settings)
 
 

@@ -25,7 +25,7 @@ _OPTIONS = ("options", "grid", "arguments")
 
 
 def taken_by(given: Mapping[str, Any]) -> InputPaths:
-    """All that a command reads.
+    """The paths that a command reads.
 
     Args:
         given: its values by name, but for outputs. Paths are `Path`; text names a component, but for `options`, `grid`

@@ -32,7 +32,7 @@ from interpbench.run.trying import try_before_use
 
 @dataclass(frozen=True)
 class Tried:
-    """How a predictor's trial ended that did not refuse it."""
+    """The result of a predictor's trial that did not refuse it."""
 
     doubts: tuple[str, ...]  # they belong beside each of its results
     volumes: Tensor  # `(B, 1, I, J, K)`, what it was tried on
@@ -98,22 +98,22 @@ class Study:
 
     @property
     def folder(self) -> Path:
-        """The predictor's, where it has one."""
+        """The predictor's folder, if it was loaded from one."""
         return Path(self.source)
 
     @property
     def recipe(self) -> Recipe:
-        """The predictor's."""
+        """The predictor's recipe."""
         return self.predictor.recipe
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """The predictor's."""
+        """The predictor's fingerprint."""
         return self.predictor.fingerprint
 
     @functools.cached_property
     def typical(self) -> Typical | None:
-        """Of the images that the predictor was trained on."""
+        """The summary of the predictor's training images; None without one."""
         return typical_of(self.record, self.source)
 
     @functools.cached_property

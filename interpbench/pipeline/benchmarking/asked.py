@@ -1,4 +1,4 @@
-"""What a user asked a benchmark to compare, as values."""
+"""The user's request to a benchmark, as values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from interpbench.run.asked import AskedSubjects, Compute
 
 @dataclass(frozen=True, kw_only=True)
 class AskedComparison:
-    """What is compared, and how."""
+    """The methods, measures and options that a benchmark compares."""
 
     methods: Sequence[str]
     measures: Sequence[str]
@@ -27,7 +27,7 @@ class AskedComparison:
 
 @dataclass(frozen=True, kw_only=True)
 class MadeBefore:
-    """What a benchmark takes that is there already."""
+    """Folders of earlier fits and maps, and files, that a benchmark uses."""
 
     fitted: Sequence[str | Path] = ()  # folders of `fit`
     maps: Sequence[str | Path] = ()  # folders of `explain`
@@ -47,7 +47,7 @@ class MadeBefore:
 
 @dataclass(frozen=True, kw_only=True)
 class AskedWork:
-    """On whom a benchmark works, and where it computes."""
+    """The subjects of a benchmark, and the device and processes it computes on."""
 
     subjects: AskedSubjects
     number: int = 15  # of them that take part, drawn by the seed; 0 for all

@@ -1,4 +1,4 @@
-"""Who takes part in a benchmark: methods, floors, and a blurred copy of each method's maps."""
+"""The contestants of a benchmark: methods, floors, and a smoothed copy of each method's maps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BLURRED = "+blur"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Contestant:
-    """One row of the table: a method, and what is done to its maps."""
+    """One row of the benchmark's table: a method, and what is done to its maps."""
 
     name: str
     method: str

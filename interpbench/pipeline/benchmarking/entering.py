@@ -30,7 +30,7 @@ Options = Mapping[str, Mapping[str, Any]]  # by the method's name
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LearnedMethods:
-    """Where methods that must learn find what they learned, or learn it."""
+    """Fitted methods: read from the folders of earlier fits, or fitted now."""
 
     study: Study
     out: Path
@@ -40,7 +40,7 @@ class LearnedMethods:
     explained: Mapping[str, tuple[Path, Mapping[str, Any]]]  # method -> a folder of `explain`, its manifest
 
     def ready(self, name: str, options: Mapping[str, Any]) -> Contestant:
-        """One method, fitted where it must learn.
+        """A method, fitted if it is one that learns.
 
         Raises:
             UsageError: options that differ from those of the maps that were given.
@@ -61,7 +61,7 @@ class LearnedMethods:
         return dataclasses.replace(one, explainer=found.explainer, training_seconds=measured, state_sha256=state)
 
     def entered(self, name: str, options: Mapping[str, Any]) -> Contestant:
-        """One method with its options, which are those of the maps where there are any.
+        """A method with its options: those of existing maps, if there are any.
 
         Raises:
             UsageError: options that differ from those of the maps that were given.
@@ -81,7 +81,7 @@ class LearnedMethods:
         return enter(one.name, checked_options(type(one.explainer), there, folder / MANIFEST, allowed), self.seed)
 
     def folder(self, name: str) -> Path | None:
-        """Where it was fitted: the folder given, else the one that its maps were made with."""
+        """The folder of its fit: the given one, or else that of its maps."""
         if name in self.fitted:
             return self.fitted[name]
         if name not in self.explained:
@@ -97,7 +97,7 @@ class LearnedMethods:
 def entered_methods(
     learned: LearnedMethods, names: Sequence[str], options: Options
 ) -> tuple[list[Contestant], dict[str, str]]:
-    """The methods made ready, and why others are not: one that cannot be fitted does not stop the rest."""
+    """The methods that are ready, and the reasons for those that are not: one failed fit does not stop the rest."""
     entered: list[Contestant] = []
     excluded: dict[str, str] = {}
     for name in names:
@@ -130,7 +130,7 @@ def fitted_folders(folders: Sequence[str | Path], names: Sequence[str]) -> dict[
 
 
 def divided(names: Sequence[str], options: Options) -> tuple[list[str], list[str]]:
-    """The methods that can make maps at once, and the floors that wait for the cohort's mean map."""
+    """The methods that can make maps immediately, and the floors that need the cohort's mean map."""
     registry = discover()
     waiting = []
     for name in names:

@@ -45,16 +45,16 @@ class MapSource:
 
     @property
     def predictor(self) -> Predictor:
-        """What is explained."""
+        """The predictor that is explained."""
         return self.study.predictor
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device on which maps are computed."""
         return self.study.device
 
     def of(self, contestant: Contestant, subject: Subject, prepared: Prepared) -> Tensor:
-        """One subject's map by one method, `(I, J, K)`, before any blurring.
+        """The map of one subject by one method, `(I, J, K)`, before smoothing.
 
         Raises:
             InterpbenchError: the method fails, or does not apply.
@@ -73,7 +73,7 @@ class MapSource:
         return found
 
     def made_from(self, record: Mapping[str, Any], subject: Subject) -> bool:
-        """Whether a record is of these very files and values of the subject."""
+        """Whether a record was made from exactly these files and values of the subject."""
         read = self.study.read_of("benchmark", subject)
         return all(name in record and record[name] == value for name, value in read.items())
 
@@ -93,7 +93,7 @@ class MapSource:
         predictor: Predictor | None = None,
         seed: int | None = None,
     ) -> Tensor:
-        """A map made now, of any volume `(1, I, J, K)` and by any predictor."""
+        """Make a map of any volume `(1, I, J, K)` with any predictor."""
         model, start = predictor or self.predictor, self.seed if seed is None else seed
         found = maps_of(contestant.explainer, model, volume[None], [subject], contestant.method, start)[0]
         if isinstance(found, Tensor):
@@ -103,7 +103,7 @@ class MapSource:
     def _taken(
         self, contestant: Contestant, subject: Subject, prepared: Prepared
     ) -> tuple[Tensor | None, Path | None, Path | None]:
-        """The map that `explain` made of this very image, as the method made it, and the folder that it is from.
+        """The map that `explain` made of exactly this image, as the method made it, and its folder.
 
         Returns:
             Map and folder; or, third, the folder of a map that is there, but went to the image's grid and back.

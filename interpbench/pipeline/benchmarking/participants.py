@@ -1,4 +1,4 @@
-"""Who takes part in a benchmark, and from whom methods learn that are fitted again."""
+"""The subjects of a benchmark, and those from whom methods learn that are fitted again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Participants:
 
 
 def participants_of(study: Study, work: AskedWork, refit_subjects: int, seed: int) -> Participants:
-    """Who takes part; subjects are drawn by the seed.
+    """Select the subjects of a benchmark; the seed decides a random selection.
 
     Raises:
         UsageError, InputError: as `Study.chosen`.
@@ -51,6 +51,6 @@ def participants_of(study: Study, work: AskedWork, refit_subjects: int, seed: in
 
 
 def drawn(subjects: Sequence[Subject], number: int, seed: int) -> list[Subject]:
-    """So many of the subjects, drawn by the seed, in their own order."""
+    """A random selection of so many subjects by the seed, in their own order."""
     order = torch.randperm(len(subjects), generator=torch.Generator().manual_seed(seed)).tolist()
     return [subjects[index] for index in sorted(order[:number])]

@@ -17,7 +17,7 @@ EACH_VOXEL = 2 * 2**10  # bytes for each voxel of the volumes that go through th
 
 
 def processes_for(asked: int | None, device: torch.device, *, subjects: int, voxels: int, batch_size: int) -> int:
-    """How many processes to work in.
+    """The number of processes for a benchmark.
 
     Args:
         asked: how many were asked for; 0 or None for as many as threads, memory and subjects allow, `MOST` at most.
@@ -57,7 +57,7 @@ def _available() -> int:
 
 
 def _left_to_groups() -> list[int]:
-    """What limits of containers and batch systems leave (Linux control groups, version 2)."""
+    """Bytes left below the limits of containers and batch systems (Linux control groups, version 2)."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:

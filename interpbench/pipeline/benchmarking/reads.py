@@ -1,4 +1,4 @@
-"""What a benchmark reads: the parts of its identity."""
+"""The identity parts of a benchmark: all that it reads."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from interpbench.run.study import Study
 def read_methods(
     learned: LearnedMethods, names: Sequence[str], waiting: Sequence[str], options: Mapping[str, Mapping[str, Any]]
 ) -> IdentityPart:
-    """Every method: its component, and of one that learns what was fitted, or the cohort that it is to learn from.
+    """The identity parts of every method: its component, and its fit or else the cohort that it learns from.
 
     Args:
         waiting: floors that are made later, from a map of this benchmark's own.
@@ -69,7 +69,7 @@ def read_methods(
 
 
 def read_metrics(metrics: Sequence[tuple[str, Metric]], hashes: Hashes) -> IdentityPart:
-    """Every metric's component."""
+    """The identity part of each metric: its component."""
     parts = {name: read_component(metric, discover().find("metric", name), hashes) for name, metric in metrics}
     files = [file for part in parts.values() for file in part.files]
     return IdentityPart({"measures": {name: part.entries for name, part in parts.items()}}, files)
@@ -78,7 +78,7 @@ def read_metrics(metrics: Sequence[tuple[str, Metric]], hashes: Hashes) -> Ident
 def read_maps(
     taken: Mapping[str, tuple[Path, Mapping[str, Any]]], subjects: Sequence[Subject], hashes: Hashes
 ) -> IdentityPart:
-    """The maps that were given: which run made them, and the bytes of each."""
+    """The identity parts of given maps: the run that made them, and their hashes."""
     found: dict[str, Any] = {}
     files: list[InputFile] = []
     for method, (folder, manifest) in taken.items():

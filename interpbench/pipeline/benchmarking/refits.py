@@ -39,7 +39,7 @@ class Refits:
     _kept: dict[str, Explainer] = field(default_factory=dict)
 
     def of(self, explainer: Explainer, predictor: Predictor, method: str) -> Explainer:
-        """The method, fitted to this predictor."""
+        """The method fitted to this predictor."""
         told = [method, options_json(explainer), predictor.fingerprint, len(self.training), self.seed]
         key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
         if key not in self._kept:
@@ -69,7 +69,7 @@ class Refits:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Nothing but errors is logged."""
+    """Log nothing but errors inside this block."""
     level = log.level
     log.setLevel(logging.ERROR)
     try:

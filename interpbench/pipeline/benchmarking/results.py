@@ -83,7 +83,7 @@ def write_results(
 
 
 def _note(contestant: Contestant, found: FoundMaps) -> str:
-    """Why a method has no maps, or not all; empty where it has."""
+    """The reason why a method has no maps or not all of them; empty if it has all."""
     if contestant.method in found.excluded:
         return found.excluded[contestant.method]
     missing = [why for (_, method), why in found.missing.items() if method == contestant.method]
@@ -91,7 +91,7 @@ def _note(contestant: Contestant, found: FoundMaps) -> str:
 
 
 def _doubts(found: FoundMaps) -> list[str]:
-    """What must be said before any figure."""
+    """The warnings that stand before the figures."""
     number = len(found.subjects)
     flat = [
         f"{method}: the map is constant for {count} of {number} subjects; it has no information about them."
@@ -102,7 +102,7 @@ def _doubts(found: FoundMaps) -> list[str]:
 
 
 def _broken(rows: Sequence[Row], metrics: Sequence[tuple[str, Metric]]) -> list[str]:
-    """How metrics failed first, on any map."""
+    """The first error of each metric that failed."""
     told: dict[str, str] = {}
     for row in rows:
         for name, _ in metrics:

@@ -80,7 +80,7 @@ def write_tables(folder: Path, rows: Iterable[Row]) -> tuple[list[Row], list[Row
 
 
 def describe_measure(metric: str, measure: Measure, unit: str) -> dict[str, Any]:
-    """What the sidecar says of a measure, with the predictor's unit put in."""
+    """The sidecar's entry for a measure, with the predictor's unit inserted."""
     told = dataclasses.asdict(measure)
     return {
         "name": measure.name,

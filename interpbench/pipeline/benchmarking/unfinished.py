@@ -29,11 +29,11 @@ class Unfinished:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The path of the hidden file."""
         return self.product.with_name(f".{self.product.stem}.unfinished.json")
 
     def read(self) -> dict[str, list[Row]]:
-        """The rows that are there, by contestant."""
+        """The rows kept so far, by contestant."""
         try:
             found = read_json(self.path, nan=True)
         except InputError:
@@ -42,9 +42,9 @@ class Unfinished:
         return dict(found["rows"]) if ours else {}
 
     def keep(self, rows: Mapping[str, Sequence[Row]]) -> None:
-        """Keep these, by contestant."""
+        """Write rows to the file, by contestant."""
         write_text(self.path, json.dumps({"stamp": self.stamp, "rows": rows}, default=float))
 
     def remove(self) -> None:
-        """There is no need for it any more."""
+        """Remove the file."""
         self.path.unlink(missing_ok=True)

@@ -42,18 +42,18 @@ class BatchNorm(nn.Module):
         return made.relu_() if self.rectified else made
 
     def _in_channels_last(self, volumes: Tensor) -> bool:
-        """Whether it can take the quicker way, which gradients do not."""
+        """Whether a volume is in channels last and needs no gradient, so that the quicker way is possible."""
         if volumes.dim() != 5 or volumes.dtype != self.mean.dtype or volumes.requires_grad:
             return False
         return volumes.is_contiguous(memory_format=CHANNELS_LAST)
 
     def and_relu(self) -> BatchNorm:
-        """Both in one."""
+        """The batch norm and a ReLU after it, in one."""
         values = {name: getattr(self, name) for name in ("weight", "bias", "mean", "variance")}
         return BatchNorm(**values, eps=self.eps, rectified=True)
 
     def after(self, convolution: Convolution) -> Convolution:
-        """Both in one: each channel's weights are scaled, its bias is scaled and shifted.
+        """A convolution that includes this batch norm: its weights and biases are changed channel by channel.
 
         w' = w gamma / sqrt(var + eps), b' = (b - mean) gamma / sqrt(var + eps) + beta, found in float64.
         """

@@ -62,7 +62,7 @@ class Convolution(nn.Module):
         return Convolution(weight, bias, self.stride, self.padding, self.dilation, self.groups, rectified)
 
     def in_precision(self, precision: torch.dtype) -> Convolution:
-        """The same with its weights in this precision, to which its inputs are brought as well."""
+        """The convolution with weights in this precision, to which it also converts its inputs."""
         bias = None if self.bias is None else self.bias.to(precision)
         return self.like(self.weight.to(precision), bias, rectified=self.rectified)
 
@@ -90,7 +90,7 @@ class Convolution(nn.Module):
         return torch.as_tensor(made)[written].contiguous(memory_format=CHANNELS_LAST)
 
     def _in_float32(self) -> Convolution:
-        """The same in float32; see above."""
+        """The convolution in float32; see above."""
         if self._exact is None or self._exact[0] is not self.weight:
             self._exact = self.weight, self.in_precision(torch.float32)
         return self._exact[1]
@@ -132,7 +132,7 @@ def layout_of_parts(device: torch.device) -> torch.memory_format:
 
 
 def three(edges: Sequence[int] | int) -> Three:
-    """Return one number for each axis, from three or from one for all."""
+    """One number for each axis, from three numbers or one for all axes."""
     if isinstance(edges, int):
         return edges, edges, edges
     found = tuple(int(edge) for edge in edges)

@@ -53,7 +53,7 @@ def in_place(network: fx.GraphModule) -> fx.GraphModule:
 
 
 def _together(first: nn.Module | None, second: Any) -> nn.Module | None:
-    """Two layers in one; None where they stay two."""
+    """One layer for two; None if they cannot be joined."""
     if not isinstance(first, Convolution | BatchNorm) or first.rectified:
         return None
     if second is aten.relu.default:
@@ -66,7 +66,7 @@ def _together(first: nn.Module | None, second: Any) -> nn.Module | None:
 
 
 def _only_read_by(node: fx.Node) -> fx.Node | None:
-    """The node's first argument, where nobody else reads it."""
+    """The node's first argument, if no other node reads it."""
     before = node.args[0] if node.args else None
     return before if isinstance(before, fx.Node) and len(before.users) == 1 else None
 

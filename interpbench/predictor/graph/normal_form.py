@@ -88,7 +88,7 @@ class _NormalForm:
             self.sharing |= {made, *made.all_input_nodes}
 
     def _written(self, node: fx.Node, target: Any, made: fx.Node) -> None:
-        """From here on, everything that stood for what was written stands for what came out.
+        """Let every alias of a written value stand for the operation's result from here on.
 
         Raises:
             UnreadableNetwork: other values share its memory: they change too, and a graph cannot tell how.

@@ -61,7 +61,7 @@ def _call_convolution(network: fx.GraphModule, node: fx.Node, layer: Convolution
 
 
 def _call_line(network: fx.GraphModule, node: fx.Node, layer: BatchNorm) -> None:
-    """Call a product and a sum."""
+    """Replace a batch norm by a product and a sum."""
     with network.graph.inserting_before(node):
         scale, shift = (
             _held(network, node, name, values)
@@ -88,7 +88,7 @@ def _in_channels_last(network: fx.GraphModule, volumes: Any) -> fx.Node:
 
 
 def _edges(node: fx.Node) -> Three | None:
-    """Of a volume `(B, C, I, J, K)` in float32; None of anything else."""
+    """The edges of a volume `(B, C, I, J, K)` in float32; None for anything else."""
     value = node.meta.get("val")
     if not isinstance(value, Tensor) or value.dim() != 5 or value.dtype != torch.float32:
         return None

@@ -26,7 +26,7 @@ def state_of(module: nn.Module, volumes: Tensor) -> tuple[Any, ...]:
 
 
 def _hooks(part: nn.Module) -> list[str]:
-    """Names of its hooks, but of those that only count passes."""
+    """The names of a module's hooks, without those that only count passes."""
     hooks = [hook for name in _HOOKS for hook in getattr(part, name).values() if not isinstance(hook, Passes)]
     return [str(getattr(hook, "__qualname__", type(hook).__qualname__)) for hook in hooks]
 

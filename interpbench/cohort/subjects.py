@@ -25,6 +25,7 @@ from interpbench.cohort.bids_images import (
     wanted_session_and_run,
 )
 from interpbench.cohort.labels import rewritten
+from interpbench.cohort.session_ages import contradicted_ages
 from interpbench.doubts import Doubt
 from interpbench.errors import InputError
 from interpbench.files.table import Row, read_table
@@ -161,6 +162,7 @@ def read_cohort(path: Path | str, *, need_age: bool = True, rules: ImageRules | 
             dropped.append(label)
         else:
             subjects.append(subject)
+    doubts += contradicted_ages(table.parent, ((one.id, one.image, one.age) for one in subjects))
     return Cohort(table.parent, table, tuple(subjects), tuple(problems), tuple(dropped), names, rules, doubts)
 
 

@@ -59,7 +59,7 @@ def try_answers(predictor: Predictor, volumes: Tensor, *, thorough: bool = False
     with untouched(predictor.module, volumes), torch.no_grad():
         torch.manual_seed(0)
         ask, state = _Asking(predictor), random_state()
-        log.info("trial: predicting the same volume several times")
+        log.info("testing the network: predicting the same volume several times")
         answers = [ask.alone(volume) for volume in volumes[: None if thorough else 1]]
         scale = _scale(answers)
         small = volumes[0].numel() < LARGE
@@ -73,7 +73,7 @@ def try_answers(predictor: Predictor, volumes: Tensor, *, thorough: bool = False
         if not math.isfinite(answers[0]):
             return NetworkTrial((), figures)  # whoever predicts with it tells
         drew = thorough and random_state() != state
-        log.info("trial: predicting volumes alone and in batches")
+        log.info("testing the network: predicting volumes alone and in batches")
         found = _try_batches(ask, volumes, answers, scale, figures, thorough=thorough)
         if drew and not found.findings:
             why = "it draws random numbers when it predicts, although its predictions were equal so far: a random layer"
@@ -129,7 +129,7 @@ def _try_batches(
             found = ask.together(batch)
         except Exception as error:  # another's code
             if no_memory(error):
-                log.info("trial: %d volumes at once do not fit into memory", len(batch))
+                log.info("testing the network: %d volumes at once do not fit into memory", len(batch))
                 continue
             if not thorough:
                 raise

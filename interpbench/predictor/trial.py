@@ -56,7 +56,7 @@ def try_network(predictor: Predictor, volumes: Tensor, what: str = "volumes") ->
     if any(one.certain for one in answered.findings):
         return answered
     answers = answered.figures["answers"]
-    log.info("trial: computing the gradient with respect to the volume")
+    log.info("testing the network: computing the gradient with respect to the volume")
     gradient = _try_gradient(predictor, volumes)
     spread = _try_spread(predictor, volumes, answers, what, reached=bool(gradient.figures["largest_gradient"]))
     if any(one.explains for one in spread) and not gradient.figures.get("largest_gradient"):
@@ -152,7 +152,7 @@ def _try_gradient(predictor: Predictor, volumes: Tensor) -> NetworkTrial:
                     found = _gradient(predictor, volume)
             except Exception as error:  # another's code
                 if no_memory(error):
-                    log.info("trial: not enough memory for a gradient")
+                    log.info("testing the network: not enough memory for a gradient")
                     return NetworkTrial((), {"largest_gradient": None})
                 return _no_gradient(f"cannot be computed ({one_line(error)})")
             if found is None:

@@ -124,36 +124,40 @@ def train_epochs(
         curve, best, best_epoch, best_score = (found[name] for name in ("curve", "best", "best_epoch", "best_score"))
         generator.set_state(found["generator"].cpu())
         log.info("training continues after epoch %d", len(curve))
-    bar = track(range(len(curve) + 1, settings.epochs + 1), "training", unit="epoch")
-    for epoch in bar:
-        started = time.perf_counter()
-        module.train()
-        rate = float(optimiser.param_groups[0]["lr"])
-        total = 0.0
-        for samples in _batches(training, settings.batch_size, generator):
-            volumes = augment(torch.stack([sample.volume for sample in samples]), generator)
-            loss = goal.loss(_read(goal, module, volumes, settings.precision, device), samples)
-            optimiser.zero_grad(set_to_none=True)
-            with asking("the network", volumes):
-                loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += float(loss.detach()) * len(samples)
-        if not math.isfinite(total):
-            raise InterpbenchError(
-                f"Training diverged in epoch {epoch}: the loss is {total}. Use a learning rate below {rate:g}."
+    with track((), "training", total=(settings.epochs - len(curve)) * steps, unit="step") as bar:
+        for epoch in range(len(curve) + 1, settings.epochs + 1):
+            bar.set_description(f"training, epoch {epoch} of {settings.epochs}")
+            started = time.perf_counter()
+            module.train()
+            rate = float(optimiser.param_groups[0]["lr"])
+            total = 0.0
+            for samples in _batches(training, settings.batch_size, generator):
+                volumes = augment(torch.stack([sample.volume for sample in samples]), generator)
+                loss = goal.loss(_read(goal, module, volumes, settings.precision, device), samples)
+                optimiser.zero_grad(set_to_none=True)
+                with asking("the network", volumes):
+                    loss.backward()
+                optimiser.step()
+                schedule.step()
+                bar.update()
+                total += float(loss.detach()) * len(samples)
+            if not math.isfinite(total):
+                raise InterpbenchError(
+                    f"Training diverged in epoch {epoch}: the loss is {total}. Use a learning rate below {rate:g}."
+                )
+            figures = goal.validated(read_samples_of(goal, module, validation, settings, device), validation)
+            name, score = next(iter(figures.items()))
+            if not validation:
+                score = -epoch  # the last epoch wins
+            if score < best_score:
+                best, best_epoch, best_score = copy.deepcopy(module.state_dict()), epoch, score
+            curve.append({"epoch": epoch, "learning_rate": rate, **goal.trained(total / len(training)), **figures})
+            told = {key: f"{value:.2f}" for key, value in figures.items()}
+            log.info("training, epoch %d of %d: %s %s", epoch, settings.epochs, name.replace("_", " "), told[name])
+            bar.set_postfix(told, seconds=f"{time.perf_counter() - started:.1f}")
+            kept.keep(
+                curve=curve, best=best, best_epoch=best_epoch, best_score=best_score, generator=generator.get_state()
             )
-        figures = goal.validated(read_samples_of(goal, module, validation, settings, device), validation)
-        name, score = next(iter(figures.items()))
-        if not validation:
-            score = -epoch  # the last epoch wins
-        if score < best_score:
-            best, best_epoch, best_score = copy.deepcopy(module.state_dict()), epoch, score
-        curve.append({"epoch": epoch, "learning_rate": rate, **goal.trained(total / len(training)), **figures})
-        told = {key: f"{value:.2f}" for key, value in figures.items()}
-        log.info("training, epoch %d of %d: %s %s", epoch, settings.epochs, name.replace("_", " "), told[name])
-        bar.set_postfix(told, seconds=f"{time.perf_counter() - started:.1f}")
-        kept.keep(curve=curve, best=best, best_epoch=best_epoch, best_score=best_score, generator=generator.get_state())
     module.load_state_dict(best)
     module.eval()
     return Trained(module, best_epoch, curve)

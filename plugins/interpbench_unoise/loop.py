@@ -84,39 +84,44 @@ def train_by_epochs(
         for name, values in found["remembered"].items():
             (remembered or {})[name][:] = values
         log.info("%s continues after epoch %d", what, len(curve))
-    bar = track(range(len(curve) + 1, schedule.epochs + 1), what, unit="epoch")
-    for epoch in bar:
-        if _stalled(curve, schedule.patience):
-            log.info(
-                "%s stops after epoch %d: no lower validation loss for %d epochs", what, len(curve), schedule.patience
-            )
-            break
-        started = time.perf_counter()
-        seed = (1_000_003 * schedule.seed + epoch) % 2**64  # torch takes no larger one
-        generator = torch.Generator().manual_seed(seed)
-        network.train()
-        order = torch.randperm(len(training), generator=generator)
-        noise = generator if device.type == "cpu" else generator_on(device, seed)
-        for batch in batches(training, [places.tolist() for places in order.tensor_split(steps)], device):
-            optimiser.zero_grad(set_to_none=True)
-            step(batch, noise)
-            if schedule.clip:
-                nn.utils.clip_grad_norm_(network.parameters(), schedule.clip)
-            optimiser.step()
-            rates.step()
-        network.eval()
-        row = {"epoch": epoch, "seconds": round(time.perf_counter() - started, 2), **validate()}
-        if not math.isfinite(row["validation_loss"]):
-            raise InterpbenchError(
-                f"The {what} diverged in epoch {epoch}: the validation loss is {row['validation_loss']}."
-                f" Use a learning rate below {schedule.learning_rate:g}."
-            )
-        curve.append(row)
-        if row["validation_loss"] <= min(one["validation_loss"] for one in curve):
-            best = copy.deepcopy(network.state_dict())
-        bar.set_postfix(validation_loss=f"{row['validation_loss']:.3g}")
-        log.info("%s, epoch %d of %d: %s", what, epoch, schedule.epochs, _in_words(row))
-        kept.keep(curve=curve, best=best, remembered=remembered or {})
+    with track((), what, total=(schedule.epochs - len(curve)) * steps, unit="step") as bar:
+        for epoch in range(len(curve) + 1, schedule.epochs + 1):
+            bar.set_description(f"{what}, epoch {epoch} of {schedule.epochs}")
+            if _stalled(curve, schedule.patience):
+                log.info(
+                    "%s stops after epoch %d: no lower validation loss for %d epochs",
+                    what,
+                    len(curve),
+                    schedule.patience,
+                )
+                break
+            started = time.perf_counter()
+            seed = (1_000_003 * schedule.seed + epoch) % 2**64  # torch takes no larger one
+            generator = torch.Generator().manual_seed(seed)
+            network.train()
+            order = torch.randperm(len(training), generator=generator)
+            noise = generator if device.type == "cpu" else generator_on(device, seed)
+            for batch in batches(training, [places.tolist() for places in order.tensor_split(steps)], device):
+                optimiser.zero_grad(set_to_none=True)
+                step(batch, noise)
+                if schedule.clip:
+                    nn.utils.clip_grad_norm_(network.parameters(), schedule.clip)
+                optimiser.step()
+                rates.step()
+                bar.update()
+            network.eval()
+            row = {"epoch": epoch, "seconds": round(time.perf_counter() - started, 2), **validate()}
+            if not math.isfinite(row["validation_loss"]):
+                raise InterpbenchError(
+                    f"The {what} diverged in epoch {epoch}: the validation loss is {row['validation_loss']}."
+                    f" Use a learning rate below {schedule.learning_rate:g}."
+                )
+            curve.append(row)
+            if row["validation_loss"] <= min(one["validation_loss"] for one in curve):
+                best = copy.deepcopy(network.state_dict())
+            bar.set_postfix(validation_loss=f"{row['validation_loss']:.3g}")
+            log.info("%s, epoch %d of %d: %s", what, epoch, schedule.epochs, _in_words(row))
+            kept.keep(curve=curve, best=best, remembered=remembered or {})
     network.load_state_dict(best)
     network.eval()
     return curve

@@ -282,7 +282,7 @@ def test_the_trial_leaves_all_as_it_was_and_finds_the_same_again(caplog: pytest.
         assert torch.equal(torch.get_rng_state(), state)
         assert torch.equal(volumes, VOLUMES) and not any(part.training for part in tried.module.modules())
         assert try_network(tried, volumes) == first
-    assert "trial: predicting the same volume several times" in caplog.text
+    assert "testing the network: predicting the same volume several times" in caplog.text
 
 
 def test_memory_that_is_too_short_for_a_batch_is_no_finding() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from interpbench.report.curves import COLOURS, STROKES
+from interpbench.report.curves import COLOURS, STROKES, plain_numbers
 
 PANELS = {
     "subject_auc": "AUC of the truth, mean over subjects",
@@ -32,6 +32,7 @@ def curves_png(results: Mapping[str, Any]) -> bytes:
         losses = [row[panel] for run in results["runs"] for row in run["curve"] if row[panel] is not None]
         if panel != "subject_auc" and losses and min(losses) > 0:
             axes.set_yscale("log")
+            plain_numbers(axes.yaxis)
         axes.set_title(PANELS[panel], fontsize=10, loc="left")
         axes.set_xlabel("seconds of training")
         axes.grid(color="0.9")

@@ -124,12 +124,16 @@ def count_lines(doubts: Mapping[str, Iterable[str]], subjects: int) -> list[str]
 
 
 def count_doubts(doubts: Mapping[str, Iterable[str]], subjects: int) -> None:
-    """Log a warning for each kind of doubt, with the number of subjects it concerns.
+    """Log a warning for each kind of doubt: the number of subjects it concerns, and the first one's sentence.
 
     Args:
         doubts: by label.
         subjects: the number of subjects, with and without doubts.
     """
     counted = {label: [one for one in some if kind_of(one) != PREDICTOR] for label, some in doubts.items()}
-    for line in count_lines(counted, subjects):  # a doubt about the predictor is logged once, as a sentence
-        log.warning("%s", line)
+    first: dict[str, str] = {}
+    for one in (one for some in counted.values() for one in some):
+        first.setdefault(kind_of(one), one)
+    lines = count_lines(counted, subjects)  # a doubt about the predictor is logged once, as a sentence
+    for line, (kind, sentence) in zip(lines, first.items(), strict=True):
+        log.warning("%s%s", line, "" if sentence == kind else f", such as: {sentence}")

@@ -43,7 +43,7 @@ def check(
     images: dict[str, Any],
     trust_factory: tuple[str, ...] = (),
 ) -> None:
-    """List every problem of a cohort in one table, before anything is computed.
+    """List every problem of a cohort before anything is computed.
 
     COHORT is a folder with participants.tsv, or the path of such a table. Ten or more similar problems, and all
     warnings of one kind, share one line with three subjects and an example. The JSON file lists them all. Subjects

@@ -42,8 +42,8 @@ def demo_figures(record: Mapping[str, Any]) -> str:
             f" predicting the mean {test['mean_predictor_mae']:.2f} {unit}, n = {test['n']} test subjects"
         ),
         (
-            f"noise floor: error {floor['clean_mae']:.2f} {unit} without noise, {floor['mae_at_0']:.2f} at B = 0,"
-            f" {floor['mae_at_1']:.2f} at B = 1, n = {floor['n']} validation subjects"
+            f"noise floor: error {floor['clean_mae']:.2f} {unit} without noise, {floor['mae_at_0']:.2f} with the"
+            f" minimum (B = 0), {floor['mae_at_1']:.2f} with the maximum (B = 1), n = {floor['n']} validation subjects"
         ),
         (
             f"learned noise: error {after['noisy_mae']:.2f} {unit} raw, {after['recalibrated_mae']:.2f} recalibrated,"

@@ -50,10 +50,15 @@ from interpbench.cli.messages import say
 def explain(
     cohort: Path, predictor: Path, out: Path, split: str, participants: tuple[str, ...], **settings: Any
 ) -> None:
-    """Make a map of the voxels that a predictor uses, for each subject.
+    """Map the voxels that a predictor uses, for each subject.
 
-    A map has the grid of the subject's image and is 0 outside the brain. By default the test split of COHORT is
-    explained.
+    COHORT is a folder with participants.tsv, or the path of such a table. A predictor is a trained network, stored
+    with the preparation of its input. By default the test split is explained: subjects that it has not learned from.
+
+    A map is a NIfTI file on the grid of the subject's image. Higher values are more important; it is 0 outside the
+    brain. The JSON file beside it records its origin, the prediction and all warnings.
+
+    Example: `interpbench explain my_cohort --predictor model --method occlusion --out maps`
     """
     from interpbench import pipeline
 

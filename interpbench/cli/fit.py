@@ -26,7 +26,7 @@ from interpbench.cli.messages import say
 @flags.cache
 @flags.common_options()
 def fit(cohort: Path, predictor: Path, out: Path, **settings: Any) -> None:
-    """Fit a method to a predictor, for methods that must learn from a cohort.
+    """Fit a method to a predictor, for methods that must learn.
 
     The method learns from the training split of COHORT.
     """

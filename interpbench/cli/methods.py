@@ -32,15 +32,24 @@ TYPES = {
 }
 
 
+# In the order of the table, with what a user does with one.
+KINDS: dict[str, str] = {
+    "explainer": "a method that makes importance maps, for `interpbench explain --method`",
+    "aggregator": "it combines the maps of many subjects, for `interpbench aggregate`",
+    "predictor": "a network that predicts from an image, for `interpbench train` or `adopt`",
+    "metric": "it measures the quality of maps, for `interpbench benchmark --measures`",
+}
+
+
 @click.command()
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @flags.common_options()
 def methods(name: str | None, as_json: bool) -> None:
-    """List the installed components and broken plugins, or describe one component.
+    """List what is installed, or describe one method or measure.
 
-    NAME is a component (a method, metric, network or aggregator) or a measure. With NAME, its options are listed with
-    their defaults and ranges, and the measures of a metric.
+    NAME is a method, metric, network or aggregator, or a measure of a metric. With NAME, its options are listed with
+    their defaults and ranges. Plugins that cannot be loaded are listed as BROKEN, with the cause.
     """
     from interpbench.host.registry import discover
 
@@ -75,7 +84,7 @@ def _entry(registry: Registry, one: Installed) -> dict[str, Any]:
 
 def _table(registry: Registry) -> str:
     rows = [("KIND", "NAME", "FROM", "WHAT IT DOES")]
-    for one in registry.installed:
+    for one in sorted(registry.installed, key=lambda one: list(KINDS).index(one.kind)):
         summary = f"CLASH, unusable: {one.component.summary}" if registry.clashes(one) else one.component.summary
         rows.append((one.kind, one.name, f"{one.plugin.distribution} {one.plugin.version}", summary))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -120,11 +129,21 @@ def _description(registry: Registry, one: Installed) -> dict[str, Any]:
     component = registry.load(one.kind, one.name)
     presets = {key: dict(values) for key, values in getattr(component, "presets", {}).items()}
     described = {**_entry(registry, one), "options": describe_options(component), "presets": presets}
+    if one.kind == "explainer":
+        return {**described, **{name: bool(getattr(component, name)) for name in FACTS}}
     if one.kind == "metric":
         return {**described, "measures": _measured(one)}
     if one.kind == "predictor":
         return {**described, "training_options": _training_options(component)}
     return described
+
+
+# What is worth knowing of a method before its options, by the attribute that declares it.
+FACTS: dict[str, str] = {
+    "learned": "It must be fitted to a predictor: by `interpbench fit`, or by `explain` without --fitted.",
+    "floor": "It is a floor: its map does not use the network, so a method should be better than it.",
+    "signed": "Its values can be below zero, where a voxel or its intensity lowers the prediction.",
+}
 
 
 def _training_options(component: type) -> list[dict[str, Any]]:
@@ -138,11 +157,15 @@ def _training_options(component: type) -> list[dict[str, Any]]:
 
 def _page(described: dict[str, Any]) -> str:
     title = "{kind} {name}, from {distribution} {version}: {summary}".format(**described)
-    lines = [title, "", "Options (-o NAME=VALUE):", *_option_lines(described["options"])]
+    lines = [title, f"Kind: {KINDS[described['kind']]}."]
+    lines += [fact for name, fact in FACTS.items() if described.get(name)]
+    lines += ["", "Options with their defaults (-o NAME=VALUE):", *_option_lines(described["options"])]
     if not described["options"]:
         lines[-1] = "No options."
+    if described["presets"]:
+        lines += ["", "Presets, named sets of options (--preset NAME):"]
     for name, values in described["presets"].items():
-        lines.append(f"Preset {name}: {', '.join(f'{key}={value}' for key, value in values.items())}")
+        lines.append(f"  {name}: {', '.join(f'{key}={_text(value)}' for key, value in values.items())}")
     if described.get("training_options"):
         lines += ["", "Options of `interpbench train` (-o NAME=VALUE):"]
         lines += _option_lines(described["training_options"])

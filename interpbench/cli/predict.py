@@ -26,7 +26,10 @@ from interpbench.cli.messages import say
 def predict(
     cohort: Path, predictor: Path, out: Path, split: str, participants: tuple[str, ...], **settings: Any
 ) -> None:
-    """Predict the age, or another target, of every subject in a cohort."""
+    """Predict the age, or another target, of every subject.
+
+    COHORT is a folder with participants.tsv, or the path of such a table.
+    """
     from interpbench import pipeline
     from interpbench.predictor.error import describe_figures
 

@@ -55,12 +55,12 @@ def _grid(_context: click.Context, _parameter: click.Parameter, words: tuple[str
 @flags.cache
 @flags.common_options()
 def search(cohort: Path, predictor: Path, out: Path, **settings: Any) -> None:
-    """Fit a method with every combination of some options, and choose the best.
+    """Fit a method with several options, and choose the best fit.
 
-    Losses with different options are not comparable. The choice therefore uses the predictor's error on the
-    validation split of COHORT. Among the combinations whose error exceeds the clean error by at most --tolerance,
-    the one that hides most of the image is chosen. For unoise this is the one with the most noise, and the error is
-    the recalibrated error under noise.
+    Every combination of the values in --grid is fitted. Losses with different options are not comparable. The choice
+    therefore uses the predictor's error on the validation split of COHORT. Among the combinations whose error exceeds
+    the error without noise by at most --tolerance, the one that hides most of the image is chosen. For unoise this is
+    the one with the most noise, and the error is the recalibrated error under noise.
     """
     from interpbench import pipeline
 
@@ -69,6 +69,6 @@ def search(cohort: Path, predictor: Path, out: Path, **settings: Any) -> None:
     values = ", ".join(f"{name}={value}" for name, value in chosen["options"].items())
     say(
         f"Chosen from {len(record['trials'])} combinations: {values}; the fit is in {out / chosen['folder']}."
-        f" Error {chosen['error']:.2f} {unit}, clean error {chosen['clean_error']:.2f} {unit};"
+        f" Error {chosen['error']:.2f} {unit}, against {chosen['clean_error']:.2f} {unit} without noise;"
         f" the full table is {out / 'search.tsv'}"
     )

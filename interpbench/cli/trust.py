@@ -17,7 +17,7 @@ from interpbench.errors import InputError, UsageError
 @click.option("--yes", is_flag=True, help="Allow the code without asking.")
 @flags.common_options()
 def trust(model: Path, yes: bool) -> None:
-    """Show the code that a model's record would import, and ask whether to allow it.
+    """Show the code that a model would run, and allow it or not.
 
     MODEL is a folder from somebody else with their own network. This command imports none of its code. Your answer
     applies to the record as it is now: after any change you are asked again. Models that you adopted or trained

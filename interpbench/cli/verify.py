@@ -16,7 +16,7 @@ from interpbench.errors import InputError
 @flags.root
 @flags.common_options()
 def verify(out: Path, root: Path | None) -> None:
-    """Hash the files and images of a run again, and list those that differ from its record.
+    """Hash a run's files and images again, and list what changed.
 
     OUT is the output folder of any command. The exit code is 3 if a file differs or is missing.
     """

@@ -140,12 +140,12 @@ def _values(measure: Measure, value: Any) -> float | list[float]:
     array, name = _array(value), measure.name
     wanted = f"{len(measure.steps)} numbers for {name!r}, one a step" if measure.steps else f"one number for {name!r}"
     if array is None:
-        raise ValueError(f"must return {wanted}, NaN where nothing can be said, got {value!r}")
+        raise ValueError(f"must return {wanted}, NaN if it is undefined, got {value!r}")
     if array.shape != ((len(measure.steps),) if measure.steps else ()):
         got = "one number" if array.ndim == 0 else f"{' x '.join(str(edge) for edge in array.shape)} numbers"
         raise ValueError(f"must return {wanted}, got {got}")
     if bool(np.isinf(array).any()):
-        raise ValueError(f"returned infinity for {name!r}; where nothing can be said it must be NaN")
+        raise ValueError(f"returned infinity for {name!r}; it must be NaN if it is undefined")
     return [float(one) for one in array] if measure.steps else float(array)
 
 

@@ -224,11 +224,14 @@ def paint_above(map: Tensor, brain: Tensor) -> float:
     return float(np.quantile(inside.numpy(), 1 - SHOWN))
 
 
-def _doubt(sentences: Sequence[str]) -> str | None:
-    """The caption's warning about the predictor: the first doubt, and where the others are listed."""
-    if not sentences:
-        return None
-    return sentences[0] + (f" ({len(sentences) - 1} more in {RECORD})" if len(sentences) > 1 else "")
+def _doubt(sentences: Sequence[str], *, signed: bool) -> str | None:
+    """The caption's warnings: the first doubt about the predictor, where the others are listed, and a signed map."""
+    told = list(sentences[:1])
+    if len(sentences) > 1:
+        told[0] += f" ({len(sentences) - 1} more in {RECORD})"
+    if signed:
+        told.append("the map is signed, and its values below 0 are not shown")
+    return "; ".join(told) or None
 
 
 def _write(
@@ -250,10 +253,10 @@ def _write(
         population.background.numpy(),
         population.affine,
         title=title,
-        unit="importance (no unit)",
+        unit="importance (method's own scale)",
         n=population.number,
         threshold=paint_above(named[pictured], population.brain),
-        doubt=_doubt(population.predictor_doubts),
+        doubt=_doubt(population.predictor_doubts, signed=manifest["signed"]),
     )
     write_picture(picture, folder / "population.png")
     summary = {

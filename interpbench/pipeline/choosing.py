@@ -3,8 +3,8 @@
 Losses under different options are not comparable: a larger weight of the penalty, or a wider range of noise, changes
 what the loss counts. So the choice is made by two figures that mean the same whatever the options are, which a method
 gives in `record["selection"]`: `error`, of the predictor while the method hides from it what it finds unimportant, and
-`amount`, how much it hides. The rule: of the combinations whose error stays within a tolerance of the clean error, the
-one that hides most. Hiding little is easy; hiding much without harm takes a map that is right.
+`amount`, how much it hides. The rule: of the combinations whose error stays within a tolerance of the error without
+noise, the one that hides most. Hiding little is easy; hiding much without harm takes a map that is right.
 """
 
 from __future__ import annotations
@@ -101,13 +101,13 @@ def write_choice(folder: Path, trials: Sequence[Trial], tolerance: float) -> dic
     unit, amount = chosen.unit, chosen.amount_name
     rule = (
         f"the largest {amount} among the combinations whose error on the validation split is at most {tolerance:g}"
-        f" {unit} above the clean error"
+        f" {unit} above the error without noise"
     ).replace("  ", " ")
     warnings = [f"{one.label}: could not be fitted: {one.failure}" for one in trials if one.failure]
     if not within:
         warnings.append(
             f"No combination keeps the error within {tolerance:g} {unit} of {chosen.figure('clean_error'):.2f} {unit},"
-            f" the clean error: the one with the smallest error ({chosen.figure('error'):.2f}"
+            f" the error without noise: the one with the smallest error ({chosen.figure('error'):.2f}"
             f" {unit}) is chosen instead."
         )
         log.warning("%s", warnings[-1])
@@ -149,9 +149,8 @@ def _chart(trials: Sequence[Trial], chosen: Trial, tolerance: float) -> Chart:
         ordered = sorted(members, key=lambda one: one.figure("amount"))
         curves.append(Curve(label, *([one.figure(name) for one in ordered] for name in ("amount", "error"))))
     clean = chosen.figure("clean_error")
-    reach = [one.figure("amount") for one in trials if math.isfinite(one.figure("amount"))] or [math.nan]
-    curves.append(Curve(f"clean + {tolerance:g}", [min(reach), max(reach)], [clean + tolerance] * 2))
     axis = f"error ({chosen.unit})" if chosen.unit else "error"
-    level = (f"clean, {clean:.2f}", clean)
+    limit = clean + tolerance
+    levels = [(f"without noise: {clean:.2f}", clean), (f"limit (--tolerance {tolerance:g}): {limit:.2f}", limit)]
     ring = (f"chosen: {chosen.label}", chosen.figure("amount"), chosen.figure("error"))
-    return Chart("Search, on the validation split", chosen.amount_name, axis, curves, level=level, ring=ring)
+    return Chart("Search, on the validation split", chosen.amount_name, axis, curves, levels=levels, ring=ring)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ def demo(
             places["phantom"], places["model"], places["maps"], method="unoise", fitted=places["fitted"], **given
         )
     with clock("aggregate", "the population map"):
-        aggregate(places["maps"], places["population"])
+        population = aggregate(places["maps"], places["population"])
     with clock("benchmark", "benchmark of U-noise, other methods and floors"):
         compared = benchmark(
             places["phantom"],
@@ -133,7 +133,7 @@ def demo(
             "diagnostics": fitted["record"]["diagnostics"],
             "localisation": localise(places["phantom"], places["model"], maps, places["population"], seed=seed),
             "benchmark": {"n": compared["n"], "verdict": compared["verdict"]},
-            "warnings": fitted["record"]["warnings"],
+            "warnings": _once([population, fitted["record"], compared]),
             "settings": {
                 "subjects": chosen.subjects,
                 "voxel_size": chosen.voxel_size,
@@ -151,6 +151,11 @@ def demo(
     record["peak_memory_mib"] = peak_process_memory()
     write_json(out / RECORD, record)
     return dict(read_json(out / RECORD))
+
+
+def _once(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The warnings of the steps' records, each once."""
+    return list(dict.fromkeys(sentence for record in records for sentence in record["warnings"]))
 
 
 def _take(out: Path) -> None:

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from interpbench.doubts import PREDICTOR, from_record, kind_of
 from interpbench.files.atomic import read_json
 from interpbench.images.volume import read_volume
 from interpbench.pipeline.aggregating import paint_above
@@ -67,6 +68,7 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
         truth_threshold=0.1 * float(truth.max()),
         threshold=painted,
         positions=slices,
+        doubt=next((str(one) for one in from_record(summary) if kind_of(one) == PREDICTOR), None),
     )
     write_picture(drawn, picture)
     compared = record["benchmark"]
@@ -144,7 +146,7 @@ def _charts(record: Mapping[str, Any], places: Mapping[str, Path]) -> list[Chart
                 Curve("training, root mean square", epochs, curve["training_rmse"]),
                 Curve("validation, mean absolute", epochs, curve["validation_mae"]),
             ],
-            level=("predicting the mean", record["predictor"]["mean_predictor_mae"]),
+            levels=[("predicting the mean", record["predictor"]["mean_predictor_mae"])],
         ),
     ]
     curves = read_fitted(places["fitted"])["record"]["curves"]

@@ -57,7 +57,7 @@ def search(
         method: one that must learn, and gives `record["selection"]`.
         grid: the values of each option to search, as text or typed; the last option varies fastest. A combination
             that the method does not allow is left out.
-        tolerance: how far the error may be above the clean error, in the target's unit.
+        tolerance: how far the error may be above the error without noise, in the target's unit.
 
     Returns:
         The content of `search.json`: `chosen` (its `folder`, `options` and figures), `rule`, `warnings`, ...

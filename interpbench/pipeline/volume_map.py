@@ -71,7 +71,7 @@ class VolumeMap:
                 np.where(self.brain, self.image.data[0].numpy(), self.image.data.min().item() - 1.0),
                 self.affine,
                 title=f"Importance by {self.method}; the prediction is {self.prediction:.1f} {self.unit}",
-                unit="importance (no unit)",
+                unit="importance (method's own scale)",
                 threshold=paint_above(values, brain) if threshold is None else threshold,
                 axis=axis,
                 doubt=f"{negative:.0%} of the map's mass is below 0 and is not painted" if negative >= 0.01 else None,

@@ -17,7 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from interpbench.errors import UsageError
 from interpbench.files.atomic import atomic_path
-from interpbench.report.slices import Axis, Upright, bounding_box, grey_range, inside_of, letters, spread_slices
+from interpbench.report.slices import (
+    Axis,
+    Upright,
+    bounding_box,
+    grey_range,
+    inside_of,
+    letters,
+    letters_in_words,
+    spread_slices,
+)
 
 # From dark to bright; the image stays below white, so that bright red stands out.
 REDS = LinearSegmentedColormap.from_list("importance", ["#5a0000", "#c40a0a", "#ff4a2a", "#ffc08a"])
@@ -26,7 +35,6 @@ SLICES = 6
 TILE, BAR, HEAD, LABEL, FOOT = 1.75, 0.95, 0.56, 0.24, 0.3  # inches: slice, colour bar, words above and below, end
 LETTERS, LINE = 15, 0.15  # of the small type: how many to an inch, and how high a line is, in inches
 PAPER, INK, DIM, DOUBT = "black", "white", "0.75", "#ffb347"
-_FOOTNOTE = "grey: {};  L, R, P, A: left, right, back and front of the subject"
 
 
 def six_slices(
@@ -94,7 +102,7 @@ def six_slices(
     tile, gap = (TILE, TILE * height / width), 0.14
     step = tile[0] + gap
     size = (step * len(chosen) + BAR, (tile[1] + HEAD + LABEL) * len(rows) + FOOT)
-    doubted = textwrap.wrap(f"Doubt: {doubt}", int(size[0] * LETTERS)) if doubt else []
+    doubted = textwrap.wrap(f"Warning: {doubt}", int(size[0] * LETTERS)) if doubt else []
     size = (size[0], size[1] + LINE * len(doubted))
     canvas = Canvas(figsize=size, facecolor=PAPER)
     FigureCanvasAgg(canvas)
@@ -111,7 +119,8 @@ def six_slices(
         bar = (0.12 + step * len(chosen), bottom + 0.03 * tile[1], 0.16, 0.94 * tile[1])
         _draw_bar(canvas, canvas.add_axes(_parts(bar, size)), row)
     foot = 0.09 + LINE * len(doubted)
-    canvas.text(0.12 / size[0], foot / size[1], _FOOTNOTE.format(grey_title), color=DIM, fontsize=8, parse_math=False)
+    footnote = f"grey: {grey_title};  {letters_in_words(axis)}"
+    canvas.text(0.12 / size[0], foot / size[1], footnote, color=DIM, fontsize=8, parse_math=False)
     for index, line in enumerate(reversed(doubted)):
         place = (0.06 + LINE * index) / size[1]
         canvas.text(0.12 / size[0], place, line, color=DOUBT, fontsize=8, parse_math=False)

@@ -70,6 +70,12 @@ def letters(axis: Axis) -> tuple[str, str]:
     return _PLANES[axis][2:]
 
 
+def letters_in_words(axis: Axis) -> str:
+    """What the letters of a picture mean, and what is at its top, for a footnote."""
+    sides = "P, A: back and front" if axis == "x" else "L, R: left and right"
+    return f"{sides} of the subject; {'front' if axis == 'z' else 'crown'} at the top"
+
+
 def spread_slices(inside: NDArray[np.bool_], axis: Axis, count: int) -> list[int]:
     """Slices at equal distances through the middle 76 % of what is inside along an axis."""
     box = bounding_box(inside)["xyz".index(axis)]

@@ -43,7 +43,7 @@ class CaptumOcclusion(Explainer):
             if not 1 <= step <= edge:
                 raise UsageError(
                     f"stride of CaptumOcclusion must be between 1 and box ({_words(self.box)}), "
-                    f"got {_words(self.stride)}."
+                    f"got {_words(self.stride)}. A smaller box needs a smaller stride: set both."
                 )
 
     def explain(self, predictor: Predictor, volumes: Tensor) -> Tensor:

@@ -52,6 +52,7 @@ class Occlusion(Explainer):
             if not 1 <= step <= edge:
                 raise UsageError(
                     f"stride of Occlusion must be between 1 and box ({_words(self.box)}), got {_words(self.stride)}."
+                    " A smaller box needs a smaller stride: set both."
                 )
         # Copies, such as those with a subject's own seed, share how the predictor is evaluated.
         object.__setattr__(self, "_shared", SimpleNamespace(evaluation=None))

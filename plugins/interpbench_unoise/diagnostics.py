@@ -167,7 +167,8 @@ def _correlation(maps: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> float | N
 def log_floor(floor: dict[str, float], found: Sequence[str], unit: str) -> None:
     """Log the noise floor before the training."""
     log.info(
-        "noise floor: mean absolute error %.2f %s without noise, %.2f at B = 0, %.2f at B = 1, n = %d",
+        "noise floor: mean absolute error %.2f %s without noise,"
+        " %.2f with minimum noise (B = 0), %.2f with maximum noise (B = 1), n = %d",
         floor["clean_mae"],
         unit,
         floor["mae_at_0"],

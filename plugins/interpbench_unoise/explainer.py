@@ -60,14 +60,20 @@ class UNoise(Explainer):
         "quick": {"epochs": 2},
     }
 
-    v_min: float = option(0.0, "minimum noise SD, in SDs of the normalised volume", minimum=0)
-    v_max: float = option(1.0, "maximum noise SD, in SDs of the normalised volume", above=0)
+    v_min: float = option(
+        0.0, "SD of the noise at the most important voxels (mask B = 0), in SDs of the normalised volume", minimum=0
+    )
+    v_max: float = option(
+        1.0, "SD of the noise at the least important voxels (mask B = 1), in SDs of the normalised volume", above=0
+    )
     r: float = option(
-        0.5, "noise budget: weight of the penalty -log B, in the squared unit of the target, such as years²", above=0
+        0.5,
+        "weight of the penalty -log B, in the squared unit of the target, such as years²; a larger one adds more noise",
+        above=0,
     )
     noise_form: str = option(
         "scaled",
-        "form of the noise: v_min is part of the SD (scaled) or added to the image (Eq. 1 as printed)",
+        "form of the noise: v_min is part of the SD (scaled) or added to the image (equation1 of the paper)",
         choices=NOISE_FORMS,
     )
     penalty_over: str = option(
@@ -78,12 +84,17 @@ class UNoise(Explainer):
         "target of the prediction under noise: the label, or the prediction without noise",
         choices=("label", "prediction"),
     )
-    estimator: str = option("recalibrated", "estimator of the objective's gradient", choices=ESTIMATORS)
+    estimator: str = option(
+        "recalibrated",
+        "estimator of the gradient: paper uses one draw of noise, antithetic two opposite ones; recalibrated allows"
+        " for a shift of all predictions",
+        choices=ESTIMATORS,
+    )
     channels: int = option(16, "number of channels after the first block of the U-Net", minimum=1)
     blocks: int = option(
         5, "number of downsampling blocks of the U-Net, and of upsampling blocks", minimum=1, maximum=7
     )
-    start: float = option(0.1, "value of the mask B at the start of training", above=0, maximum=0.99)
+    start: float = option(0.1, "value of the mask B in every voxel at the start of training", above=0, maximum=0.99)
     pretrain_epochs: int = option(
         0, "number of epochs in which the U-Net is pretrained as an autoencoder, before the noise model", minimum=0
     )

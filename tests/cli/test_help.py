@@ -15,6 +15,13 @@ def test_without_a_command_the_help_is_shown(run):
     assert all(f"\n  {name} " in out for name in COMMANDS)
 
 
+def test_the_list_of_commands_cuts_no_sentence_short(run):
+    _, out, _ = run()
+    listed = [line for line in out.splitlines() if line.split() and line.split()[0] in COMMANDS]
+    assert len(listed) == len(COMMANDS)
+    assert [line for line in listed if line.endswith("...")] == []
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_says_how_loud_it_is(run, name):
     code, out, _ = run(name, "--help")

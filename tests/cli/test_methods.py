@@ -42,6 +42,35 @@ def test_methods_with_a_name_shows_options_with_defaults_and_help(run):
     assert described[0]["options"][0]["name"] == "width"
 
 
+def test_the_table_has_each_kind_in_one_block_explainers_first(run):
+    kinds = [line.split()[0] for line in run("methods")[1].splitlines()[1:]]
+    blocks = [kind for place, kind in enumerate(kinds) if place == 0 or kinds[place - 1] != kind]
+    assert blocks == ["explainer", "aggregator", "predictor", "metric"]
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("unoise", ("must be fitted to a predictor", "a method that makes importance maps", "--preset NAME")),
+        ("sobel", ("does not use the network", "a method that makes importance maps")),
+        ("inputxgradient", ("below zero",)),
+        ("population", ("for `interpbench aggregate`",)),
+        ("resnet18", ("for `interpbench train`",)),
+        ("deletion", ("for `interpbench benchmark --measures`",)),
+    ],
+)
+def test_methods_with_a_name_says_what_it_is_for(run, name, facts):
+    out = run("methods", name)[1]
+    assert all(fact in out for fact in facts)
+
+
+def test_methods_with_a_name_says_only_what_holds_of_it(run):
+    out = run("methods", "occlusion")[1]
+    assert "must be fitted" not in out and "does not use the network" not in out
+    described = json.loads(run("methods", "unoise", "--json")[1])[0]
+    assert (described["learned"], described["floor"]) == (True, False)
+
+
 def test_methods_with_a_metric_shows_what_it_measures(run):
     out = run("methods", "completeness")[1]
     assert "metric completeness, from interpbench" in out

@@ -45,7 +45,7 @@ def test_the_choice_is_told_with_its_error_and_folder(run, calls):
     told = run(*WORDS, "--grid", "r=1")[1]
     assert told == (
         f"Chosen from 3 combinations: v_max=1.0, r=0.5; the fit is in {Path('found/2')}. Error 2.61 years,"
-        f" clean error 2.43 years; the full table is {Path('found/search.tsv')}\n"
+        f" against 2.43 years without noise; the full table is {Path('found/search.tsv')}\n"
     )
 
 

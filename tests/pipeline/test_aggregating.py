@@ -14,7 +14,7 @@ import torch
 
 from interpbench import Aggregator, Explainer, aggregate, explain, load_predictor
 from interpbench.errors import ConflictError, InputError, PluginError, SubjectsFailed
-from interpbench.pipeline.aggregating import paint_above
+from interpbench.pipeline.aggregating import _doubt, paint_above
 
 
 class Brightness(Explainer):
@@ -159,6 +159,23 @@ def test_a_map_is_painted_in_its_top_tenth_unless_it_is_thresholded_itself() -> 
     assert int((map > paint_above(map, brain)).sum()) == 100
     sparse = torch.where(map > 950, map, 0.0)
     assert paint_above(sparse, brain) == pytest.approx(0.1 * float(map.max()))
+
+
+@pytest.mark.parametrize(
+    ("sentences", "signed", "told"),
+    [
+        ([], False, None),
+        (["the mean is as good"], False, "the mean is as good"),
+        (["one", "two", "three"], False, "one (2 more in population.json)"),
+        ([], True, "the map is signed, and its values below 0 are not shown"),
+        (["one", "two"], True, "one (1 more in population.json); the map is signed, and its values below 0 are"),
+    ],
+)
+def test_a_picture_warns_of_the_predictor_and_of_values_that_it_does_not_show(
+    sentences: list[str], signed: bool, told: str | None
+) -> None:
+    found = _doubt(sentences, signed=signed)
+    assert found is None if told is None else str(found).startswith(told)
 
 
 def test_a_folder_without_maps_is_told(toy_model: Path, tmp_path: Path) -> None:

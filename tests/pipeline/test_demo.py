@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 from pathlib import Path
 
 import pytest
@@ -32,5 +34,9 @@ def test_the_demo_ends_with_figures_and_a_page_that_needs_no_network(tmp_path: P
     assert {"noisy_mae", "recalibrated_mae", "mask_mean"} <= set(record["diagnostics"])
     page = (tmp_path / "out" / "index.html").read_text()
     assert "U-noise" in page and "interpbench fit phantom" in page and f"{test['mae']:.2f}" in page
+    steps = [("population", "population.json"), ("benchmark", "benchmark.json")]
+    told = [one for step in steps for one in json.loads(tmp_path.joinpath("out", *step).read_text())["warnings"]]
+    assert told and set(told) <= set(record["warnings"]) and len(set(record["warnings"])) == len(record["warnings"])
+    assert all(html.escape(one, quote=False)[:40] in page for one in record["warnings"])
     assert record["benchmark"]["n"] == 5 and (tmp_path / "out" / "benchmark" / "index.html").is_file()
     assert (tmp_path / "out" / "population" / "population_and_truth.png").stat().st_size > 10_000

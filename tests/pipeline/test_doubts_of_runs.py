@@ -95,12 +95,14 @@ def test_explaining_counts_what_is_there_already_as_well_and_aggregating_too(dou
         explain(folder, model, tmp_path / "maps", method="saliency", participants=labels, device="cpu")
         number = len(labels) - 1
         named = "sub-00" if number == 1 else "sub-00, sub-01"
-        assert told() == [f"no skull-stripping: {number} of {number + 1} subjects ({named})"]
+        sidecar = json.loads(next((tmp_path / "maps" / "sub-00").glob("*importance.json")).read_text())
+        such = sidecar["warnings"][sidecar["warning_kinds"].index("no skull-stripping")]
+        assert told() == [f"no skull-stripping: {number} of {number + 1} subjects ({named}), such as: {such}"]
     sidecar = json.loads(next((tmp_path / "maps" / "sub-00").glob("*importance.json")).read_text())
     assert len(sidecar["warnings"]) == len(sidecar["warning_kinds"])
     assert "no skull-stripping" in sidecar["warning_kinds"]
     record = aggregate(tmp_path / "maps", tmp_path / "population")
-    assert told() == ["no skull-stripping: 2 of 3 subjects (sub-00, sub-01)"]
+    assert told() == [f"no skull-stripping: 2 of 3 subjects (sub-00, sub-01), such as: {such}"]
     assert record["warning_kinds"].count("no skull-stripping") == 2
     assert any(one.startswith("sub-00: no mask") for one in record["warnings"])
 
@@ -108,7 +110,8 @@ def test_explaining_counts_what_is_there_already_as_well_and_aggregating_too(dou
 def test_predicting_counts_doubts_and_keeps_their_kinds(doubtful, tmp_path, told) -> None:
     folder, model = doubtful
     summary = predict(folder, model, tmp_path / "predictions.tsv", device="cpu")
-    assert told() == ["no skull-stripping: 12 of 40 subjects (sub-00, sub-01, sub-02, ...)"]
+    such = summary["warnings"][summary["warning_kinds"].index("no skull-stripping")].removeprefix("sub-00: ")
+    assert told() == [f"no skull-stripping: 12 of 40 subjects (sub-00, sub-01, sub-02, ...), such as: {such}"]
     assert summary["warning_kinds"].count("no skull-stripping") == 12
 
 

@@ -113,7 +113,7 @@ def test_of_those_within_the_tolerance_the_one_that_hides_most_is_chosen(run) ->
     assert record["within_tolerance"] is True
     assert record["rule"] == (
         "the largest gap among the combinations whose error on the validation split is at most 0.65 years above the"
-        " clean error"
+        " error without noise"
     )
     assert record["warnings"] == ["high=6.0: gap of 6.0"]
 

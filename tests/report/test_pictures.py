@@ -116,6 +116,23 @@ def test_each_axis_can_be_cut(tmp_path: Path, axis: Any) -> None:
     assert slices_of(tmp_path / "map.png").any()
 
 
+@pytest.mark.parametrize(
+    ("axis", "meaning"),
+    [
+        ("x", "P, A: back and front of the subject; crown at the top"),
+        ("y", "L, R: left and right of the subject; crown at the top"),
+        ("z", "L, R: left and right of the subject; front at the top"),
+    ],
+)
+def test_the_footnote_explains_the_letters_that_are_drawn_and_no_others(axis: Any, meaning: str) -> None:
+    canvas = six_slices(spot(), brain(), AFFINE, axis=axis, doubt="the mean is as good", **WORDS)
+    written = [text.get_text() for text in canvas.texts]
+    assert any(text.startswith("grey: ") and text.endswith(meaning) for text in written)
+    assert "Warning: the mean is as good" in written
+    drawn_letters = {text.get_text() for axes in canvas.axes for text in axes.texts if len(text.get_text()) == 1}
+    assert drawn_letters == set(meaning.partition(":")[0].split(", "))
+
+
 def test_words_with_dollars_are_words(tmp_path: Path) -> None:
     words = {**WORDS, "title": r"costs $5 or \frac $", "unit": "$"}
     drawn(spot(), brain(), AFFINE, tmp_path / "map.png", **words)

@@ -225,7 +225,7 @@ BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
     (RETURNS, {}, gives(list), "must return a mapping of measures to numbers, got list"),
     (RETURNS, {}, gives(lambda found: {"fall": found["fall"]}), "but 'fall_curve', 'ratio' is missing"),
     (RETURNS, {}, gives(lambda found: {**found, "more": 1.0}), "returned 'more', which it does not declare"),
-    (RETURNS, {}, gives(lambda found: {**found, "ratio": None}), "one number for 'ratio', NaN where"),
+    (RETURNS, {}, gives(lambda found: {**found, "ratio": None}), "one number for 'ratio', NaN if"),
     (RETURNS, {}, gives(lambda found: {**found, "ratio": [1.0]}), "one number for 'ratio', got 1 numbers"),
     (RETURNS, {}, gives(lambda found: {**found, "fall_curve": [1.0]}), "2 numbers for 'fall_curve', one a step, got 1"),
     (RETURNS, {}, gives(lambda found: {**found, "ratio": math.inf}), "returned infinity for 'ratio'"),

@@ -82,7 +82,7 @@ DEMO_KEYS = {
     **below("localisation", LOCALISATION),
     "benchmark.n": "number of subjects of the benchmark",
     "benchmark.verdict": "conclusions of the benchmark, sentences",
-    "warnings": "warnings of the fit of U-noise, sentences",
+    "warnings": "warnings of the population map, of the fit of U-noise and of the benchmark, sentences",
     "settings": "settings of every step",
     "commands": "equivalent command lines",
     "seconds.*": "running time of each step, in seconds",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
+from interpbench.report.curves import plain_numbers
 from interpbench.report.drawing import DIM, FAINT, INK, LETTER, MethodStyle, canvas_of, png_of, short
 
 WIDTH, ROW, HEAD, FOOT = 5.6, 0.185, 0.72, 0.5  # inches: all, one method, above and below
@@ -68,6 +69,7 @@ def draw_dots(dots: Sequence[Dot], *, title: str, axis: str, note: str = "", cha
         )
     if wide(shown, chance):
         axes.set_xscale("log")
+        plain_numbers(axes.xaxis)
         axis = f"{axis}, logarithmic"
     axes.set_yticks(rows, [short(dot.name) for dot in shown])
     for label, dot in zip(axes.get_yticklabels(), shown, strict=True):

@@ -28,7 +28,16 @@ from interpbench.report.benchmark.map_layout import ASIDE, BAR, EDGE, GAP, NAME,
 from interpbench.report.benchmark.map_ranks import percentile_ranks, spread_in_words
 from interpbench.report.drawing import canvas_of, fitting, png_of
 from interpbench.report.pictures import DIM, GREYS, INK, PAPER
-from interpbench.report.slices import Axis, Upright, bounding_box, grey_range, inside_of, letters, spread_slices
+from interpbench.report.slices import (
+    Axis,
+    Upright,
+    bounding_box,
+    grey_range,
+    inside_of,
+    letters,
+    letters_in_words,
+    spread_slices,
+)
 
 SLICES = 4
 ONE_BLOCK = 9  # rows; more stand side by side, two a line
@@ -161,7 +170,7 @@ def _draw(scene: _Scene, rows: Sequence[_MapRow | None], title: str, path: Path)
     long = min(2.3, layout.lines * (layout.tile[1] + GAP) - GAP)
     bar = layout.parts(layout.width - BAR + 0.1, layout.top(0), 0.16, long)
     _draw_bar(canvas, canvas.add_axes(bar))
-    last = "L, R, P, A: the left, right, back and front of the subject"
+    last = letters_in_words(scene.axis)
     if scene.truth is not None:
         last += ";  blue outline: ground truth"
     words.write(last, EDGE, layout.height - 0.14, 8, DIM)

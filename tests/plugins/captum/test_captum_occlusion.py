@@ -90,7 +90,10 @@ def test_a_box_and_a_stride_are_one_number_or_one_for_each_axis() -> None:
     ("options", "message"),
     [
         ({"box": 0}, r"box of CaptumOcclusion must be at least 1 voxel along each axis, got 0"),
-        ({"box": 4, "stride": 5}, r"stride of CaptumOcclusion must be between 1 and box \(4\), got 5"),
+        (
+            {"box": 4, "stride": 5},
+            r"stride of CaptumOcclusion must be between 1 and box \(4\), got 5\. A smaller box needs a smaller stride",
+        ),
         ({"box": (4, 4, 4), "stride": (4, 5, 4)}, r"must be between 1 and box \(4x4x4\), got 4x5x4"),
         ({"stride": 0}, r"stride of CaptumOcclusion must be between 1 and box \(8\), got 0"),
         (

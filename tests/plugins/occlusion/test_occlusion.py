@@ -176,7 +176,10 @@ def test_a_network_that_cannot_be_frozen_is_asked_as_it_is() -> None:
     [
         ({"box": 0}, "box of Occlusion must be at least 1 voxel along each axis, got 0"),
         ({"box": (4, 0, 4), "stride": 1}, "along each axis, got 4x0x4"),
-        ({"box": 4, "stride": 5}, r"stride of Occlusion must be between 1 and box \(4\), got 5"),
+        (
+            {"box": 4, "stride": 5},
+            r"stride of Occlusion must be between 1 and box \(4\), got 5\. A smaller box needs a smaller stride",
+        ),
         ({"box": (4, 5, 6), "stride": (4, 6, 6)}, r"between 1 and box \(4x5x6\), got 4x6x6"),
         ({"stride": 0}, "got 0"),
         ({"batch_size": 0}, "batch_size of Occlusion must be at least 1"),

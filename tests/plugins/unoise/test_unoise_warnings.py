@@ -116,7 +116,7 @@ def test_the_noise_floor_is_logged_with_its_unit_and_n(caplog: pytest.LogCapture
     first, *rest = caplog.records
     assert first.levelno == logging.INFO
     told = first.getMessage()
-    assert "2.00 years without noise, 2.50 at B = 0, 6.00 at B = 1, n = 30" in told
+    assert "2.00 years without noise, 2.50 with minimum noise (B = 0), 6.00 with maximum noise (B = 1), n = 30" in told
     assert [(one.levelno, one.getMessage()) for one in rest] == [
         (logging.WARNING, "First."),
         (logging.WARNING, "100 % of it."),

@@ -173,6 +173,19 @@ def _types(component: type) -> dict[str, Any]:
     return hints
 
 
+_IN_WORDS: dict[Any, str] = {
+    float: "a number",
+    int: "an integer",
+    bool: "true or false",
+    str: "text",
+    type(None): "none",
+    tuple[int, int, int]: "three integers as IxJxK",
+    tuple[float, ...]: "numbers separated by commas",
+    tuple[str, ...]: "words separated by commas",
+    dict[str, Any]: "a JSON object",
+}
+
+
 def _as_type(component: type, name: str, hint: Any, value: Any) -> Any:
     allowed = typing.get_args(hint) if _is_union(hint) else (hint,)
     if type(None) in allowed and (value is None or (isinstance(value, str) and value.lower() == "none")):
@@ -182,7 +195,7 @@ def _as_type(component: type, name: str, hint: Any, value: Any) -> Any:
             return _convert(kind, value)
         except (ValueError, TypeError, OverflowError, RecursionError):
             continue
-    words = " or ".join(getattr(kind, "__name__", str(kind)) for kind in allowed)
+    words = " or ".join(_IN_WORDS.get(kind, str(kind)) for kind in allowed)
     raise UsageError(f"{name} of {component.__name__} must be {words}, got {value!r}.")
 
 

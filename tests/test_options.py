@@ -60,11 +60,22 @@ def test_a_word_becomes_a_value_of_its_fields_type(word, value):
 
 
 @pytest.mark.parametrize(
-    "word", ["edge=8.5", "edge=many", "noise=loud", "blur=maybe", "shape=1x2", "edge=none", "arguments={"]
+    ("word", "words"),
+    [
+        ("edge=8.5", "an integer"),
+        ("edge=many", "an integer"),
+        ("edge=none", "an integer"),
+        ("noise=loud", "a number"),
+        ("blur=maybe", "true or false"),
+        ("limit=soon", "a number or none"),
+        ("shape=1x2", "three integers as IxJxK"),
+        ("levels=a,b", "numbers separated by commas"),
+        ("arguments={", "a JSON object or none"),
+    ],
 )
-def test_a_value_of_another_type_is_refused_by_name(word):
+def test_a_value_of_another_type_is_refused_by_name_in_a_users_words(word, words):
     name, _, value = word.partition("=")
-    with pytest.raises(UsageError, match=rf"{name} of Window must be .*, got '{value}'"):
+    with pytest.raises(UsageError, match=rf"^{name} of Window must be {words}, got '{value}'\.$"):
         parse_options(Window, [word])
 
 

@@ -37,6 +37,6 @@ def test_the_demo_ends_with_figures_and_a_page_that_needs_no_network(tmp_path: P
     steps = [("population", "population.json"), ("benchmark", "benchmark.json")]
     told = [one for step in steps for one in json.loads(tmp_path.joinpath("out", *step).read_text())["warnings"]]
     assert told and set(told) <= set(record["warnings"]) and len(set(record["warnings"])) == len(record["warnings"])
-    assert all(html.escape(one, quote=False)[:40] in page for one in record["warnings"])
+    assert all(one in html.unescape(page) for one in record["warnings"])
     assert record["benchmark"]["n"] == 5 and (tmp_path / "out" / "benchmark" / "index.html").is_file()
     assert (tmp_path / "out" / "population" / "population_and_truth.png").stat().st_size > 10_000

@@ -204,7 +204,7 @@ def test_when_every_fit_fails_the_first_says_why(run) -> None:
 
 REFUSED = {
     "no such option": ({"hihg": [2]}, {}, "no option 'hihg'. Did you mean 'high'"),
-    "not a number": ({"high": ["two"]}, {}, "high of Curtain must be float, got 'two'"),
+    "not a number": ({"high": ["two"]}, {}, "high of Curtain must be a number, got 'two'"),
     "no option at all": ({}, {}, "needs a grid"),
     "no value": ({"high": []}, {}, "needs a grid"),
     "given twice": ({"high": [2]}, {"options": {"high": 3}}, "high is in the grid and in the options"),

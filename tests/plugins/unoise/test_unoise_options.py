@@ -67,10 +67,10 @@ ALLOWED = [
 ]
 
 MISREAD = [
-    ("r", "much", "r of UNoise must be float, got 'much'."),
-    ("epochs", "1.5", "epochs of UNoise must be int, got '1.5'."),
-    ("channels", "none", "channels of UNoise must be int, got 'none'."),
-    ("seed", "a", "seed of UNoise must be int, got 'a'."),
+    ("r", "much", "r of UNoise must be a number, got 'much'."),
+    ("epochs", "1.5", "epochs of UNoise must be an integer, got '1.5'."),
+    ("channels", "none", "channels of UNoise must be an integer, got 'none'."),
+    ("seed", "a", "seed of UNoise must be an integer, got 'a'."),
 ]
 
 

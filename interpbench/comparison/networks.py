@@ -10,7 +10,7 @@ import numpy as np
 from interpbench.comparison.agreement import kendall_w, permutation_p
 from interpbench.comparison.headline import headlines
 from interpbench.comparison.statistics import ranks_within
-from interpbench.comparison.wording import chance, counted, label, listed, number
+from interpbench.comparison.wording import chance, counted, label, listed, three_digits
 
 FEWEST = 4  # networks for a correlation between their error and a figure of their maps
 Benchmarks = Mapping[str, Mapping[str, Any]]  # network -> the content of its benchmark.json
@@ -102,7 +102,11 @@ def verdict_on_networks(
     """
     first = next(iter(benchmarks.values()))
     known = [error for error in errors.values() if error is not None]
-    between = f", mean absolute error {number(min(known))} to {number(max(known))} {first['unit']}" if known else ""
+    between = (
+        f", mean absolute error {three_digits(min(known))} to {three_digits(max(known))} {first['unit']}"
+        if known
+        else ""
+    )
     found = [f"{counted(len(benchmarks), 'network')}{between}, and {counted(first['n'], 'subject')}, the same for all."]
     found += [_on_ranking(first, name, one, len(benchmarks)) for name, one in rankings.items()]
     return [*found, *_on_maps(maps)]
@@ -115,7 +119,7 @@ def _on_ranking(benchmark: Mapping[str, Any], name: str, ranking: Mapping[str, A
     always = [one for one in ranking["methods"] if all(one in best for best in ranking["best"].values())]
     text = (
         f"{title}: the networks order {counted(len(ranking['methods']), 'method')} with Kendall's W ="
-        f" {number(ranking['kendall_w'])} (1: all alike; {chance(ranking['p'])})."
+        f" {three_digits(ranking['kendall_w'])} (1: all alike; {chance(ranking['p'])})."
     )
     if always:
         return f"{text} Best, or not distinguished from the best, with each of {networks} networks: {listed(always)}."
@@ -127,11 +131,11 @@ def _on_maps(maps: Mapping[str, Any]) -> list[str]:
     if not known:
         return []
     order: Sequence[str] = sorted(known, key=lambda name: -known[name])
-    each = listed([f"{name} {number(known[name])}" for name in order], len(order))
+    each = listed([f"{name} {three_digits(known[name])}" for name in order], len(order))
     found = [f"Rank correlation of one person's maps from two networks: {each}."]
     regional = {name: maps[name]["icc"]["median"] for name in order if maps[name]["icc"]["median"] is not None}
     if regional:
-        each = listed([f"{name} {number(one)}" for name, one in regional.items()], len(regional))
+        each = listed([f"{name} {three_digits(one)}" for name, one in regional.items()], len(regional))
         found.append(
             "Intraclass correlation of regional importance between networks, median over regions (1: a region ranks"
             f" people alike in every network): {each}."

@@ -20,12 +20,10 @@ from interpbench.errors import InputError, InterpbenchError, UsageError
 from interpbench.host.ask_explainer import explained
 from interpbench.host.ask_predictor import predict_one
 from interpbench.host.components import make_component
+from interpbench.images.array_input import array_as_input
 from interpbench.images.cut import BrainCut
-from interpbench.images.foreground import brain_of
-from interpbench.images.grid import box_affine
 from interpbench.images.prepared import Prepared
 from interpbench.images.recipe import Recipe
-from interpbench.images.volume import Volume
 from interpbench.options import options_json
 from interpbench.pipeline.fitted import load_fitted
 from interpbench.pipeline.volume_map import VolumeMap
@@ -129,7 +127,7 @@ def _prepared(
     if isinstance(image, Tensor | np.ndarray):
         if mask is not None:
             raise UsageError("an array is the network's input as it is: a mask needs an image.")
-        return _array(image, affine, recipe)
+        return array_as_input(image, affine, recipe)
     if affine is not None:
         raise UsageError("an image brings its own affine: give one with an array only.")
     with tempfile.TemporaryDirectory() as folder:
@@ -137,36 +135,15 @@ def _prepared(
         return recipe.prepare(_on_disk(image, Path(folder), "image"), mask_file)
 
 
-def _on_disk(image: str | Path | SpatialImage, folder: Path, name: str) -> Path:
+def _on_disk(image: Any, folder: Path, name: str) -> Path:
     """The image's file; one in memory is written first, so that it passes the same checks as any."""
-    if not isinstance(image, SpatialImage):
+    if isinstance(image, str | Path):
         return Path(image)
+    if not isinstance(image, SpatialImage):
+        raise UsageError(f"the {name} must be a file or a nibabel image of voxels, got {type(image).__name__}.")
     path = folder / f"{name}-in-memory.nii"
     try:
         nib.save(image, path)
     except Exception as error:  # nibabel's converters raise what they like
         raise InputError(f"the {name} in memory cannot be written as NIfTI: {error}.") from error
     return path
-
-
-def _array(array: Tensor | NDArray[Any], affine: ArrayLike | None, recipe: Recipe) -> Prepared:
-    """An array on the network's grid, taken as it is."""
-    values = torch.as_tensor(array).detach().cpu().float()
-    values = values[0] if values.dim() == 4 and len(values) == 1 else values
-    if tuple(values.shape) != recipe.shape:
-        raise UsageError(
-            f"an array must have the shape of the recipe, {recipe.shape}, got {tuple(np.shape(array))}: give the image"
-            " instead, or bring it to the network's grid by recipe.prepare."
-        )
-    if not bool(values.isfinite().all()):
-        raise InputError(f"the array has {int((~values.isfinite()).sum())} voxels that are not finite.")
-    place = np.asarray(affine, dtype=np.float64) if affine is not None else _box_of(recipe)
-    if place.shape != (4, 4) or not np.isfinite(place).all() or abs(np.linalg.det(place)) < 1e-9:
-        raise UsageError(f"an affine must be a 4x4 matrix that can be inverted, got shape {place.shape}.")
-    brain = brain_of(values[None, None])[0]
-    return Prepared(values[None], brain, place, Volume(values[None], place), brain)
-
-
-def _box_of(recipe: Recipe) -> NDArray[np.float64]:
-    """The affine of the recipe's box; around the world's origin where the recipe has no centre."""
-    return box_affine(recipe.shape, recipe.voxel_size, recipe.orientation, recipe.centre or (0.0, 0.0, 0.0))

@@ -11,7 +11,7 @@ import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, SupportsIndex
 
 from interpbench.errors import UsageError, did_you_mean
 
@@ -20,6 +20,8 @@ _BOUNDS = (
     ("above", "above", operator.gt),
     ("maximum", "at most", operator.le),
 )
+
+LARGEST = 2**63 - 1  # of whole numbers and seeds: what arrays and random generators can hold
 
 
 def option(
@@ -78,6 +80,19 @@ def check_options(component: Any) -> None:
                 raise UsageError(f"{label} must be {words} {bound:g}, got {value!r}.")
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"{label} must be a finite number, got {value!r}.")
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise UsageError(f"{label} must be below 2^63, got {value!r}.")
+
+
+def checked_seed(seed: int) -> int:
+    """A run's seed as a plain number.
+
+    Raises:
+        UsageError: it is no whole number from 0 to 2^63 - 1, which random generators cannot take.
+    """
+    if not isinstance(seed, SupportsIndex) or not 0 <= operator.index(seed) <= LARGEST:
+        raise UsageError(f"seed must be a whole number from 0 to 2^63 - 1, got {seed!r}.")
+    return int(operator.index(seed))
 
 
 def option_fields(component: type) -> tuple[dataclasses.Field[Any], ...]:

@@ -24,6 +24,7 @@ class Window(Interface):
     """A component with an option of every type."""
 
     edge: int = option(16, "edge of the box, in voxels", minimum=1, maximum=64)
+    count: int = option(3, "any whole number")
     noise: float = option(0.5, "standard deviation", above=0)
     form: str = option("scaled", "how it is added", choices=("scaled", "printed"))
     blur: bool = option(False, "smooth it")
@@ -108,6 +109,8 @@ def test_a_component_without_options_says_so():
         ({"noise": float("inf")}, "noise of Window must be a finite number, got inf"),
         ({"form": "odd"}, "form of Window must be one of scaled, printed, got 'odd'"),
         ({"limit": -1.0}, "limit of Window must be at least 0, got -1.0"),
+        ({"count": 2**63}, "count of Window must be below 2\\^63, got 9223372036854775808"),
+        ({"count": -(2**70)}, "count of Window must be below 2\\^63, got -1180591620717411303424"),
     ],
 )
 def test_a_value_outside_its_range_is_refused(values, message):

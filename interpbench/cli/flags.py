@@ -13,7 +13,7 @@ from interpbench.cli.config import CONFIG, OPTIONS, use_config
 from interpbench.cli.messages import messages
 from interpbench.errors import UsageError
 from interpbench.images.rules import MAX_VOXELS
-from interpbench.options import split_options
+from interpbench.options import LARGEST, split_options
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -111,7 +111,7 @@ target_class = click.option(
     help="For a classifier, the class whose logit is predicted.",
 )
 seed = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random numbers."
+    "--seed", type=click.IntRange(0, LARGEST), default=0, show_default="0", help="Seed of the random numbers."
 )
 device = click.option(
     "--device",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from interpbench.errors import ConflictError, UsageError
 from interpbench.files.atomic import plain, read_json, write_json, write_tsv
 from interpbench.images.volume import write_map
+from interpbench.options import checked_seed
 from interpbench.phantom import subject as settings
 from interpbench.phantom.anatomy import Anatomy, Array, load_anatomy
 from interpbench.phantom.subject import AGES, render_mean, render_subject
@@ -62,6 +63,7 @@ def write_phantom(out: str | Path, *, subjects: int = 240, voxel_size: float = 4
         UsageError: fewer than 1 subject, or voxels smaller than 1 mm or larger than 10 mm.
         ConflictError: `out` holds something else.
     """
+    seed = checked_seed(seed)
     if subjects < 1 or not 1.0 <= voxel_size <= 10.0:
         raise UsageError(
             f"A phantom needs at least 1 subject and voxels of 1 to 10 mm, got {subjects} and {voxel_size:g} mm."

@@ -17,6 +17,7 @@ from interpbench.errors import ConflictError
 from interpbench.files.atomic import read_json, write_json, write_text
 from interpbench.files.run_folder import sidecar_of
 from interpbench.images.volume import read_volume
+from interpbench.options import checked_seed
 from interpbench.phantom import write_phantom
 from interpbench.pipeline.aggregating import aggregate
 from interpbench.pipeline.benchmarking import benchmark
@@ -90,6 +91,7 @@ def demo(
     """
     from interpbench.pipeline.demo_page import write_demo_page  # it needs nilearn and matplotlib
 
+    seed = checked_seed(seed)
     chosen = settings or DemoSettings()
     out = Path(out)
     check_places("demo", {"out": out})

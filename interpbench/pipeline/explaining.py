@@ -18,7 +18,7 @@ from interpbench.files.locks import alone
 from interpbench.files.run_folder import FAILURES, RunFolder
 from interpbench.host.trust import Names, code_named_by
 from interpbench.maps.files import FailedSubject
-from interpbench.options import options_json
+from interpbench.options import checked_seed, options_json
 from interpbench.parallel.overlap import AHEAD
 from interpbench.parallel.shards import share_of
 from interpbench.pipeline.fitted import Fitted, open_fitted, read_learned
@@ -112,6 +112,7 @@ def explain(
         "options": options,
         "fitted": None if fitted is None else Path(fitted),
     }
+    seed = checked_seed(seed)
     cohort = placed_cohort("explain", cohort, given)
     compute = Compute.on(device, batch_size, ahead)
     subjects = AskedSubjects.of(split, participants, shard)

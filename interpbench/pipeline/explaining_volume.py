@@ -24,7 +24,7 @@ from interpbench.images.array_input import array_as_input
 from interpbench.images.cut import BrainCut
 from interpbench.images.prepared import Prepared
 from interpbench.images.recipe import Recipe
-from interpbench.options import options_json
+from interpbench.options import checked_seed, options_json
 from interpbench.pipeline.fitted import load_fitted
 from interpbench.pipeline.volume_map import VolumeMap
 from interpbench.predictor.model import load_predictor
@@ -70,6 +70,7 @@ def explain_volume(
         UsageError: no such method or option, a method that learns without `fitted`, or an array of another shape.
         PluginError: the method failed, or its map is not usable.
     """
+    seed = checked_seed(seed)
     if not isinstance(predictor, Predictor):
         predictor = load_predictor(predictor)
     if device is not None:

@@ -23,6 +23,7 @@ from interpbench.host.foreign import asking
 from interpbench.host.learned import Learned, learned_by
 from interpbench.host.trust import Names, code_named_by, remember
 from interpbench.host.untouched import untouched
+from interpbench.options import checked_seed
 from interpbench.pipeline.fitted import RECORD, STATE, WORKSPACE, Fitted, open_fitted, read_fitted, write_fitted
 from interpbench.pipeline.learners import Learners
 from interpbench.run.asked import AskedMethod
@@ -76,6 +77,7 @@ def fit(
         SubjectsFailed: it was fitted and written, but some subjects were left out.
     """
     given = {"predictor": Path(predictor), "out": out, "options": options, "cache": cache}
+    seed = checked_seed(seed)
     cohort = placed_cohort("fit", cohort, given)
     asked = AskedMethod(name=method, options=options or {}, preset=preset, seed=seed)
     _must_learn(asked)

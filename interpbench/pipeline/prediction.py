@@ -27,6 +27,7 @@ from interpbench.host.ask_predictor import predict_one
 from interpbench.host.foreign import asking
 from interpbench.host.trust import Names
 from interpbench.images.typical import Typical, unlike
+from interpbench.options import checked_seed
 from interpbench.parallel.overlap import AHEAD, ahead
 from interpbench.predictor.accuracy import class_figures
 from interpbench.predictor.error import describe_figures, figures_of
@@ -74,6 +75,7 @@ def predict(
         InputError: the predictor's answer is squashed, the same for everybody, or depends on chance or the batch.
         SubjectsFailed: the table was written, but some subjects could not be predicted; the `.json` lists them.
     """
+    seed = checked_seed(seed)
     where = resolve_device(device)
     cohort = placed_cohort("predict", cohort, {"predictor": Path(predictor), "out": out})
     out = Path(out)

@@ -15,7 +15,7 @@ from interpbench.files.run_folder import RunFolder
 from interpbench.host.components import make_component
 from interpbench.host.registry import discover
 from interpbench.host.trust import Names
-from interpbench.options import option_fields, options_json
+from interpbench.options import checked_seed, option_fields, options_json
 from interpbench.pipeline.choosing import Trial, label_of, trial_of, write_choice
 from interpbench.pipeline.fitting import FitEnd, fit_study
 from interpbench.pipeline.learners import Learners
@@ -73,6 +73,7 @@ def search(
         "grid": grid,
         "cache": cache,
     }
+    seed = checked_seed(seed)
     cohort = placed_cohort("search", cohort, given)
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(f"tolerance must be a number of at least 0, in the target's unit, got {tolerance}.")

@@ -19,7 +19,7 @@ from interpbench.files.hashes import Hashes
 from interpbench.files.run_folder import FAILURES, RunFolder
 from interpbench.host.components import make_component
 from interpbench.host.registry import discover
-from interpbench.options import option_fields, options_json, typed_options
+from interpbench.options import checked_seed, option_fields, options_json, typed_options
 from interpbench.pipeline.network_training import CURVE, PREDICTIONS, WORKSPACE, train_on
 from interpbench.predictor.model import RECORD, WEIGHTS, read_model_record, save_predictor
 from interpbench.predictor.network import NetworkPredictor
@@ -91,6 +91,7 @@ def train(
         InputError: the cohort cannot be trained on, or the network's output is squashed or of another number.
         SubjectsFailed: the model was trained and written, but some subjects were left out.
     """
+    seed = checked_seed(seed)
     cohort = placed_cohort("train", cohort, {"out": out, "options": options})
     given = dict(
         epochs=epochs,

@@ -34,7 +34,9 @@ class TrainingSettings:
 
     epochs: int = option(40, "number of training epochs", minimum=1)
     batch_size: int = option(8, "number of subjects in a training step", minimum=1)
-    learning_rate: float = option(1e-4, "learning rate of Adam; the highest one for schedule=onecycle", above=0)
+    learning_rate: float = option(
+        1e-4, "learning rate of Adam; the highest one for schedule=onecycle", above=0, maximum=1e6
+    )
     schedule: str = option(
         "step",
         "schedule of the learning rate: step divides it by 10 at intervals, onecycle raises and lowers it once",

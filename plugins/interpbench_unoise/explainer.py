@@ -61,10 +61,16 @@ class UNoise(Explainer):
     }
 
     v_min: float = option(
-        0.0, "SD of the noise at the most important voxels (mask B = 0), in SDs of the normalised volume", minimum=0
+        0.0,
+        "SD of the noise at the most important voxels (mask B = 0), in SDs of the normalised volume",
+        minimum=0,
+        maximum=1e6,
     )
     v_max: float = option(
-        1.0, "SD of the noise at the least important voxels (mask B = 1), in SDs of the normalised volume", above=0
+        1.0,
+        "SD of the noise at the least important voxels (mask B = 1), in SDs of the normalised volume",
+        above=0,
+        maximum=1e6,
     )
     r: float = option(
         0.5,
@@ -100,7 +106,9 @@ class UNoise(Explainer):
     )
     epochs: int = option(10, "number of training epochs of the noise model", minimum=1)
     batch_size: int = option(4, "number of subjects in a training step", minimum=1)
-    learning_rate: float = option(2e-3, "learning rate of Adam; the highest one for schedule=onecycle", above=0)
+    learning_rate: float = option(
+        2e-3, "learning rate of Adam; the highest one for schedule=onecycle", above=0, maximum=1e6
+    )
     schedule: str = option("onecycle", "schedule of the learning rate", choices=("step", "onecycle"))
     milestones_every: int = option(
         10, "number of epochs between divisions of the learning rate by 10, for schedule=step", minimum=1

@@ -9,6 +9,7 @@ from typing import Any
 from interpbench.cohort.in_memory import CohortSource
 from interpbench.errors import UsageError
 from interpbench.host.trust import Names
+from interpbench.options import checked_seed
 from interpbench.pipeline.benchmarking.asked import AskedComparison, AskedWork, MadeBefore
 from interpbench.pipeline.benchmarking.comparing import compare
 from interpbench.pipeline.benchmarking.contestants import ALL
@@ -111,6 +112,7 @@ def benchmark(
         regions=None if regions is None else Path(regions),
         truth=None if truth is None else Path(truth),
     )
+    seed = checked_seed(seed)
     several = [predictor] if isinstance(predictor, str | Path) else list(predictor)
     if not several:
         raise UsageError("give at least one predictor.")

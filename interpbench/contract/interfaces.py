@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from interpbench.contract.outputs import class_scores, log_odds, one_number, outputs_of
-from interpbench.errors import UsageError, did_you_mean
+from interpbench.errors import UsageError, did_you_mean, one_line
 from interpbench.files.named_files import files_in, hashes_of
 from interpbench.files.source_code import source_sha256
 from interpbench.options import options_json
@@ -83,7 +83,7 @@ class Predictor(ABC):
             target_column: the column of a participants' table that is predicted.
 
         Raises:
-            UsageError: no such class, or a column and classes together.
+            UsageError: no such class, a column and classes together, or a network that cannot be copied.
         """
         return ModulePredictor(network, recipe, unit, column, tuple(classes), target_class, target_column)
 
@@ -152,7 +152,7 @@ class ModulePredictor(Predictor):
         if classes and target_class not in (None, *classes):
             hint = did_you_mean(str(target_class), classes)
             raise UsageError(f"there is no class {target_class!r}.{hint} The classes are: {', '.join(classes)}.")
-        self._module = copy.deepcopy(network).eval().requires_grad_(False)
+        self._module = _frozen_copy(network)
         self.recipe, self.unit, self.column = recipe, "logit" if classes else unit, column
         self.classes, self.target_column = classes, target_column
         self.target_class = (target_class or classes[-1]) if classes else None
@@ -170,6 +170,21 @@ class ModulePredictor(Predictor):
 
     def _described(self) -> dict[str, Any]:
         return {**super()._described(), "column": self.column}
+
+
+def _frozen_copy(network: nn.Module) -> nn.Module:
+    """A copy of its own in eval mode, whose weights need no gradient."""
+    if not isinstance(network, nn.Module):
+        raise UsageError(f"a network must be a torch.nn.Module, got {type(network).__name__}.")
+    if isinstance(network, torch.jit.ScriptModule):
+        raise UsageError(
+            "a scripted or traced network cannot be read layer by layer: give the module that it was made from."
+        )
+    try:
+        return copy.deepcopy(network).eval().requires_grad_(False)
+    except Exception as error:  # a copy runs the network's own code
+        name = type(network).__name__
+        raise UsageError(f"network {name} cannot be copied by copy.deepcopy ({one_line(error)}).") from error
 
 
 class Explainer(ABC):

@@ -6,6 +6,7 @@ Only what concerns any table is here; what the columns mean is in `cohort.py`.
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     text = _text_of(path)
     lines = text.split("\n")  # and at no other character that some take for the end of a line: a cell may hold it
     first = next((line for line in lines if line.strip()), "")
-    delimiter = max("\t;,", key=first.count)  # the first of them where none is there
+    delimiter = max("\t;,", key=re.sub('"[^"]*"', "", first).count)  # the first of them where none is there
     rows: list[Row] = []
     names: tuple[str, ...] = ()
     width = 0

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from interpbench import Cohort, Subject, predict, read_cohort
 from interpbench.cohort.in_memory import table_on_disk
@@ -91,6 +92,54 @@ def test_further_columns_and_missing_cells_are_kept(there: Cohort, tmp_path: Pat
     assert {one.split for one in found.subjects} == {"test"}
 
 
+ODD = {
+    "an age of infinity is none": ("age", np.inf, None),
+    "numbers of numpy": ("score", np.float32(-1.5), "-1.5"),
+    "whole numbers of numpy": ("score", np.int64(-3), "-3"),
+    "a number of torch": ("score", torch.tensor(2.5), "2.5"),
+    "a number as text": ("score", "-1.5", "-1.5"),
+    "yes or no": ("score", np.bool_(True), "true"),
+    "what a spreadsheet would run": ("score", "=1+1", "=1+1"),
+    "quotes": ("score", '"a" b', '"a" b'),
+    "a quote that is not closed": ("score", '"a', '"a'),
+    "tabs, commas and blanks": ("score", "a\tb,c;d  e", "a\tb,c;d  e"),
+    "a category": ("score", pd.Categorical(["x"])[0], "x"),
+    "a date": ("score", pd.Timestamp("2020-01-02"), "2020-01-02 00:00:00"),
+    "no date": ("score", pd.NaT, None),
+    "an array": ("score", np.array([1, 2]), "[1 2]"),
+    "no mask": ("mask", "", None),
+    "no mask in a table's words": ("mask", "n/a", None),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_cell_is_read_as_it_was(there: Cohort, tmp_path: Path, what: str) -> None:
+    name, value, expected = ODD[what]
+    rows = [{"participant_id": one.id, "age": 50, "image": one.image, name: value} for one in there.subjects]
+    found = read_cohort(table_on_disk(rows, tmp_path / "maps"), need_age=False)
+    if name == "age":
+        assert not found.subjects
+        assert all("inf" in problem.message for problem in found.problems)
+    else:
+        assert [getattr(one, name, one.cell(name)) for one in found.subjects] == [expected] * 4
+
+
+def test_a_name_keeps_its_commas_and_a_file_its_blanks(there: Cohort, tmp_path: Path) -> None:
+    folder = tmp_path / "two  blanks; and,a\ttab"
+    folder.mkdir()
+    os.link(there.subjects[0].image, folder / "00.nii.gz")
+    rows = [{"participant_id": "00", "image": folder / "00.nii.gz", "volume, left; right; both": 1, "a, b, c, d": 2}]
+    (subject,) = read_cohort(table_on_disk(rows, tmp_path / "maps"), need_age=False).subjects
+    assert subject.image == folder / "00.nii.gz"
+    assert (subject.cell("volume, left; right; both"), subject.cell("a, b, c, d")) == ("1", "2")
+
+
+def test_an_index_with_a_name_is_a_column(there: Cohort, tmp_path: Path) -> None:
+    plain = table_on_disk(frame_of(there), tmp_path / "maps").read_text()
+    assert table_on_disk(frame_of(there).set_index("participant_id"), tmp_path / "maps").read_text() == plain
+    assert table_on_disk(frame_of(there).set_index("participant_id", drop=False), tmp_path / "maps").is_file()
+
+
 def test_a_subject_brings_all_that_it_has(there: Cohort, tmp_path: Path) -> None:
     given = replace(
         there.subjects[0],
@@ -126,7 +175,16 @@ def test_the_same_cohort_again_is_no_conflict_and_another_one_is(there: Cohort, 
         (pd.DataFrame(), InputError, "has no rows"),
         (7, UsageError, "a cohort is a folder, a table, a DataFrame, or a list of .*, got int"),
         ([1, 2], UsageError, "a row of a cohort is an image, a subject or a mapping, got int"),
-        ([{"participant_id": "01", "note": "a\tb"}], InputError, r"note 'a\\tb' cannot stand in a table"),
+        (pd.Series(["a.nii"]), UsageError, "got Series"),
+        ([{"participant_id": "01", "note": "a\nb"}], InputError, r"note 'a\\nb' cannot stand in a table"),
+        ([{"participant_id": "01", "note": "a\0b"}], InputError, r"note 'a\\x00b' cannot stand in a table"),
+        ([{"participant_id": "01", "note": "\udcff"}], InputError, "cannot stand in a table: it is no UTF-8 text"),
+        ([{"participant_id": "01", "two\nlines": 1}], InputError, r"the name of a column, 'two\\nlines' cannot stand"),
+        ([{"participant_id": "01", " ": 1}], InputError, "a column has no name"),
+        ([{"participant_id": "01", "image": 3}], InputError, r"image must be the path of a file, got 3 \(int\)"),
+        ([{"participant_id": "01", "mask": b"a.nii"}], InputError, r"mask must be the path of a file, .*\(bytes\)"),
+        ([{"participant_id": "01", "image": ["a", "b"]}], InputError, r"image must be the path of a file, .*\(list\)"),
+        (pd.DataFrame([["01", 1, 2]], columns=["participant_id", "age", "age"]), InputError, "two columns .*'age'"),
     ],
 )
 def test_what_is_no_cohort_is_refused_in_one_line(

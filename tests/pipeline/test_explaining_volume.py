@@ -113,6 +113,30 @@ def test_a_predictor_that_contradicts_itself_is_refused(recipe: Recipe, given: d
         Predictor.from_module(Linear(2), recipe=recipe, **given)
 
 
+def with_a_result() -> nn.Module:
+    """A layer that keeps what it made with a gradient, as the older weight norm does."""
+    network = Linear()
+    network.last = network.weight * 2
+    return network
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: torch.jit.trace(nn.Flatten(), torch.zeros(1, 1, *SHAPE)), "a scripted or traced network"),
+        (lambda: torch.jit.script(nn.Flatten()), "a scripted or traced network"),
+        (with_a_result, "network Linear cannot be copied by copy.deepcopy"),
+        (lambda: torch.relu, "a network must be a torch.nn.Module, got builtin_function_or_method"),
+        (lambda: Linear, "a network must be a torch.nn.Module, got type"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of scripting and tracing
+def test_a_network_that_cannot_be_frozen_is_refused_in_one_line(recipe: Recipe, make, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
+        Predictor.from_module(make(), recipe=recipe)
+    assert "\n" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -195,18 +195,26 @@ def _blurred(values: Tensor, source_affine: Affine, affine: Affine) -> Tensor:
     ratio = np.linalg.norm(affine[:3, 0]) / np.linalg.norm(source_affine[:3, :3], axis=0)
     sigma = np.sqrt(np.maximum(ratio**2 - 1, 0) / (8 * np.log(2)))
     sigma[sigma < 0.2] = 0.0
+    sigma = np.minimum(sigma, values.shape)  # of a voxel larger than the image there is nothing more to blur
     if not sigma.any():
         return values
     return torch.from_numpy(gaussian_filter(values.numpy(), sigma, mode="nearest", truncate=3))
 
 
 def _interpolated(images: Tensor, source_affine: Affine, affine: Affine, shape: tuple[int, ...]) -> Tensor:
-    """`(N, I, J, K)` on another grid, `(N, *shape)`."""
+    """`(N, I, J, K)` on another grid, `(N, *shape)`.
+
+    Along an axis of one voxel torch's `affine_grid` would take the source's middle wherever that voxel is, so a second
+    one is made there and dropped.
+    """
     from monai.data.meta_tensor import MetaTensor
     from monai.transforms.spatial.array import SpatialResample
 
     resample = SpatialResample(mode="bilinear", padding_mode="zeros", align_corners=True)
     image = MetaTensor(images, affine=torch.from_numpy(source_affine.copy()))
-    moved: Any = resample(image, dst_affine=torch.from_numpy(affine.copy()), spatial_size=shape)
-    plain: Tensor = moved.as_tensor()
+    moved: Any = resample(
+        image, dst_affine=torch.from_numpy(affine.copy()), spatial_size=[max(edge, 2) for edge in shape]
+    )
+    first, second, third = shape
+    plain: Tensor = moved.as_tensor()[:, :first, :second, :third]
     return plain.contiguous()

@@ -177,3 +177,30 @@ def test_from_half_way_snapping_goes_the_same_way_however_the_image_is_stored(co
     loose = box_affine((4, 5, 6), 2.0, "LPS", (8.0, 9.0, 10.0))
     assert np.abs(snapped(loose, source) - loose).max() == 1.0
     assert np.allclose(snapped(loose, stored), snapped(loose, source), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("source", "axis"),
+    [((6, 7, 8), 0), ((6, 7, 8), 1), ((6, 7, 8), 2), ((6, 7, 1), 0), ((6, 7, 1), 1), ((1, 7, 8), 1), ((1, 7, 8), 2)],
+)
+def test_a_grid_of_one_voxel_along_an_axis_lies_where_its_affine_says(source: tuple[int, ...], axis: int) -> None:
+    values = torch.rand(source, generator=torch.Generator().manual_seed(0))
+    shape = [*source]
+    shape[axis] = 1
+    for place in (0.25, 1.5, 2.75):
+        wanted = np.eye(4)
+        wanted[axis, 3] = place
+        below, share = int(place), place % 1
+        expected = values.select(axis, below) * (1 - share) + values.select(axis, below + 1) * share
+        found = move(values, np.eye(4), wanted, shape)
+        assert tuple(found.shape) == tuple(shape)
+        torch.testing.assert_close(found.select(axis, 0), expected)
+
+
+@pytest.mark.parametrize("voxel", [1e3, 1e9, 1e15])
+def test_a_voxel_far_larger_than_the_image_is_filled_at_once(voxel: float) -> None:
+    values = torch.rand(6, 7, 8, generator=torch.Generator().manual_seed(0))
+    wanted = np.diag([voxel, voxel, voxel, 1.0])
+    wanted[:3, 3] = [2.5, 3.0, 3.5]
+    found = move(values, np.eye(4), wanted, (1, 1, 1), smooth=True)
+    assert float(values.min()) < float(found) < float(values.max())

@@ -81,6 +81,9 @@ def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     ]
 
 
+_OF_MASKS = ("mask: ", "the mask ")  # how warnings about a mask begin
+
+
 def _header_problems(subject: Subject) -> list[Problem]:
     from interpbench.images.volume import read_header
 
@@ -115,7 +118,7 @@ def _voxel_problems(
         named = (file for file in (subject.mask, subject.image) if file and str(error).startswith(f"{file}: "))
         return [_problem(subject, next(named, subject.image), error)]
     return [
-        _warning(subject, subject.image, words)
+        _warning(subject, subject.mask if subject.mask and words.startswith(_OF_MASKS) else subject.image, words)
         for words in warnings
         if words not in known and not (words.startswith("mask: ") and kind_of(words) == HEADER)
     ]

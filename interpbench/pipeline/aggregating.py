@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from interpbench.cohort.choosing import log
-from interpbench.doubts import as_record, count_doubts
+from interpbench.doubts import FLAT, Doubt, as_record, count_doubts
 from interpbench.errors import InputError, UsageError
 from interpbench.files.atomic import read_json, write_json
 from interpbench.files.failures import failure, finish
@@ -247,7 +247,13 @@ def _write(
     caption = said or f"population map {pictured!r}"
     for name, values in {**named, "background": population.background, "brain": population.brain}.items():
         write_map(folder / f"population_{name}.nii.gz", values, affine=population.affine)
-    title = f"Importance by {manifest['method']}: {caption}"
+    doubts = list(population.predictor_doubts)
+    if not bool((named[pictured][population.brain] > 0).any()):
+        doubts.append(
+            Doubt(f"population map {pictured!r} has no value above 0 in the brain: its picture is empty", FLAT)
+        )
+        log.warning("%s", doubts[-1])
+    title = f"Importance by {manifest['method']}: {caption}, voxels of {population.recipe.voxel_size:g} mm"
     picture = six_slices(
         named[pictured].numpy(),
         population.background.numpy(),
@@ -256,7 +262,7 @@ def _write(
         unit="importance (method's own scale)",
         n=population.number,
         threshold=paint_above(named[pictured], population.brain),
-        doubt=_doubt(population.predictor_doubts, signed=manifest["signed"]),
+        doubt=_doubt(doubts, signed=manifest["signed"]),
     )
     write_picture(picture, folder / "population.png")
     summary = {
@@ -266,11 +272,12 @@ def _write(
         "signed": manifest["signed"],
         "files": {name: f"population_{name}.nii.gz" for name in named},
         "pictured": pictured,
+        "voxel_size_mm": population.recipe.voxel_size,
         "brain_voxels": int(population.brain.sum()),
         "affine": population.affine,
         **as_record(
             [
-                *population.predictor_doubts,
+                *doubts,
                 *(doubt.after(f"{label}: ") for label, some in population.doubts.items() for doubt in some),
             ]
         ),

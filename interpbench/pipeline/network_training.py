@@ -73,6 +73,8 @@ def train_on(
     learned = _learned_from(targets, aim, cohort.table)
     if not validation:
         log.warning("There is no validation split: the last epoch is kept instead of the best.")
+    if not parts["test"]:
+        log.warning("There is no test split: the predictor's error for new subjects stays unknown.")
     mean, spread = statistics.fmean(targets), statistics.pstdev(targets)
     scale, offset = (spread, mean) if blank.standardise and not aim.classes else (1.0, 0.0)
     like = torch.empty(1, 1, *recipe.shape, device="meta")

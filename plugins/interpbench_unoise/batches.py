@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from interpbench import Sample
+from interpbench import InputError, Sample
 from interpbench.kit import layout_for
 
 VOXELS_AT_ONCE = 2**20  # that a CPU works on together: more takes memory, and fewer take slow paths of torch
@@ -63,7 +63,16 @@ def in_order(samples: Sequence[Sample], size: int, device: torch.device) -> Iter
 
 
 def collate(samples: Sequence[Sample], device: torch.device) -> Batch:
-    """Put samples together on a device, in the layout that is fast there."""
+    """Put samples together on a device, in the layout that is fast there.
+
+    Raises:
+        InputError: no voxel of a sample is brain: a mean over its brain would be NaN, and so would all weights.
+    """
+    for sample in samples:
+        if not bool(sample.brain.any()):
+            raise InputError(
+                f"sub-{sample.subject}: no voxel of the network's grid is brain, so nothing can be learned."
+            )
     volumes = torch.stack([sample.volume for sample in samples]).to(device)
     brains = torch.stack([sample.brain for sample in samples])[:, None].to(device, torch.float32)
     targets = torch.tensor([sample.target for sample in samples], dtype=torch.float32, device=device)

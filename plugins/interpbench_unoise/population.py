@@ -22,7 +22,12 @@ class Population(Aggregator):
     pictured: ClassVar[str | None] = "top"
 
     top: float = option(0.10, "share of brain voxels, those with the highest mean, that are kept", above=0, maximum=1)
-    sigma: float = option(1.0, "SD of the Gaussian smoothing, in voxels", minimum=0)
+    sigma: float = option(
+        1.0,
+        "SD of the Gaussian smoothing, in voxels of the network's grid: 1 is 4 mm at a voxel size of 4 mm",
+        minimum=0,
+        maximum=100,
+    )
 
     _n: int = field(default=0, init=False, repr=False)
     _sum: Tensor | None = field(default=None, init=False, repr=False)

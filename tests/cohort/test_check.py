@@ -57,5 +57,18 @@ def test_the_file_is_named_once(cohort):
     assert problems and all(str(problem).count(str(problem.file)) == 1 for problem in problems)
 
 
+def test_a_doubt_about_a_mask_names_the_masks_file(tmp_path):
+    image(tmp_path / "good.nii.gz")
+    odd = np.zeros(SHAPE)
+    odd[1:5, 1:6, 1:7] = np.random.default_rng(0).integers(1, 5, (4, 5, 6))
+    odd[1, 2, 3] = np.nan
+    image(tmp_path / "mask.nii.gz", odd)
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\timage\tmask\n01\t50\tgood.nii.gz\tmask.nii.gz\n")
+    told = [one for one in check_cohort(read_cohort(tmp_path), warnings=True) if "mask" in one.message]
+    assert any("1 voxels are not finite" in one.message for one in told)
+    assert len(told) >= 2
+    assert {one.file for one in told} == {tmp_path / "mask.nii.gz"}
+
+
 def test_headers_alone_find_what_headers_tell(cohort):
     assert [problem.subject for problem in check_cohort(cohort, voxels=False)] == ["sub-02", "sub-04"]

@@ -94,12 +94,30 @@ def test_background_and_brain_are_those_of_the_images(
     np.testing.assert_array_equal(values(tmp_path / "out" / "population_count.nii.gz"), brains.sum(0))
 
 
-def test_the_record_and_the_picture_are_there(maps: Path, tmp_path: Path) -> None:
+def test_the_record_and_the_picture_are_there(maps: Path, toy_model: Path, tmp_path: Path) -> None:
     summary = aggregate(maps, tmp_path / "out", aggregator="mean")
     assert (tmp_path / "out" / "population.png").read_bytes()[:4] == b"\x89PNG"
     assert json.loads((tmp_path / "out" / "population.json").read_text()) == summary
     assert (summary["n"], summary["predictor_unit"], summary["pictured"]) == (6, "years", "mean")
     assert len(summary["maps"]) == 6
+    assert summary["voxel_size_mm"] == load_predictor(toy_model).recipe.voxel_size
+    assert not any("its picture is empty" in words for words in summary["warnings"])
+
+
+class Darkness(Mean):
+    def result(self):
+        return {name: -torch.as_tensor(values).abs() for name, values in super().result().items()}
+
+
+def test_a_picture_without_a_value_above_zero_is_warned_of(
+    maps: Path, toy_plugin: types.ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    toy_plugin.offer("aggregator", "darkness", Darkness)
+    summary = aggregate(maps, tmp_path / "out", aggregator="darkness")
+    words = "population map 'mean' has no value above 0 in the brain: its picture is empty"
+    assert words in summary["warnings"]
+    assert words in caplog.text
+    assert (tmp_path / "out" / "population.png").is_file()
 
 
 @pytest.mark.slow

@@ -136,6 +136,20 @@ def test_a_bad_image_is_left_out_and_listed_and_the_rest_is_trained(toy_cohort: 
     assert load_predictor(tmp_path / "model").unit == "years"
 
 
+def test_a_cohort_without_a_test_split_is_trained_and_warned_of(
+    make_toy_cohort: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cohort").mkdir()
+    table = make_toy_cohort(tmp_path / "cohort", 8) / "participants.tsv"
+    header, *lines = table.read_text().splitlines()
+    splits = ["validation", *["train"] * (len(lines) - 1)]
+    given = [f"{line}\t{split}" for line, split in zip(lines, splits, strict=True)]
+    table.write_text("\n".join([f"{header}\tsplit", *given]) + "\n")
+    train(tmp_path / "cohort", tmp_path / "model", **QUICK)
+    assert "There is no test split" in caplog.text
+    assert "There is no validation split" not in caplog.text
+
+
 def test_a_cohort_of_one_age_is_refused(make_toy_cohort: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "cohort").mkdir()
     table = make_toy_cohort(tmp_path / "cohort", 8) / "participants.tsv"

@@ -79,12 +79,17 @@ POPULATION_KEYS = {
     "signed": "whether values below 0 mean something",
     "files.*": "file of each result",
     "pictured": "result that the picture shows",
+    "voxel_size_mm": "edge of a voxel; an option in voxels, such as `sigma` of `population`, times this is in mm",
     "brain_voxels": "number of brain voxels",
     "affine": "matrix from voxel indices to world coordinates (mm)",
     **DOUBTS,
 }
 AGGREGATE = (
-    WrittenFile("population_RESULT.nii.gz", "each result of the aggregator; of `population`: top, mean, std, n"),
+    WrittenFile(
+        "population_RESULT.nii.gz",
+        "each result of the aggregator; of `population`: top, mean, std, n (all n"
+        " count at every voxel, with 0 where a voxel is outside a subject's brain)",
+    ),
     WrittenFile("population_background.nii.gz", "mean of the normalised images, in SDs"),
     WrittenFile("population_brain.nii.gz", "1 at voxels that are brain in at least half of the subjects"),
     WrittenFile("population.png", "six slices of the pictured result, in red over the background"),

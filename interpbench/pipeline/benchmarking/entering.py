@@ -165,7 +165,8 @@ def with_template(
         raise UsageError(f"template_of: no maps of {chosen!r}.{did_you_mean(chosen, methods)}")
     of = chosen or next(iter(methods), None)
     if of is None or model.recipe.centre is None:
-        why = "the images share no space" if of is not None else "no method has maps"
+        around = "the predictor's recipe has no centre, so the network's grid is laid around each brain"
+        why = around if of is not None else "no method has maps"
         log.warning("excluded: %s: %s", ", ".join(waiting), why)
         return list(base)
     write_map(out / TEMPLATE, found.means[of].float(), affine=found.affine)

@@ -95,6 +95,7 @@ def benchmark(
         UsageError, PluginError: a method or measure that is asked for by name does not exist or cannot be loaded.
         SubjectsFailed: everything was written, but some subjects could not be read.
     """
+    seed = checked_seed(seed)
     asked = AskedComparison(
         methods=methods,
         measures=measures,
@@ -112,7 +113,6 @@ def benchmark(
         regions=None if regions is None else Path(regions),
         truth=None if truth is None else Path(truth),
     )
-    seed = checked_seed(seed)
     several = [predictor] if isinstance(predictor, str | Path) else list(predictor)
     if not several:
         raise UsageError("give at least one predictor.")

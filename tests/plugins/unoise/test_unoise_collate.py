@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from interpbench import Sample
+from interpbench import InputError, Sample
 from interpbench_unoise import batches as module
 from interpbench_unoise.batches import Batch, batches, collate, in_order, places_at_once
 
@@ -74,3 +74,11 @@ def test_a_subject_may_come_twice_and_in_any_place(people: list[Sample], cpu: to
 
 def test_without_a_place_there_is_no_batch(people: list[Sample], cpu: torch.device) -> None:
     assert list(batches(people, [], cpu)) == []
+
+
+def test_a_subject_without_a_brain_is_refused_by_name(people, cpu):
+    empty = dataclasses.replace(people[1], brain=torch.zeros_like(people[1].brain))
+    with pytest.raises(InputError, match=f"sub-{empty.subject}: no voxel of the network's grid is brain"):
+        collate([people[0], empty], cpu)
+    with pytest.raises(InputError, match="no voxel of the network's grid is brain"):
+        list(in_order([people[0], empty], 1, cpu))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from interpbench import InputError, Sample
+from interpbench import InputError, Sample, track
 from interpbench.kit import layout_for
 
 VOXELS_AT_ONCE = 2**20  # that a CPU works on together: more takes memory, and fewer take slow paths of torch
@@ -56,10 +56,15 @@ def batches(samples: Sequence[Sample], places: Sequence[Sequence[int]], device: 
             yield ahead.result()
 
 
-def in_order(samples: Sequence[Sample], size: int, device: torch.device) -> Iterator[Batch]:
-    """Every sample once, in order."""
-    starts = range(0, len(samples), size)
-    return batches(samples, [range(start, min(start + size, len(samples))) for start in starts], device)
+def in_order(samples: Sequence[Sample], size: int, device: torch.device, what: str = "") -> Iterator[Batch]:
+    """Every sample once, in order.
+
+    Args:
+        what: is being done, for a bar that shows it.
+    """
+    places = [range(start, min(start + size, len(samples))) for start in range(0, len(samples), size)]
+    found = batches(samples, places, device)
+    yield from track(found, what, total=len(places), unit="batch") if what else found
 
 
 def collate(samples: Sequence[Sample], device: torch.device) -> Batch:

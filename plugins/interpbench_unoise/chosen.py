@@ -53,7 +53,7 @@ def with_prediction(
 ) -> ChosenSamples:
     """All samples, with the prediction without noise as target; it is computed once."""
     found: list[float] = []
-    for batch in in_order(samples, batch_size, device):
+    for batch in in_order(samples, batch_size, device, "predicting"):
         for place, _ in batch.parts():
             found += predictor.predict(batch.volumes[place]).float().tolist()
     return ChosenSamples(samples, dict(enumerate(found)))

@@ -37,7 +37,7 @@ def noise_floor(
     errors: dict[str, list[float]] = {"clean_mae": [], "mae_at_0": [], "mae_at_1": []}
     all_goals: list[float] = []
     generator = generator_on(device, VALIDATION_SEED)
-    for batch in in_order(samples, batch_size, device):
+    for batch in in_order(samples, batch_size, device, "measuring errors under noise"):
         all_goals += batch.targets.tolist()
         epsilon = standard_normal(batch.volumes, generator)
         for place, part in batch.parts():
@@ -74,12 +74,12 @@ def diagnose(
     """
     settings: dict[str, Any] = {"device": device, "precision": precision, "batch_size": batch_size}
     some = [training[place] for place in range(min(LINE_SUBJECTS, len(training)))]
-    line = noisy_predictions(network, predictor, some, aim, **settings)
+    line = noisy_predictions(network, predictor, some, aim, **settings, what="recalibrating")
     noisy, goal, penalty = noisy_predictions(network, predictor, validation, aim, **settings)
     straightened = recalibrated(line[0], line[1], noisy)
     values: list[list[float]] = []
     maps: list[tuple[torch.Tensor, torch.Tensor]] = []
-    for batch in in_order(validation, batch_size, device):
+    for batch in in_order(validation, batch_size, device, "measuring the mask"):
         logits = torch.cat([mask_logits(network, part.volumes, precision) for _, part in batch.parts()])
         masks = torch.sigmoid(logits).cpu()
         inside = batch.brains.cpu() > 0

@@ -200,11 +200,12 @@ def noisy_predictions(
     device: torch.device,
     precision: str = "float32",
     batch_size: int = 4,
+    what: str = "",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each subject's noisy prediction, its target, and the mean of -log B; the noise is the same in every call."""
     generator = generator_on(device, VALIDATION_SEED)
     rows: list[Tensor] = []
-    for batch in in_order(samples, batch_size, device):
+    for batch in in_order(samples, batch_size, device, what):
         epsilon = standard_normal(batch.volumes, generator)
         for place, part in batch.parts():
             logits, where = mask_logits(network, part.volumes, precision), aim.where(part.brains)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import pytest
 import torch
 
 from interpbench import InputError, Sample
+from interpbench.progress import progress_bars
 from interpbench_unoise import batches as module
 from interpbench_unoise.batches import Batch, batches, collate, in_order, places_at_once
 
@@ -82,3 +84,12 @@ def test_a_subject_without_a_brain_is_refused_by_name(people, cpu):
         collate([people[0], empty], cpu)
     with pytest.raises(InputError, match="no voxel of the network's grid is brain"):
         list(in_order([people[0], empty], 1, cpu))
+
+
+def test_a_bar_tells_what_is_done_in_order(people, cpu, capsys):
+    with progress_bars(True):
+        named, silent = list(in_order(people, 2, cpu, "measuring")), list(in_order(people, 2, cpu))
+    assert [one.targets.tolist() for one in named] == [one.targets.tolist() for one in silent]
+    told = capsys.readouterr().err
+    assert f"{len(named)}/{len(named)}" in told
+    assert set(re.findall(r"([a-z]+):", told)) == {"measuring"}

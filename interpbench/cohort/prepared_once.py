@@ -28,8 +28,13 @@ class Shelf(Protocol):
             InputError: the one that refused the subject.
         """
 
-    def keep(self, subject: Subject, found: Prepared | InputError) -> None:
-        """Keep what was prepared of a subject, or why it is refused."""
+    def keep(self, subject: Subject, found: Prepared | InputError, files: tuple[Signature, ...] | None) -> None:
+        """Keep what was prepared of a subject, or why it is refused.
+
+        Args:
+            files: signatures of the subject's files from before they were read: a file that changed meanwhile has
+                another one now, and what was read of it is not taken again. None where one was gone.
+        """
 
 
 class PreparedOnce:
@@ -60,12 +65,13 @@ class PreparedOnce:
         if found is not None:
             self._whole.forget(subject)
             return found
+        files = signatures_of(subject)
         try:
             found = self._whole.taken(subject) or self.recipe.prepare(subject)
         except InputError as error:
-            self.shelf.keep(subject, error)
+            self.shelf.keep(subject, error, files)
             raise
-        self.shelf.keep(subject, found)
+        self.shelf.keep(subject, found, files)
         return found
 
     def voxels(self, subject: Subject) -> Kept:
@@ -113,7 +119,7 @@ class _Held(Generic[Found]):
         self._found: dict[str, tuple[tuple[Signature, ...], Found | InputError]] = {}
 
     def hold(self, subject: Subject, prepare: Callable[[Subject], Found]) -> Found:
-        files = _signatures(subject)
+        files = signatures_of(subject)
         found: Found | InputError
         try:
             found = prepare(subject)
@@ -125,7 +131,7 @@ class _Held(Generic[Found]):
 
     def taken(self, subject: Subject) -> Found | None:
         files, found = self._found.pop(subject.id, (None, None))
-        return None if found is None or files != _signatures(subject) else _raised(found)
+        return None if found is None or files != signatures_of(subject) else _raised(found)
 
     def forget(self, subject: Subject) -> None:
         self._found.pop(subject.id, None)
@@ -137,7 +143,8 @@ def _raised(found: Found | InputError) -> Found:
     return found
 
 
-def _signatures(subject: Subject) -> tuple[Signature, ...] | None:
+def signatures_of(subject: Subject) -> tuple[Signature, ...] | None:
+    """What says that a subject's files are as they were; None where one is gone."""
     try:
         return tuple(signature_of(file) for file in (subject.image, subject.mask) if file is not None)
     except OSError:

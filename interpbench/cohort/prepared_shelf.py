@@ -22,10 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interpbench.cohort.prepared_once import signatures_of
 from interpbench.cohort.subjects import Subject
 from interpbench.doubts import as_record, from_record
 from interpbench.errors import InputError
-from interpbench.files.hashes import signature_of
+from interpbench.files.hashes import Signature
 from interpbench.images.prepared import Prepared
 from interpbench.images.volume import Volume
 
@@ -78,7 +79,7 @@ class PreparedShelf:
         if not length:
             return None
         head = json.loads(content[LENGTH : LENGTH + length].tobytes())
-        if head["files"] != _files(subject):
+        if tuple(map(tuple, head["files"])) != signatures_of(subject):
             return None
         if "refused" in head:
             raise InputError(head["refused"])
@@ -87,11 +88,12 @@ class PreparedShelf:
         brain = torch.from_numpy(content[split : split + self.voxels]).view(torch.bool).view(self.shape)
         return _prepared(head, subject, volume, brain)
 
-    def keep(self, subject: Subject, found: Prepared | InputError) -> None:
-        """Keep what was prepared of a subject, or why it is refused."""
-        place, head = self._places.get(subject.id), dict[str, Any](files=_files(subject))
-        if place is None or head["files"] is None or not self._writes:
+    def keep(self, subject: Subject, found: Prepared | InputError, files: tuple[Signature, ...] | None) -> None:
+        """Keep what was prepared of a subject, or why it is refused, by its files from before they were read."""
+        place = self._places.get(subject.id)
+        if place is None or files is None or not self._writes:
             return
+        head: dict[str, Any] = {"files": files}
         head |= {"refused": str(found)} if isinstance(found, InputError) else _head(found)
         told = json.dumps(head).encode()
         if len(told) > HEAD - LENGTH:
@@ -135,11 +137,3 @@ def _prepared(head: dict[str, Any], subject: Subject, volume: Tensor, brain: Ten
     inside = torch.zeros((), dtype=torch.bool).expand(shape[1:])
     warnings = from_record(head["warnings"])
     return Prepared(volume, brain, np.array(head["affine"]), source, inside, holes=head["holes"], warnings=warnings)
-
-
-def _files(subject: Subject) -> list[list[int]] | None:
-    """What says that the subject's files are as they were; None where one is gone."""
-    try:
-        return [list(signature_of(file)) for file in (subject.image, subject.mask) if file is not None]
-    except OSError:
-        return None

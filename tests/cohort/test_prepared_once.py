@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from interpbench.cohort.prepared_cache import PreparedCache
-from interpbench.cohort.prepared_once import PreparedOnce
+from interpbench.cohort.prepared_once import PreparedOnce, signatures_of
 from interpbench.cohort.prepared_shelf import HEAD, PreparedShelf
 from interpbench.cohort.subjects import Subject
 from interpbench.errors import InputError
@@ -124,6 +125,24 @@ def test_a_shelf_gives_nothing_of_an_image_that_changed(people, prepared, shelve
     assert prepared == ["00", "00", "00"]  # the last one here
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_image_that_changes_while_it_is_prepared_is_prepared_anew(people, shelved, monkeypatch, place) -> None:
+    once, prepare = shelved(), Recipe.prepare
+    subject = people[place]
+
+    def changing(self: Recipe, one: Subject) -> Prepared:
+        try:
+            return prepare(self, one)
+        finally:
+            write_image(subject.image, 7)
+
+    monkeypatch.setattr(Recipe, "prepare", changing)
+    with contextlib.suppress(InputError):
+        once.whole(subject)
+    monkeypatch.setattr(Recipe, "prepare", prepare)
+    assert torch.equal(once.whole(subject).volume, RECIPE.prepare(subject).volume)
+
+
 def test_who_has_no_place_is_prepared_each_time(people, prepared, shelved, tmp_path) -> None:
     stranger = Subject("09", write_image(tmp_path / "09.nii.gz", 9), 50.0)
     shelved().whole(stranger), shelved().whole(stranger)
@@ -158,5 +177,5 @@ def test_a_subject_of_whom_too_much_is_told_is_not_kept(people, shelved) -> None
     found = RECIPE.prepare(people[0])
     long = Prepared(**{**vars(found), "warnings": ("x" * HEAD,)})
     once = shelved()
-    once.shelf.keep(people[0], long)
+    once.shelf.keep(people[0], long, signatures_of(people[0]))
     assert once.shelf.take(people[0]) is None

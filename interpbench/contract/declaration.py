@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from interpbench.comparison.families import FAMILIES
 from interpbench.contract.metric import Measure
 
-_NAME = re.compile(r"[a-z0-9_]+")  # names become columns, words of the command line and parts of file names
+_NAME = re.compile(r"[a-z0-9_]{1,100}")  # names become columns, words of the command line and parts of file names
 _NUMBERS = "biuf"  # kinds of numpy's types: yes or no, whole, floating
 
 
@@ -28,7 +29,8 @@ def faults_of(measures: object) -> list[str]:
     names = [measure.name for measure in measures]
     twice = sorted({repr(name) for name in names if names.count(name) > 1})
     faults += [f"the name of a measure must be used once, {name} is used twice" for name in twice]
-    return faults + [fault for measure in measures for fault in _faults_of_use(measure, names)]
+    usable = [measure for measure in measures if isinstance(measure.steps, tuple | list)]
+    return faults + [fault for measure in usable for fault in _faults_of_use(measure, names)]
 
 
 def checked_values(measures: Sequence[Measure], returned: object) -> dict[str, float | list[float]]:
@@ -61,20 +63,22 @@ def _faults_of_one(measure: Any) -> list[str]:
     faults = []
     who = f"measure {measure.name!r}"
     if not (isinstance(measure.name, str) and _NAME.fullmatch(measure.name)):
-        faults.append(f"the name of a measure must be small letters, digits and _, got {measure.name!r}")
-    if not isinstance(measure.unit, str):
+        faults.append(f"the name of a measure must be at most 100 small letters, digits and _, got {measure.name!r}")
+    if not isinstance(measure.unit, str) or re.search(r"[\r\n\t]", measure.unit):
         faults.append(f'the unit of {who} must be a word, "" for none, got {measure.unit!r}')
     if measure.direction not in ("higher", "lower", None):
         faults.append(f"the direction of {who} must be 'higher', 'lower' or None, got {measure.direction!r}")
     if not (isinstance(measure.help, str) and measure.help.strip()) or "\n" in measure.help:
         faults.append(f"the help of {who} must be one line, got {measure.help!r}")
-    if _kind(measure.steps) != (1, True):
-        faults.append(f"the steps of {who} must be finite numbers, () for no curve, got {measure.steps!r}")
+    if not isinstance(measure.steps, tuple | list) or _kind(measure.steps) != (1, True):
+        faults.append(f"the steps of {who} must be finite numbers in a tuple, () for no curve, got {measure.steps!r}")
     elif len(set(measure.steps)) < len(measure.steps):
         faults.append(f"the steps of {who} must differ, got {measure.steps!r}")
-    if not isinstance(measure.steps_name, str) or (not measure.steps_name and len(measure.steps)):
+    if not isinstance(measure.steps_name, str) or "\n" in measure.steps_name:
+        faults.append(f"`steps_name` of {who} must be one line, got {measure.steps_name!r}")
+    elif not measure.steps_name and isinstance(measure.steps, tuple | list) and len(measure.steps):
         faults.append(f"{who} is a curve: `steps_name` must name the quantity of its steps, got {measure.steps_name!r}")
-    if measure.chance is not None and _kind(measure.chance) != (0, True):
+    if measure.chance is not None and (isinstance(measure.chance, bool) or _kind(measure.chance) != (0, True)):
         faults.append(f"the chance of {who} must be a finite number or None, got {measure.chance!r}")
     return faults
 
@@ -101,7 +105,7 @@ def _faults_of_use(measure: Measure, names: Sequence[str]) -> list[str]:
         for field in ("chance_by", "ceiling_by")
         if (value := getattr(measure, field)) == measure.name or value not in ("", *names)
     ]
-    if measure.family not in FAMILIES:
+    if not isinstance(measure.family, str) or measure.family not in FAMILIES:
         faults.append(f"the family of {who} must be one of {', '.join(FAMILIES)}, got {measure.family!r}")
     if bool(measure.variant) != bool(measure.varied):
         faults.append(f"{who} must say both `variant` and `varied`, or neither")
@@ -150,8 +154,10 @@ def _values(measure: Measure, value: Any) -> float | list[float]:
 
 
 def _array(value: Any) -> np.ndarray | None:
-    """The value as float64; None if it is neither a number nor a list of numbers."""
+    """The value as float64, NaN where it is masked; None if it is neither a number nor a list of numbers."""
     if isinstance(value, Tensor):
+        if value.layout != torch.strided or value.is_meta or value.is_complex():
+            return None
         value = value.detach().cpu().double().numpy()
     elif isinstance(value, list | tuple):
         value = [one.item() if isinstance(one, Tensor) and one.numel() == 1 else one for one in value]
@@ -161,4 +167,4 @@ def _array(value: Any) -> np.ndarray | None:
         return None
     if array.size and array.dtype.kind not in _NUMBERS:
         return None
-    return array.astype(np.float64)
+    return array.astype(np.float64) if not np.ma.is_masked(value) else np.ma.filled(value.astype(np.float64), np.nan)

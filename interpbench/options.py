@@ -76,7 +76,7 @@ def check_options(component: Any) -> None:
             continue
         for key, words, holds in _BOUNDS:
             bound = allowed.get(key)
-            if bound is not None and not holds(value, bound):
+            if bound is not None and value != math.inf and not holds(value, bound):
                 raise UsageError(f"{label} must be {words} {bound:g}, got {value!r}.")
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"{label} must be a finite number, got {value!r}.")

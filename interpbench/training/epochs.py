@@ -45,11 +45,17 @@ class TrainingSettings:
     milestones_every: int = option(
         10, "number of epochs between divisions of the learning rate by 10, for schedule=step", minimum=1
     )
-    weight_decay: float = option(0.0, "weight decay of AdamW, per step and unit of learning rate", minimum=0)
+    weight_decay: float = option(
+        0.0, "weight decay of AdamW, per step and unit of learning rate", minimum=0, maximum=1e3
+    )
     precision: str = option("float32", "number format of the convolutions", choices=PRECISIONS)
     flip: float = option(0.0, "probability that a training volume is mirrored left to right", minimum=0, maximum=1)
-    shift: int = option(0, "maximum random shift of a training volume along each axis, in voxels", minimum=0)
-    noise: float = option(0.0, "SD of the noise added to a training volume, in SDs of the normalised volume", minimum=0)
+    shift: int = option(
+        0, "maximum random shift of a training volume along each axis, in voxels", minimum=0, maximum=100
+    )
+    noise: float = option(
+        0.0, "SD of the noise added to a training volume, in SDs of the normalised volume", minimum=0, maximum=1e3
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -114,6 +114,11 @@ def test_the_defaults_are_the_papers_settings() -> None:
         ({"options": {"widht": 2}}, "no option 'widht'. Did you mean 'width'"),
         ({"predictor": "resnet81"}, "Did you mean 'resnet18'"),
         ({"epochs": 0}, "epochs of TrainingSettings must be at least 1"),
+        ({"learning_rate": 1e38}, "learning_rate of TrainingSettings must be at most 1e\\+06"),
+        ({"shift": 10**11}, "shift of TrainingSettings must be at most 100"),
+        ({"noise": 1e300}, "noise of TrainingSettings must be at most 1000"),
+        ({"weight_decay": 1e300}, "weight_decay of TrainingSettings must be at most 1000"),
+        ({"options": {"width": 10**26}}, "width of ResNet18 must be below 2\\^63"),
         ({"device": "tpu"}, "device must be auto, cpu or cuda, got 'tpu'"),
     ],
 )

@@ -151,6 +151,6 @@ def benchmark(
 
     chosen = list(participants) or None
     record = pipeline.benchmark(cohort, list(predictor), out, split=flags.part(split), participants=chosen, **settings)
-    for sentence in record["verdict"][:3]:
-        say(sentence)
+    for belief in record["beliefs"]:
+        say(belief["sentence"])
     say(f"Open {out / 'index.html'}")

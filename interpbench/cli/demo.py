@@ -29,9 +29,6 @@ def demo(out: Path, seed: int, device: str) -> None:
     say(f"Open {out / 'index.html'}, and {out / 'benchmark' / 'index.html'}")
 
 
-VERDICT = 4  # sentences of the benchmark that are printed
-
-
 def demo_figures(record: Mapping[str, Any]) -> str:
     """The figures of `demo.json`, one on each line."""
     unit, test, found = record["unit"], record["predictor"], record["localisation"]
@@ -58,7 +55,7 @@ def demo_figures(record: Mapping[str, Any]) -> str:
             f"AUC of the truth in the brain: {found['subject_auc']:.3f}{_interval(found['subject_auc_interval'])}"
             f" a subject, {found['population_auc']:.3f} for the population's mean, n = {found['n']} test subjects"
         ),
-        *record["benchmark"]["verdict"][:VERDICT],
+        *record["benchmark"]["beliefs"],
     ]
     return "\n".join(lines)
 

@@ -203,5 +203,6 @@ def _measure_lines(measures: list[dict[str, Any]]) -> list[str]:
             "needs a known ground truth" if one["needs_truth"] else "",
             f"a curve over {one['steps_name']}" if one["steps"] else "",
         ]
-        lines.append(f"  {one['name']}  {one['help']} ({'; '.join(fact for fact in facts if fact)})")
+        meaning = f"{one['title']}: {one['help']}" if one["title"] else one["help"]
+        lines.append(f"  {one['name']}  {meaning} ({'; '.join(fact for fact in facts if fact)})")
     return lines

@@ -7,10 +7,10 @@ from typing import Any
 
 from interpbench.comparison.one_measure import least_p, powerless
 from interpbench.comparison.table import RANKED_FROM
-from interpbench.comparison.wording import counted, listed, three_digits
+from interpbench.comparison.wording import counted, listed, three_digits, title_of
 
 FEW = 20  # below, a bootstrap interval covers the mean less often than it says
-MOST = 8  # names in one sentence
+MOST = 4  # names in one sentence
 
 
 def warnings_of(benchmark: Mapping[str, Any]) -> list[str]:
@@ -33,7 +33,7 @@ def _few_subjects(benchmark: Mapping[str, Any]) -> list[str]:
             + (", and there is none of fewer than 3." if count < 3 else ".")
         )
     hopeless: dict[tuple[int, int], list[str]] = {}
-    for name, result in benchmark["results"].items():
+    for name, result in _by_title(benchmark):
         pairs = result["pairs"]
         if powerless(result):
             hopeless.setdefault((result["n"], len(pairs)), []).append(name)
@@ -55,7 +55,7 @@ def _gaps(benchmark: Mapping[str, Any]) -> list[str]:
     """Methods that have a value for some of a measure's subjects only."""
     gaps: dict[str, list[str]] = {}
     unranked: dict[str, list[str]] = {}
-    for name, result in benchmark["results"].items():
+    for name, result in _by_title(benchmark):
         for method, one in result["methods"].items():
             if one["n"] < result["n"]:
                 gaps.setdefault(method, []).append(f"{name} ({one['n']} of {result['n']})")
@@ -75,7 +75,7 @@ def _gaps(benchmark: Mapping[str, Any]) -> list[str]:
 
 def _on_some_subjects(benchmark: Mapping[str, Any]) -> list[str]:
     smaller: dict[int, list[str]] = {}
-    for name, result in benchmark["results"].items():
+    for name, result in _by_title(benchmark):
         if 0 < result["n"] < benchmark["n"]:
             smaller.setdefault(result["n"], []).append(name)
     return [
@@ -86,13 +86,19 @@ def _on_some_subjects(benchmark: Mapping[str, Any]) -> list[str]:
 
 def _say_nothing(benchmark: Mapping[str, Any]) -> list[str]:
     """Measures without any value, and those by which all methods are the same."""
-    empty = [name for name, result in benchmark["results"].items() if not result["methods"]]
+    empty = [name for name, result in _by_title(benchmark) if not result["methods"]]
     same = [
         name
-        for name, result in benchmark["results"].items()
+        for name, result in _by_title(benchmark)
         if len({one["mean"] for one in result["methods"].values()}) == 1
         and len(result["methods"]) > 1
         and all(not one["sd"] for one in result["methods"].values())
     ]
     found = [f"No method has a value for {listed(empty, MOST)}."] if empty else []
     return found + ([f"All methods have the same value for {listed(same, MOST)}."] if same else [])
+
+
+def _by_title(benchmark: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The results of each measure, with its title."""
+    titles = {one["name"]: title_of(one) for one in benchmark["measures"]}
+    return [(titles.get(name, name), result) for name, result in benchmark["results"].items()]

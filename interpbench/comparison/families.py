@@ -7,49 +7,75 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 FamilyName = Literal[
-    "localisation", "faithfulness", "other", "robustness", "randomisation", "complexity", "axiomatic", "cost"
+    "localisation", "person", "faithfulness", "other", "robustness", "randomisation", "complexity", "axiomatic", "cost"
 ]
+
+Question = FamilyName | Literal[""]  # of a sentence; "" for one about all of them
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """What a benchmark does with the measures of one family that have a direction."""
+    """The question of one family, and what a benchmark does with its measures that have a direction."""
 
-    leads: bool  # sentences say who is best by them
-    ranks: bool  # only a right map can win: their ranks order the methods of the page
-    wins: bool  # being among the best by them is counted
-    agrees: bool  # they take part in the agreement between measures
+    topic: str  # the question in a word or two, for heads of columns and of sentences
+    question: str  # in plain words
+    leads: bool = False  # sentences say who is best by them
+    ranks: bool = False  # only a right map can win: their ranks order the methods of the page
+    wins: bool = False  # being among the best by them is counted
+    agrees: bool = True  # they take part in the agreement between measures
+    personal: bool = False  # one map for all subjects is a floor, whatever it was made from
+    without_truth: str = ""  # why it has no values where no truth is known
 
 
-_QUALITY = Family(leads=True, ranks=True, wins=True, agrees=True)
+def _quality(topic: str, question: str, **other: Any) -> Family:
+    return Family(topic=topic, question=question, leads=True, ranks=True, wins=True, **other)
+
+
 FAMILIES: Mapping[FamilyName, Family] = {
-    "localisation": _QUALITY,  # does the map point at a known truth?
-    "faithfulness": _QUALITY,  # does the prediction change where the map says that it would?
-    "other": _QUALITY,  # what declares no family
-    "robustness": Family(leads=True, ranks=False, wins=True, agrees=True),  # does the map stay where it should?
-    "randomisation": Family(leads=False, ranks=False, wins=False, agrees=True),  # does it change with the weights?
-    "complexity": Family(leads=False, ranks=False, wins=False, agrees=True),  # how is importance spread?
-    "axiomatic": Family(leads=False, ranks=False, wins=True, agrees=True),  # does it keep what its method claims?
-    "cost": Family(leads=False, ranks=False, wins=False, agrees=False),  # seconds, passes, memory
+    "localisation": _quality(
+        "Where", "Does the map point at the truth?", without_truth="no ground truth of this cohort is known"
+    ),
+    "person": _quality(
+        "This person",
+        "Does the map follow the person?",
+        personal=True,
+        without_truth="the cohort has no ground truth of each person",
+    ),
+    "faithfulness": _quality("How much", "Does the prediction change where the map says?"),
+    "other": _quality("Other", "How good is the map by further measures?"),
+    "robustness": Family(
+        topic="Same again", question="Does the map stay the same when it should?", leads=True, wins=True
+    ),
+    "randomisation": Family(topic="Uses the network", question="Does the map change when the network forgets?"),
+    "complexity": Family(topic="Spread", question="How is importance spread over the brain?"),
+    "axiomatic": Family(topic="Promise", question="Does the map keep what its method promises?", wins=True),
+    "cost": Family(topic="Cost", question="How long does a map take?", agrees=False),
 }
 """In the order in which a page has them."""
+
+BELIEVED: tuple[FamilyName, ...] = ("localisation", "faithfulness", "person")
+"""The questions that a page answers first, each in one sentence."""
+
+COMPARED: tuple[FamilyName, ...] = (*BELIEVED, "robustness", "randomisation", "cost")
+"""The questions that have a column in the matrix of methods, also where nothing was measured."""
 
 
 def family_of(measure: Mapping[str, Any]) -> Family:
     """The family of a measure, as `measures` of benchmark.json has it."""
-    return FAMILIES[_name(measure)]
+    return FAMILIES[name_of(measure)]
 
 
 def place_of(measure: Mapping[str, Any]) -> int:
     """The place of a measure's family among all, from 0."""
-    return get_args(FamilyName).index(_name(measure))
+    return get_args(FamilyName).index(name_of(measure))
 
 
 def of_family(name: FamilyName, measure: Mapping[str, Any]) -> bool:
     """Whether a measure is of this family."""
-    return _name(measure) == name
+    return name_of(measure) == name
 
 
-def _name(measure: Mapping[str, Any]) -> FamilyName:
+def name_of(measure: Mapping[str, Any]) -> FamilyName:
+    """The name of a measure's family."""
     name: FamilyName = measure.get("family") or "other"
     return name

@@ -8,7 +8,17 @@ from typing import Any
 
 from interpbench.comparison.families import FamilyName, family_of, of_family
 from interpbench.comparison.one_measure import powerless, standing
-from interpbench.comparison.wording import amount, between, chance, counted, estimate, label, listed, three_digits
+from interpbench.comparison.wording import (
+    amount,
+    between,
+    chance,
+    counted,
+    estimate,
+    label,
+    listed,
+    three_digits,
+    title_of,
+)
 
 UNDECLARED = 3  # measures that lead of a metric that does not say which one does
 NAMED = 3  # methods whose distance from the best is spelled out
@@ -25,8 +35,9 @@ def headlines(benchmark: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     found = []
     for one in able:
         siblings = [other for other in able if other["metric"] == one["metric"]]
-        most = 1 if one["metric"] in declared else UNDECLARED
-        if family_of(one).leads and one in sorted(siblings, key=_turn)[:most]:
+        leaders = [other for other in siblings if other.get("leads")]
+        chosen = sorted(leaders, key=_turn)[:1] if one["metric"] in declared else siblings[:UNDECLARED]
+        if family_of(one).leads and one in chosen:
             found.append(one)
     return found
 
@@ -92,7 +103,7 @@ def against_floors(
         return []
     stopped = {name: unbeaten(measure, result, name, floors) for name in methods}
     good = [name for name in methods if not stopped[name]]
-    text = f"{measure['name']}: better than every floor ({listed(floors)}): {listed(good, 20) or 'no method'}."
+    text = f"{title_of(measure)}: better than every floor ({listed(floors)}): {listed(good, 20) or 'no method'}."
     bad = [
         f"{name} (than {'any' if stopped[name] == floors else listed(stopped[name])})"
         for name in methods
@@ -130,7 +141,7 @@ def smoothing_effects(
         parts.append(f"smoothing alone makes the maps of {listed(helped)} better")
     if hurt:
         parts.append(f"smoothing makes {'those' if helped else 'the maps'} of {listed(hurt)} worse")
-    text = f"{measure['name']}: {' and '.join(parts) or 'no effect of smoothing was found'}."
+    text = f"{title_of(measure)}: {' and '.join(parts) or 'no effect of smoothing was found'}."
     first = result["best"][0]
     originals = {copy: name for name, copy in there.items()}
     if first in originals:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from interpbench.comparison.families import place_of
+from interpbench.comparison.families import FamilyName, Question, name_of, place_of
 from interpbench.comparison.one_measure import powerless
 from interpbench.comparison.statistics import ALPHA
-from interpbench.comparison.wording import amount, listed
+from interpbench.comparison.wording import amount, listed, title_of
 
 LEARNED = "{learned}"  # in what a measure declares: stands for the methods that learned; without any, nothing is said
 POWER = 0.8  # how often a difference should be found that is called one that would have been found
@@ -31,7 +31,7 @@ def detectable_differences(benchmark: Mapping[str, Any], leading: Sequence[Mappi
         if widths and not powerless(result):
             error = float(np.median(np.ptp(widths, axis=1))) / (2 * float(ndtri(1 - ALPHA / 2)))
             times = float(ndtri(1 - ALPHA / (2 * len(result["pairs"]))) + ndtri(POWER))
-            shown.append(f"{measure['name']} {amount(times * error, measure['unit'])} (n = {result['n']})")
+            shown.append(f"{title_of(measure)} {amount(times * error, measure['unit'])} (n = {result['n']})")
     if not shown:
         return []
     return [
@@ -43,26 +43,31 @@ def detectable_differences(benchmark: Mapping[str, Any], leading: Sequence[Mappi
     ]
 
 
-def limits(benchmark: Mapping[str, Any]) -> list[str]:
-    """What cannot be concluded: what each measure with values declares, once, and what holds for all."""
+def limits(benchmark: Mapping[str, Any]) -> list[tuple[Question, str]]:
+    """What cannot be concluded, with its question: what measures with values declare, once, and what holds for all."""
     able = [
         one
         for one in benchmark["measures"]
         if one["direction"] and benchmark["results"].get(one["name"], {"methods": {}})["methods"]
     ]
     learned = [one["name"] for one in benchmark["methods"] if one.get("learned") and not one.get("blurred")]
-    declared = dict.fromkeys(one.get("limits") or "" for one in sorted(able, key=place_of))
-    found = [
-        limit.replace(LEARNED, listed(learned)) for limit in declared if limit and (learned or LEARNED not in limit)
+    declared: dict[str, FamilyName] = {}
+    for one in sorted(able, key=place_of):
+        declared.setdefault(one.get("limits") or "", name_of(one))
+    found: list[tuple[Question, str]] = [
+        (family, limit.replace(LEARNED, listed(learned)))
+        for limit, family in declared.items()
+        if limit and (learned or LEARNED not in limit)
     ]
     if able:
-        found.append(
+        tests = (
             "Tests are corrected for all comparisons within one measure, not across measures: among many measures some"
             " find differences by chance. Intervals are for one figure: a difference whose interval excludes"
             " 0 may still fail the corrected test."
         )
-        found.append(
+        meaning = (
             "Maps show what this network uses. They do not show what ages a brain, or what matters for a person's"
             " health."
         )
+        found += [("", tests), ("", meaning)]
     return found

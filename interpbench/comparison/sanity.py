@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from interpbench.comparison.headline import spokesmen
-from interpbench.comparison.wording import between, listed, three_digits
+from interpbench.comparison.wording import between, listed, three_digits, title_of
 
 ALIKE = 0.5  # likeness from which two maps count as largely the same
 MOST = 12  # names in one sentence
@@ -22,23 +22,35 @@ def sanity(benchmark: Mapping[str, Any], own: Sequence[str]) -> list[str]:
     return [sentence for measure in measures for sentence in _by_one(benchmark, measure, own)]
 
 
+def passing(benchmark: Mapping[str, Any], measure: Mapping[str, Any], name: str) -> Literal["ahead", "behind", "fails"]:
+    """Whether one method's maps pass: ahead where they are no more alike than random maps, behind where a part is."""
+    results = benchmark["results"]
+    figures, level = results[measure["name"]]["methods"][name], _chance_of(benchmark, measure, name)
+    least = figures["interval"][0] if figures["interval"] else figures["mean"]
+    return "fails" if figures["mean"] >= ALIKE else "ahead" if least <= level else "behind"
+
+
+def _chance_of(benchmark: Mapping[str, Any], measure: Mapping[str, Any], name: str) -> float:
+    """The likeness of two random maps as smooth as this method's."""
+    levels = benchmark["results"].get(measure.get("chance_by"), {"methods": {}})["methods"]
+    return float(levels.get(name, {"mean": measure.get("chance") or 0.0})["mean"])
+
+
 def _by_one(benchmark: Mapping[str, Any], measure: Mapping[str, Any], own: Sequence[str]) -> list[str]:
-    after, level, ceiling = (
+    after, ceiling = (
         benchmark["results"].get(name, {"methods": {}})["methods"]
-        for name in (measure["name"], measure.get("chance_by"), measure.get("ceiling_by"))
+        for name in (measure["name"], measure.get("ceiling_by"))
     )
     learned = [one["name"] for one in benchmark["methods"] if one.get("learned")]
     chanced, more, alike = list[str](), list[str](), list[str]()
     for name in (name for name in own if name in after):
-        figures, floor = after[name], level.get(name, {"mean": measure.get("chance") or 0.0})["mean"]
+        figures, floor = after[name], _chance_of(benchmark, measure, name)
         told = f"{name} {three_digits(figures['mean'])} ({between(figures['interval'])}; chance {three_digits(floor)}"
         told += f", n = {figures['n']}"
         if name in learned and name in ceiling:
             told += f"; fitted again; two fits to the intact network {three_digits(ceiling[name]['mean'])}"
-        least = figures["interval"][0] if figures["interval"] else figures["mean"]
-        kind = alike if figures["mean"] >= ALIKE else chanced if least <= floor else more
-        kind.append(told + ")")
-    how = measure.get("question") or measure["name"]
+        {"fails": alike, "ahead": chanced, "behind": more}[passing(benchmark, measure, name)].append(told + ")")
+    how = measure.get("question") or title_of(measure)
     found = []
     if chanced:
         found.append(

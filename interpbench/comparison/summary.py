@@ -5,6 +5,7 @@ What comes out is the content of `benchmark.json`; only how the maps were made s
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from interpbench.comparison.agreement import agreement
+from interpbench.comparison.beliefs import beliefs
 from interpbench.comparison.break_even import break_even
 from interpbench.comparison.caution import warnings_of
 from interpbench.comparison.families import family_of
@@ -47,7 +49,8 @@ def summarise(
 
     Returns:
         `unit`, `n`, `subjects`, `seed`, `methods`, `measures`, `results`, `curves`, `agreement`, `break_even`,
-        `verdict`, `warnings`, JSON-ready; numbers keep ten digits, so that no machine's last digits show in a file.
+        `beliefs`, `verdict`, `verdict_families`, `warnings`, JSON-ready; numbers keep ten digits, so that no machine's
+        last digits show in a file.
     """
     single = [one for one in measures if not one.get("steps")]
     results = {
@@ -67,7 +70,14 @@ def summarise(
         "break_even": _break_even(results, single, methods),
     }
     found = _short(found)
-    return {**found, "verdict": verdict(found), "warnings": warnings_of(found)}
+    said = verdict(found)
+    return {
+        **found,
+        "beliefs": [dataclasses.asdict(one) for one in beliefs(found)],
+        "verdict": [sentence for _, sentence in said],
+        "verdict_families": [question for question, _ in said],
+        "warnings": warnings_of(found),
+    }
 
 
 def _curves(

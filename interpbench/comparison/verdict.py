@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interpbench.comparison.break_even import describe_break_even
-from interpbench.comparison.families import family_of
+from interpbench.comparison.families import FamilyName, Question, family_of, name_of
 from interpbench.comparison.headline import (
     against_floors,
     headlines,
@@ -20,38 +20,47 @@ from interpbench.comparison.limits import detectable_differences, limits
 from interpbench.comparison.one_measure import powerless
 from interpbench.comparison.sanity import sanity
 from interpbench.comparison.statistics import ALPHA
-from interpbench.comparison.wording import chance, counted, listed, three_digits
+from interpbench.comparison.wording import chance, counted, listed, three_digits, title_of
+
+Said = tuple[Question, str]  # a sentence, and before it the question that it answers
 
 
-def verdict(benchmark: Mapping[str, Any]) -> list[str]:
-    """The sentences of a benchmark, from its figures alone.
+def verdict(benchmark: Mapping[str, Any]) -> list[Said]:
+    """The sentences of a benchmark, each with its question, from its figures alone.
 
     Args:
-        benchmark: what `summarise` makes, less `verdict` and `warnings`.
+        benchmark: what `summarise` makes, less its sentences.
     """
     every = benchmark["methods"]
     masks = [one["name"] for one in every if one.get("kind") == "floor"]
     floors = [one["name"] for one in every if one.get("kind") == "floor" and not one.get("template")]
     own = [one["name"] for one in every if one.get("kind") != "floor" and not one.get("blurred")]
     leading, copies = headlines(benchmark), _copies(benchmark)
-    found = [_scope(benchmark)]
+    found: list[Said] = [("", _scope(benchmark))]
     for measure in leading:
         result = benchmark["results"][measure["name"]]
-        found += leader(measure, result, masks)
-        found += against_floors(measure, result, own, floors)
-        found += smoothing_effects(measure, result, own, copies)
+        parts = [
+            *leader(measure, result, masks),
+            *against_floors(measure, result, own, floors),
+            *smoothing_effects(measure, result, own, copies),
+        ]
+        found += [(name_of(measure), part) for part in parts]
     return [
         *found,
-        *_never_above_floors(benchmark, leading, own, floors),
+        *_all_of("", _never_above_floors(benchmark, leading, own, floors)),
         *_like_the_template(benchmark, leading, own),
-        *_tally(benchmark),
+        *_all_of("", _tally(benchmark)),
         *_variants(benchmark),
-        *_agreement(benchmark),
-        *sanity(benchmark, own),
-        *_cost(benchmark),
-        *detectable_differences(benchmark, leading),
+        *_all_of("", _agreement(benchmark)),
+        *_all_of("randomisation", sanity(benchmark, own)),
+        *_all_of("cost", _cost(benchmark)),
+        *_all_of("", detectable_differences(benchmark, leading)),
         *limits(benchmark),
     ]
+
+
+def _all_of(question: Question, sentences: Sequence[str]) -> list[Said]:
+    return [(question, sentence) for sentence in sentences]
 
 
 def _scope(benchmark: Mapping[str, Any]) -> str:
@@ -101,21 +110,22 @@ def _never_above_floors(
 
 def _like_the_template(
     benchmark: Mapping[str, Any], leading: Sequence[Mapping[str, Any]], own: Sequence[str]
-) -> list[str]:
+) -> list[Said]:
     """Methods that are not better than one map for all subjects."""
     templates = [one["name"] for one in benchmark["methods"] if one.get("template")]
-    found = []
+    found: list[Said] = []
     for measure in leading:
         result = benchmark["results"][measure["name"]]
         here = [name for name in templates if name in result["methods"]]
         entered = [name for name in own if name in result["methods"]]
         stopped = [] if powerless(result) else [name for name in entered if unbeaten(measure, result, name, here)]
         if stopped:
-            found.append(
-                f"{measure['name']}: not shown to be better than the template, one map for all subjects:"
+            sentence = (
+                f"{title_of(measure)}: not shown to be better than the template, one map for all subjects:"
                 f" {listed(stopped)}. By this measure, nothing shows that their maps are"
                 " specific to the subjects."
             )
+            found.append((name_of(measure), sentence))
     return found
 
 
@@ -140,29 +150,31 @@ def _tally(benchmark: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _variants(benchmark: Mapping[str, Any]) -> list[str]:
+def _variants(benchmark: Mapping[str, Any]) -> list[Said]:
     """Whether the winner by a metric depends on which of several ways its figure is taken."""
-    best: dict[tuple[str, str], dict[str, list[str]]] = {}
+    best: dict[tuple[FamilyName, str, str], dict[str, list[str]]] = {}
     for measure in benchmark["measures"]:
         result = benchmark["results"].get(measure["name"])
         if result and measure.get("variant") and result["best"] and not powerless(result):
-            best.setdefault((measure["metric"], measure["varied"]), {})[measure["variant"]] = result["best"]
-    found = []
-    for (metric, varied), winners in best.items():
+            metric = measure["metric"].replace("_", " ")
+            best.setdefault((name_of(measure), metric, measure["varied"]), {})[measure["variant"]] = result["best"]
+    found: list[Said] = []
+    for (family, metric, varied), winners in best.items():
         always = [name for name in next(iter(winners.values())) if all(name in some for some in winners.values())]
         if len(winners) < 2:
             continue
         if always:
-            found.append(
+            sentence = (
                 f"Whatever {varied} ({listed(list(winners))}), best or not distinguished from the best in {metric}:"
                 f" {listed(always)}."
             )
         else:
             firsts = listed([f"{some[0]} with {name}" for name, some in winners.items()])
-            found.append(
+            sentence = (
                 f"The best method in {metric} depends on what {varied}: {firsts}. No method is among"
                 " the best with all of them."
             )
+        found.append((family, sentence))
     return found
 
 
@@ -181,12 +193,13 @@ def _agreement(benchmark: Mapping[str, Any]) -> list[str]:
         f" apart) agree {meaning}: Kendall's W = {three_digits(w)}, where 1 is full agreement"
         f" ({chance(found['p'])}){consequence}."
     )
+    titles = {measure["name"]: title_of(measure) for measure in benchmark["measures"]}
     pairs = [(value, one, other) for one, row in found["tau"].items() for other, value in row.items() if one < other]
     least, one, other = min(pairs)
     return [
         text
         + (
-            f" {one} and {other} rank them in nearly opposite order (tau {three_digits(least)})."
+            f" {titles[one]} and {titles[other]} rank them in nearly opposite order (tau {three_digits(least)})."
             if least < -0.3
             else ""
         )

@@ -7,14 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+def title_of(measure: Mapping[str, Any]) -> str:
+    """A measure as a reader should see it: the title that it declares, or its name without underscores."""
+    return str(measure.get("title") or "") or str(measure["name"]).replace("_", " ")
+
+
 def label(measure: Mapping[str, Any]) -> str:
-    """A measure's name and what it asks: `auc (pointing at the truth; higher is better, chance 0.5)`."""
-    name = str(measure["name"])
-    asked = str(measure.get("question") or measure.get("help") or "").strip().rstrip(".")
+    """A measure's title, which is better, and chance; one without a title says what it asks as well."""
     better = f"{measure['direction']} is better"
     if measure.get("chance") is not None:
         better += f", chance {three_digits(measure['chance'])}"
-    return f"{name} ({asked}; {better})" if asked else f"{name} ({better})"
+    if measure.get("title"):
+        return f"{title_of(measure)}, {better}"
+    asked = str(measure.get("question") or measure.get("help") or "").strip().rstrip(".")
+    return f"{title_of(measure)} ({asked}; {better})" if asked else f"{title_of(measure)} ({better})"
 
 
 def three_digits(value: float | None) -> str:

@@ -92,7 +92,7 @@ def _faults_of_use(measure: Measure, names: Sequence[str]) -> list[str]:
     who = f"measure {measure.name!r}"
     faults = [
         f"`{field}` of {who} must be one line, got {value!r}"
-        for field in ("question", "limits", "axis", "variant", "varied", "chance_by", "ceiling_by")
+        for field in ("title", "question", "limits", "axis", "variant", "varied", "chance_by", "ceiling_by")
         if not isinstance(value := getattr(measure, field), str) or "\n" in value
     ]
     faults += [

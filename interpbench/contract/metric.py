@@ -34,6 +34,7 @@ class Measure:
     unit: str  # of its values, `"{unit}"` for the predictor's, "" for none
     direction: Literal["higher", "lower"] | None  # which is better; None: shown, never ranked by
     help: str  # one line
+    title: str = ""  # how pages name it to who knows no measure: "Points at the truth (AUC)"; by default from the name
     steps: tuple[float, ...] = ()  # not empty: a curve with one value a step
     steps_name: str = ""  # what the steps are, with their unit, as an axis says it
     chance: float | None = None  # what a map that knows nothing gets, where that is known

@@ -134,7 +134,11 @@ def demo(
             "noise_floor": fitted["record"]["noise_floor"],
             "diagnostics": fitted["record"]["diagnostics"],
             "localisation": localise(places["phantom"], places["model"], maps, places["population"], seed=seed),
-            "benchmark": {"n": compared["n"], "verdict": compared["verdict"]},
+            "benchmark": {
+                "n": compared["n"],
+                "beliefs": [one["sentence"] for one in compared["beliefs"]],
+                "verdict": compared["verdict"],
+            },
             "warnings": _once([population, fitted["record"], compared]),
             "settings": {
                 "subjects": chosen.subjects,

@@ -21,7 +21,6 @@ from interpbench.report.view import View
 from interpbench.version import __version__
 
 PICTURE = "population_and_truth.png"
-VERDICT = 4  # sentences of the benchmark that the demo's page repeats
 SLICES_MM = (-24, -16, -8, 4, 16, 28)  # through hippocampi and ventricles
 PACKAGES = ("torch", "monai", "nibabel", "nilearn", "numpy", "scipy")
 ABOUT = (
@@ -78,7 +77,7 @@ def write_demo_page(path: Path, record: Mapping[str, Any], places: Mapping[str, 
         about=(
             *ABOUT,
             f"Comparison with other methods, n = {compared['n']} test subjects (details in benchmark/index.html):",
-            *compared["verdict"][:VERDICT],
+            *compared["beliefs"],
         ),
         figures=figures_of_demo(record),
         pictures=[("Population importance map, and the ground truth at the same slices", picture)],

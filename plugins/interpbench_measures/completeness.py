@@ -23,7 +23,15 @@ class Completeness(Metric):
     def measures(self) -> tuple[Measure, ...]:
         help = "Difference between the sum of the map and f(x) - f(x'), if the method declares that they are equal"
         return (
-            Measure(name="completeness_gap", unit=UNIT, direction="lower", help=help, family="axiomatic", column=True),
+            Measure(
+                name="completeness_gap",
+                unit=UNIT,
+                direction="lower",
+                help=help,
+                title="Gap between the map's sum and the prediction",
+                family="axiomatic",
+                column=True,
+            ),
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:

@@ -57,8 +57,16 @@ class Complexity(Metric):
     @property
     def measures(self) -> tuple[Measure, ...]:
         return (
-            _measure("gini", "Gini index of importance; 0 for equal values"),
-            _measure("entropy", "Entropy of importance relative to log |M|; 1 for equal values"),
+            _measure(
+                "gini",
+                "Concentration of importance (Gini)",
+                "Gini index of importance; 0 if all voxels are equal, near 1 for a single voxel",
+            ),
+            _measure(
+                "entropy",
+                "Spread of importance (entropy)",
+                "Entropy of importance, relative to log |M|; 0 for a single voxel, 1 if all are equal",
+            ),
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
@@ -66,8 +74,8 @@ class Complexity(Metric):
         return {"gini": gini(score), "entropy": entropy(score)}
 
 
-def _measure(name: str, help: str) -> Measure:
-    return Measure(name=name, unit="", direction=None, help=help, family="complexity")
+def _measure(name: str, title: str, help: str) -> Measure:
+    return Measure(name=name, unit="", direction=None, help=help, title=title, family="complexity")
 
 
 def _checked(score: ArrayLike) -> NDArray[np.float64]:

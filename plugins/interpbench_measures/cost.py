@@ -32,11 +32,15 @@ class Cost(Metric):
     @property
     def measures(self) -> tuple[Measure, ...]:
         return (
-            _measure("seconds", "s", "Time for one map", leads=1, column=True),
-            _measure("forward_equivalents", "volumes", "Forward passes for one map, in volumes"),
-            _measure("backward_equivalents", "volumes", "Backward passes for one map, in volumes"),
-            _measure("peak_memory", "MiB", "Peak of the additional memory for one map"),
-            _measure("training_seconds", "s", "Time of fitting the method, once for all maps"),
+            _measure("seconds", "s", "Time per map", "Time for one map", leads=1, column=True),
+            _measure(
+                "forward_equivalents", "volumes", "Forward passes per map", "Forward passes for one map, in volumes"
+            ),
+            _measure(
+                "backward_equivalents", "volumes", "Backward passes per map", "Backward passes for one map, in volumes"
+            ),
+            _measure("peak_memory", "MiB", "Memory per map", "Peak of the additional memory for one map"),
+            _measure("training_seconds", "s", "Time of fitting", "Time of fitting the method, once for all maps"),
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
@@ -68,5 +72,5 @@ def _synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _measure(name: str, unit: str, help: str, **other: Any) -> Measure:
-    return Measure(name=name, unit=unit, direction="lower", help=help, family="cost", **other)
+def _measure(name: str, unit: str, title: str, help: str, **other: Any) -> Measure:
+    return Measure(name=name, unit=unit, direction="lower", help=help, title=title, family="cost", **other)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from interpbench import Case, Measure, Metric, NotApplicable, UsageError, check_options, option
 from interpbench.kit import UNIT
-from interpbench_measures.imputers import IMPUTERS, WORDS, check_imputers, impute
+from interpbench_measures.imputers import IMPUTERS, SHORT, WORDS, check_imputers, impute
 from interpbench_measures.ordering import check_not_flat, on_grid, places
 
 STEPS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 90.0)  # percent
@@ -67,6 +67,9 @@ def hidden_voxels(place: Tensor, brain: Tensor, steps: Sequence[float]) -> Tenso
     return torch.stack(most + least)
 
 
+GAIN = "extra change of the prediction if important voxels are hidden first, not last (area between curves)"
+
+
 def check_steps(steps: Sequence[float], component: str) -> None:
     """Refuse steps that do not rise from 0 % to at most 100 %.
 
@@ -104,7 +107,8 @@ class Deletion(Metric):
                     unit=UNIT,
                     direction="higher",
                     chance=0.0,
-                    help=f"area between the deletion curves, most and least relevant first; {how}",
+                    help=f"{GAIN}; {how}",
+                    title=f"Prediction changes where the map says ({SHORT[name]})",
                     family="faithfulness",
                     question="deletion, voxel by voxel",
                     limits=LIMITS,
@@ -113,20 +117,23 @@ class Deletion(Metric):
                     variant=name,
                     varied="stands in for hidden voxels",
                 ),
-                *self._curves("", name, f"change of the prediction, {{}} relevant voxels first; {how}"),
-                *self._curves("error_", name, f"added absolute error, {{}} relevant voxels first; {how}"),
+                *self._curves("", "Change", name, f"change of the prediction, {{}} relevant voxels first; {how}"),
+                *self._curves(
+                    "error_", "Added error", name, f"added absolute error, {{}} relevant voxels first; {how}"
+                ),
                 Measure(
                     name=f"top_half_error_{name}",
                     unit=UNIT,
                     direction="lower",
                     help=f"absolute error with the most relevant half of the brain visible; {how}",
+                    title=f"Error with only the important half visible ({SHORT[name]})",
                     family="faithfulness",
                     limits=LIMITS,
                 ),
             ]
         return tuple(found)
 
-    def _curves(self, prefix: str, imputer: str, help: str) -> list[Measure]:
+    def _curves(self, prefix: str, title: str, imputer: str, help: str) -> list[Measure]:
         """Two curves on one axis: the most relevant voxels first, and the least relevant first."""
         return [
             Measure(
@@ -134,6 +141,7 @@ class Deletion(Metric):
                 unit=UNIT,
                 direction=None,
                 help=help.format(first),
+                title=f"{title}, {first} important first ({SHORT[imputer]})",
                 steps=self.steps,
                 steps_name="brain voxels hidden (%)",
                 family="faithfulness",

@@ -30,6 +30,14 @@ WORDS = {
     "mean": "the cohort's mean image",
     "road": "values interpolated from their neighbours",
 }
+SHORT = {
+    "zero": "mean value",
+    "noise": "noise",
+    "blur": "blur",
+    "mean": "mean brain",
+    "road": "ROAD imputation",
+}
+"""The same in titles of measures."""
 
 
 def impute(case: Case, hidden: Tensor, imputer: str, *, blur: float = 12.0) -> Tensor:

@@ -116,6 +116,7 @@ class Infidelity(Metric):
             unit="",
             direction="lower",
             help="share of the effect of random perturbations that a signed map does not predict",
+            title="Predicts the effect of changes (infidelity)",
             family="faithfulness",
             question="predicting the effect of perturbations",
             leads=1,
@@ -128,6 +129,7 @@ class Infidelity(Metric):
             direction="higher",
             chance=0.0,
             help="rank correlation between the importance in random boxes and the effect of setting them to 0",
+            title="Predicts the effect of hidden boxes (rank correlation)",
             family="faithfulness",
         )
         return unsaid, correlation

@@ -135,26 +135,40 @@ class Localisation(Metric):
         return (
             _measure(
                 "auc",
-                "Probability that a voxel of the ground truth is above another brain voxel",
+                "Points at the truth (AUC)",
+                "Probability that a voxel of the ground truth is more important than another brain voxel",
                 chance=0.5,
                 leads=1,
                 question="pointing at the ground truth",
             ),
-            _measure("average_precision", "Area under the precision-recall curve of the ground truth", leads=2),
-            _measure("relevance_mass", "Share of all importance inside the ground truth"),
+            _measure(
+                "average_precision",
+                "Points at the truth (average precision)",
+                "Area under the precision-recall curve of the ground truth",
+                leads=2,
+            ),
+            _measure(
+                "relevance_mass", "Importance inside the truth", "Share of all importance inside the ground truth"
+            ),
             _measure(
                 "relevance_mass_ratio",
-                "Relevance mass relative to the share of the brain in the ground truth",
+                "Importance inside the truth (relative to chance)",
+                "Share of importance inside the ground truth, relative to its share of the brain",
                 chance=1.0,
                 leads=3,
             ),
-            _measure("relevance_rank", "Share of the ground truth among as many most important voxels"),
-            _measure("pointing_game", hit),
+            _measure(
+                "relevance_rank",
+                "Truth among the most important voxels",
+                "Share of the ground truth among as many most important voxels",
+            ),
+            _measure("pointing_game", "Peak lies at the truth (pointing game)", hit),
             Measure(
                 name="mass_outside_brain",
                 unit="",
                 direction="lower",
                 help="Share of |map| outside the brain",
+                title="Importance outside the brain",
                 family="localisation",
                 limits=LIMITS,
             ),
@@ -185,13 +199,14 @@ class Localisation(Metric):
         }
 
 
-def _measure(name: str, help: str, **other: Any) -> Measure:
+def _measure(name: str, title: str, help: str, **other: Any) -> Measure:
     """One that compares with the truth."""
     return Measure(
         name=name,
         unit="",
         direction="higher",
         help=help,
+        title=title,
         family="localisation",
         needs_truth=True,
         limits=LIMITS,

@@ -71,6 +71,7 @@ class NoiseTolerance(Metric):
                 unit=UNIT,
                 direction="lower",
                 help="change of the prediction by noise at unimportant voxels, mean over energies",
+                title="Change by noise at unimportant voxels",
                 family="faithfulness",
                 question="noise at unimportant voxels",
                 limits=LIMITS,
@@ -81,19 +82,29 @@ class NoiseTolerance(Metric):
                 unit=UNIT,
                 direction="lower",
                 help="noise tolerance without the shift that a noise sample and its negative share",
+                title="Spread by noise at unimportant voxels",
                 family="faithfulness",
                 limits=LIMITS,
             ),
-            self._curve("noise_error", "change of the prediction by noise at unimportant voxels"),
-            self._curve("noise_added_error", "added absolute error by noise at unimportant voxels"),
+            self._curve(
+                "noise_error",
+                "Change by noise, over its energy",
+                "change of the prediction by noise at unimportant voxels",
+            ),
+            self._curve(
+                "noise_added_error",
+                "Added error by noise, over its energy",
+                "added absolute error by noise at unimportant voxels",
+            ),
         )
 
-    def _curve(self, name: str, help: str) -> Measure:
+    def _curve(self, name: str, title: str, help: str) -> Measure:
         return Measure(
             name=name,
             unit=UNIT,
             direction=None,
             help=help,
+            title=title,
             family="faithfulness",
             steps=self.energies,
             steps_name="mean variance of the noise (variances of the image)",

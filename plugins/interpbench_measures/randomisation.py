@@ -71,6 +71,7 @@ class Randomisation(Metric):
                         unit="",
                         direction="lower",
                         help=help,
+                        title=f"Same map with shuffled weights of {WORDS[level]} ({words.lower()})",
                         family="randomisation",
                         question=words.lower(),
                         leads=int(first),
@@ -80,9 +81,10 @@ class Randomisation(Metric):
                     )
                 )
         refitted = "Rank correlation with the map of a second fit to the same network; 1 for methods without fitting"
-        found.append(_shown("refitted_spearman", refitted))
+        found.append(_shown("refitted_spearman", "Same map by a second fit (rank correlation)", refitted))
         for kind, words in (("spearman", "Rank correlation"), ("ssim", "Structural similarity")):
-            found.append(_shown(f"chance_{kind}", f"{words} of two random maps of the same values and smoothness"))
+            help = f"{words} of two random maps of the same values and smoothness"
+            found.append(_shown(f"chance_{kind}", f"Likeness of random maps ({words.lower()})", help))
         return tuple(found)
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
@@ -125,8 +127,8 @@ def likeness(first: Tensor, second: Tensor, brain: NDArray[np.bool_]) -> tuple[f
     return rank, ssim(on_common_scale(one, brain), on_common_scale(two, brain), brain)
 
 
-def _shown(name: str, help: str) -> Measure:
-    return Measure(name=name, unit="", direction=None, help=help, family="randomisation")
+def _shown(name: str, title: str, help: str) -> Measure:
+    return Measure(name=name, unit="", direction=None, help=help, title=title, family="randomisation")
 
 
 def _randomised(case: Case, level: str, brain: NDArray[np.bool_]) -> tuple[tuple[float, float], str]:

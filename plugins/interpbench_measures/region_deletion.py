@@ -19,9 +19,11 @@ from torch import Tensor
 from interpbench import Case, Measure, Metric, NotApplicable, check_options, option
 from interpbench.kit import UNIT
 from interpbench_measures.deletion import LEADING, LIMITS, STEPS, check_steps, symmetric_relevance_gain
-from interpbench_measures.imputers import IMPUTERS, WORDS, check_imputers, impute
+from interpbench_measures.imputers import IMPUTERS, SHORT, WORDS, check_imputers, impute
 from interpbench_measures.ordering import check_not_flat, places
 from interpbench_measures.regions import regions_of
+
+GAIN = "extra change of the prediction if important regions are hidden first, not last (area between curves)"
 
 
 def region_means(importance: Tensor, regions: Tensor) -> Tensor:
@@ -92,28 +94,33 @@ class RegionDeletion(Metric):
                     unit=UNIT,
                     direction="higher",
                     chance=0.0,
-                    help=f"area between the deletion curves, most and least relevant regions first; {how}",
+                    help=f"{GAIN}; {how}",
+                    title=f"Prediction changes in regions where the map says ({SHORT[name]})",
                     family="faithfulness",
                     question="deletion, region by region",
                     limits=LIMITS,
                     leads=1 + LEADING.index(name),
                 ),
-                self._curve("morf", name, f"change of the prediction, most relevant regions first; {how}"),
-                self._curve("lerf", name, f"change of the prediction, least relevant regions first; {how}"),
+                *self._curves(name, f"change of the prediction, {{}} relevant regions first; {how}"),
             ]
         return tuple(found)
 
-    def _curve(self, order: str, imputer: str, help: str) -> Measure:
-        return Measure(
-            name=f"region_{order}_{imputer}",
-            unit=UNIT,
-            direction=None,
-            help=help,
-            steps=self.steps,
-            steps_name="brain in hidden regions (%)",
-            family="faithfulness",
-            axis=imputer,
-        )
+    def _curves(self, imputer: str, help: str) -> list[Measure]:
+        """Two curves on one axis: the most relevant regions first, and the least relevant first."""
+        return [
+            Measure(
+                name=f"region_{order}_{imputer}",
+                unit=UNIT,
+                direction=None,
+                help=help.format(first),
+                title=f"Change, {first} important regions first ({SHORT[imputer]})",
+                steps=self.steps,
+                steps_name="brain in hidden regions (%)",
+                family="faithfulness",
+                axis=imputer,
+            )
+            for order, first in (("morf", "most"), ("lerf", "least"))
+        ]
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
         check_not_flat(case.importance[case.brain])

@@ -41,11 +41,20 @@ class Repeatability(Metric):
                 unit="",
                 direction="higher",
                 help=rank,
+                title="Same map with another seed (rank correlation)",
                 family="robustness",
                 question="the same map with another seed",
                 leads=1,
             ),
-            Measure(name="repeat_icc", unit="", direction="higher", help=regions, family="robustness", leads=2),
+            Measure(
+                name="repeat_icc",
+                unit="",
+                direction="higher",
+                help=regions,
+                title="Same regions with another seed (ICC)",
+                family="robustness",
+                leads=2,
+            ),
         )
 
     def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:

@@ -72,6 +72,7 @@ class Sensitivity(Metric):
                 unit="",
                 direction="lower",
                 help=help,
+                title="Change of the map when the image hardly changes",
                 family="robustness",
                 question="stability under small changes of the image",
                 leads=1,

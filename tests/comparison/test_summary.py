@@ -106,9 +106,12 @@ def test_what_benchmark_json_promises_is_there(found: dict[str, Any]) -> None:
         "curves",
         "agreement",
         "break_even",
+        "beliefs",
         "verdict",
+        "verdict_families",
         "warnings",
     }
+    assert len(found["verdict"]) == len(found["verdict_families"])
     assert (found["unit"], found["n"], found["seed"], len(found["subjects"])) == ("years", 24, 0, 24)
     assert set(found["results"]) == {"auc", "srg_mean", "gini", "seconds"}
     assert set(found["results"]["auc"]) == {"n", "methods", "friedman", "pairs", "best", "groups", "left_out"}
@@ -237,8 +240,8 @@ def test_gaps_small_numbers_and_methods_without_maps_are_warned_of() -> None:
     assert "deeplift: not applicable to this architecture" in warnings
     assert "saliency has no value for some subjects: auc (5 of 12), gini (5 of 12) and seconds (5 of 12)." in warnings
     assert "saliency lacks more than half of the subjects and is not ranked: auc" in warnings
-    assert "srg_mean: with 4 subjects the signed-rank test gives no p below 0.125; for 3 comparisons" in warnings
-    assert "On 4 of 12 subjects only: srg_mean." in warnings
+    assert "srg mean: with 4 subjects the signed-rank test gives no p below 0.125; for 3 comparisons" in warnings
+    assert "On 4 of 12 subjects only: srg mean." in warnings
 
 
 def test_measures_without_values_and_without_differences_are_warned_of() -> None:

@@ -157,7 +157,7 @@ def test_of_a_metric_that_says_who_leads_one_measure_does_and_the_winner_over_it
     levels = {one["name"]: {"a": 0.9, "b": 0.7} for one in DELETION}
     text = told(levels, DELETION, [method("a"), method("b")])
     assert text.count("has the best mean") == 1
-    assert "srg_mean (deletion, voxel by voxel; higher is better): a has the best mean" in text
+    assert "srg mean (deletion, voxel by voxel; higher is better): a has the best mean" in text
     assert "Whatever stands in for hidden voxels (zero, mean and road), best or not distinguished" in text
     assert (
         "Best or not distinguished from the best, of 3 measures with a direction (cost and sanity apart): a on 3."
@@ -292,6 +292,6 @@ def test_no_table_however_full_of_holes_breaks_the_summary(seed: int, method: Ma
 
 
 def test_a_measure_is_told_by_what_it_asks_or_by_its_help() -> None:
-    assert label(DELETION[2]) == "srg_road (deletion, voxel by voxel; higher is better)"
+    assert label(DELETION[2]) == "srg road (deletion, voxel by voxel; higher is better)"
     assert label(measure("mine", "theirs", "lower")) == "mine (Help of mine; lower is better)"
     assert label({"name": "bare", "direction": "lower"}) == "bare (lower is better)"

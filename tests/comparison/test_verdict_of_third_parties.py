@@ -23,3 +23,15 @@ def test_of_a_third_partys_many_measures_the_first_few_lead(method: Made, told: 
     measures = [measure(f"m{at}", "theirs") for at in range(9)]
     text = told({one["name"]: {"x": 1.0, "y": 3.0} for one in measures}, measures, [method("x"), method("y")])
     assert text.count("has the best mean") == 3
+
+
+def test_a_measure_with_a_title_is_told_by_it_and_its_name_is_not_said(method: Made, told: Told) -> None:
+    titled = measure("auc", "pointing", title="Points at the truth (AUC)", chance=0.5)
+    text = told({"auc": {"a": 0.9, "b": 0.7}}, [titled], [method("a"), method("b")])
+    assert "Points at the truth (AUC), higher is better, chance 0.5: a has the best mean" in text
+    assert "auc" not in text
+
+
+def test_of_a_metric_whose_leading_measures_have_no_values_no_other_measure_leads(method: Made, told: Told) -> None:
+    measures = [measure("inside", "pointing", leads=1), measure("outside", "pointing", "lower")]
+    assert "has the best mean" not in told({"outside": {"a": 0.1, "b": 0.5}}, measures, [method("a"), method("b")])

@@ -16,8 +16,8 @@ from interpbench.contract.declaration import checked_values, faults_of
 FALL = Measure(name="fall", unit="{unit}", direction="higher", help="change of the prediction")
 CURVE = Measure(name="curve", unit="", direction="higher", help="the same", steps=(2.0, 5.0), steps_name="hidden (%)")
 WRONG: list[tuple[Measure, dict[str, Any], str]] = [
-    (FALL, {"family": "beauty"}, "must be one of localisation, faithfulness, other"),
-    (FALL, {"family": ["localisation"]}, "must be one of localisation, faithfulness, other"),
+    (FALL, {"family": "beauty"}, "must be one of localisation, person, faithfulness, other"),
+    (FALL, {"family": ["localisation"]}, "must be one of localisation, person, faithfulness, other"),
     (FALL, {"name": "a" * 101}, "must be at most 100 small letters, digits and _"),
     (FALL, {"unit": "mm\n"}, "the unit of measure 'fall' must be a word"),
     (FALL, {"unit": "a\tb"}, "the unit of measure 'fall' must be a word"),

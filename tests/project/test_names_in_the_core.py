@@ -21,15 +21,24 @@ WORDS = {
         "comparison/summary.py",
         "comparison/verdict.py",
         "contract/declaration.py",
+        "report/benchmark/matrix.py",
         "report/benchmark/page.py",
     },
     "localisation": {"comparison/families.py"},
-    "randomisation": {"comparison/families.py", "comparison/sanity.py"},
+    "randomisation": {
+        "comparison/families.py",
+        "comparison/sanity.py",
+        "comparison/standings.py",
+        "comparison/verdict.py",
+        "report/benchmark/matrix.py",
+    },
     "mass_outside_brain": {"maps/files.py"},  # a figure in a map's sidecar
     "random": {"testing/metric.py", "training/checkpoint.py"},  # toy maps; states of random generators
     "seconds": {"files/run_folder.py"},  # a precision of times
     "smoothgrad": {"pipeline/explaining_volume.py"},  # what a notebook takes where it names no method
     "template": {  # whether a method is one, in benchmark.json
+        "comparison/beliefs.py",
+        "comparison/standings.py",
         "comparison/verdict.py",
         "pipeline/benchmarking/contestants.py",
         "pipeline/benchmarking/results.py",

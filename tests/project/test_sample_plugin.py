@@ -108,12 +108,12 @@ def test_its_method_and_its_measure_are_in_the_table_of_a_benchmark(toy_cohort, 
     found = json.loads((out / "benchmark.json").read_text(encoding="utf-8"))
     measure = found["measures"][0]
     assert (measure["name"], measure["unit"], measure["direction"]) == ("centre_distance", "mm", "lower")
-    named = "centre_distance (having its centre where the truth has it; lower is better): "
+    named = "centre distance (having its centre where the truth has it; lower is better): "
     assert any(sentence.startswith(named) for sentence in found["verdict"])
     limits = "centre_distance cannot tell a map of both hippocampi from one of what lies between them."
     assert found["verdict"].count(limits) == 1
     page = (out / "index.html").read_text(encoding="utf-8")
-    assert "mean rank over centre_distance" in page
+    assert "mean rank over centre distance" in page
 
 
 class TestSlope(ExplainerContract):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from interpbench.cli.methods import TYPES
+from interpbench.comparison.wording import title_of
 from interpbench.contract.metric import Measure
 from interpbench.host.registry import Installed, Kind, discover
 from interpbench.options import describe_options
@@ -14,7 +15,7 @@ from interpbench.training.epochs import TrainingSettings
 from reference_pages.markdown import code, paragraphs, table
 
 OURS = "interpbench"  # the distribution whose components are built in
-MEASURE_COLUMNS = ("measure", "unit", "better", "chance", "curve over", "meaning")
+MEASURE_COLUMNS = ("measure", "title", "unit", "better", "chance", "curve over", "meaning")
 TITLES: Mapping[Kind, str] = {
     "explainer": "Explainers and their options",
     "predictor": "Predictors and their options",
@@ -85,7 +86,7 @@ def _measures_table(measures: Iterable[Any]) -> str:
         unit = one["unit"].replace("{unit}", "the predictor's")
         chance = "" if one["chance"] is None else f"{one['chance']:g}"
         better = one["direction"] or "only shown"
-        rows.append((code(one["name"]), unit, better, chance, one["steps_name"], one["help"]))
+        rows.append((code(one["name"]), title_of(one), unit, better, chance, one["steps_name"], one["help"]))
     return table(MEASURE_COLUMNS, rows)
 
 

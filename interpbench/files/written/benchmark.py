@@ -30,6 +30,7 @@ MEASURES = {
     "unit": "its unit, empty for none",
     "direction": "better values, `higher` or `lower`; null for measures that are only shown",
     "help": "description of the measure",
+    "title": "name for a reader, as the page has it; empty for its name without underscores",
     "chance": "value for a map without information; null if unknown",
     "steps": "steps of a curve; empty for a number",
     "steps_name": "quantity of the steps, with its unit",
@@ -103,7 +104,14 @@ BENCHMARK_KEYS = {
     "curves.*.*.n": "number of subjects",
     "agreement": "Kendall's W and tau: agreement of the measures' rankings; null for fewer than two measures",
     "break_even": "number of subjects from which a fitted method is faster than another",
+    "beliefs[].family": "question: the family of measures that answers it",
+    "beliefs[].sentence": "the map to believe for this question, or the reason why there is none",
+    "beliefs[].notes": "sentences that qualify it",
+    "beliefs[].maps": "methods whose maps can be believed, the best mean first; empty for none",
+    "beliefs[].measure": "measure that decides; empty if the question was not measured",
     "verdict": "conclusions that the figures allow, sentences",
+    "verdict_families": "family of measures that each of these sentences is about; empty for all",
+    "doubts": "doubts about the predictor, without which no map can be believed, sentences",
     "warnings": "warnings for the user, sentences",
 }
 OF_INPUT = {

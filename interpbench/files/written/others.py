@@ -81,6 +81,7 @@ DEMO_KEYS = {
     "diagnostics": "of the fit of U-noise, as in its record",
     **below("localisation", LOCALISATION),
     "benchmark.n": "number of subjects of the benchmark",
+    "benchmark.beliefs": "which map to believe for where, how much and this person, sentences",
     "benchmark.verdict": "conclusions of the benchmark, sentences",
     "warnings": "warnings of the population map, of the fit of U-noise and of the benchmark, sentences",
     "settings": "settings of every step",

@@ -76,6 +76,7 @@ def write_results(
         **summarise(table, measures, methods, curves, unit=study.predictor.unit, seed=int(manifest["seed"])),
     }
     counted = count_lines(found.doubts, len(found.subjects))
+    summary["doubts"] = list(doubts)
     summary["warnings"] = [*doubts, *counted, *_doubts(found), *_broken(rows, metrics), *summary["warnings"]]
     write_tsv(folder / "summary.tsv", summary_rows(summary))
     write_json(folder / RECORD, summary)

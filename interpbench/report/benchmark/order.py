@@ -9,6 +9,7 @@ from typing import Any
 
 from interpbench.comparison.families import family_of, place_of
 from interpbench.comparison.headline import headlines
+from interpbench.comparison.wording import title_of
 from interpbench.errors import UsageError, did_you_mean
 
 PLAIN = {"kind": "method", "template": False, "blurred": False, "learned": False, "signed": False, "note": ""}
@@ -35,6 +36,11 @@ def methods_of(summary: Record) -> dict[str, Record]:
         for name in result["methods"]:
             found.setdefault(name, {**PLAIN, "name": name, "method": name})
     return found
+
+
+def titles_of(summary: Record) -> dict[str, str]:
+    """The title of each measure, by its name."""
+    return {one["name"]: title_of(one) for one in summary["measures"]}
 
 
 def measure_columns(summary: Record, chosen: Sequence[str] | None = None) -> list[Record]:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from interpbench.comparison.families import of_family
+from interpbench.comparison.wording import title_of
 from interpbench.report.benchmark.critical_difference import Ranks, critical_difference_png
 from interpbench.report.benchmark.curve_grid import MOST, Line, Panel, curve_grid_png
 from interpbench.report.benchmark.dot_plot import Dot, dot_plot_png
+from interpbench.report.benchmark.folded import folded_sentences
+from interpbench.report.benchmark.matrix import anchor_of, matrix_of
 from interpbench.report.benchmark.order import (
     Place,
     Record,
@@ -23,6 +26,7 @@ from interpbench.report.benchmark.order import (
     pair,
     places_by,
     places_of,
+    titles_of,
 )
 from interpbench.report.benchmark.predictor_figures import predictor_figures
 from interpbench.report.benchmark.tables import (
@@ -79,6 +83,7 @@ def write_benchmark_page(
     columns = measure_columns(summary, headline)
     counted = [sort_by] if sort_by else [name for name in counted_in(summary) if has_values(summary, name)]
     places = places_by(summary, sort_by) if sort_by else places_of(summary, counted)
+    titles = titles_of(summary)
     looks = {name: _look(method) for name, method in methods_of(summary).items()}
     costs = [one for one in summary["measures"] if of_family("cost", one) and has_values(summary, one["name"])]
     unblurred = [place for place in places if not methods_of(summary)[place.name]["blurred"]]
@@ -88,7 +93,10 @@ def write_benchmark_page(
         path,
         "benchmark.html",
         title=title,
-        verdict=[lead(sentence) for sentence in summary.get("verdict") or []],
+        beliefs=[(lead(one["sentence"]), one["notes"]) for one in summary.get("beliefs") or []],
+        doubts=summary.get("doubts") or [],
+        matrix=matrix_of(summary, places),
+        verdict=folded_sentences(summary),
         warnings=summary.get("warnings") or [],
         about=_about(summary),
         figures=predictor_figures(summary.get("predictor") or {}, str(summary.get("unit", ""))),
@@ -97,17 +105,21 @@ def write_benchmark_page(
         ],
         columns=[column_of(summary, one) for one in columns],
         rows=method_rows(summary, columns, places, len(counted)),
-        sorted_by=sort_by,
-        counted=counted,
+        sorted_by=titles[sort_by] if sort_by else None,
+        counted=[titles[one] for one in counted],
         pictures=inlined_pictures(pictures),
         plots=[(column_of(summary, one), *_plots(summary, one, looks)) for one in columns],
         looks=LOOKS_IN_WORDS,
         curves=curves,
         curves_note=curves_note,
-        details=[detail_of(summary, one) for one in summary["measures"] if has_values(summary, one["name"])],
+        details=[
+            (anchor_of(summary, one), detail_of(summary, one))
+            for one in summary["measures"]
+            if has_values(summary, one["name"])
+        ],
         agreement=agreement,
         agreement_p=p_told(number(agreement.get("p"))) if agreement else "",
-        taus=tau_rows(agreement) if agreement else [],
+        taus=tau_rows(summary, agreement) if agreement else [],
         cost_columns=[column_of(summary, one) for one in costs],
         cost_rows=method_rows(summary, costs, unblurred, len(counted)),
         break_even=summary.get("break_even") or [],
@@ -166,8 +178,8 @@ def _plots(summary: Record, measure: Record, looks: Mapping[str, MethodStyle]) -
     lines = "lines: 95 % intervals" if any(dot.interval for dot in dots) else "too few subjects for intervals"
     dotted = dot_plot_png(
         dots,
-        title=column.name,
-        axis=f"{column.name} ({column.unit})",
+        title=column.title,
+        axis=column.unit,
         note=f"{column.better}; {lines}",
         chance=number(measure.get("chance")),
     )
@@ -177,7 +189,7 @@ def _plots(summary: Record, measure: Record, looks: Mapping[str, MethodStyle]) -
         return inlined(dotted), ""
     ranks_drawn = critical_difference_png(
         Ranks(
-            f"{measure['name']}: mean ranks over subjects",
+            f"{column.title}: mean ranks over subjects",
             ranked,
             result.get("groups") or (),
             looks,
@@ -247,4 +259,4 @@ def _panel(summary: Record, measure: Record, drawn: Sequence[str]) -> Panel:
         values = [float("nan") if number(value) is None else float(value) for value in curve["mean"]]
         lines.append(Line(name, measure["steps"], values, [pair(one) for one in curve.get("interval") or ()]))
     x = measure.get("steps_name") or "step"
-    return Panel(measure["name"], x, unit_of(summary, measure), lines, axis=measure.get("axis") or "")
+    return Panel(title_of(measure), x, unit_of(summary, measure), lines, axis=measure.get("axis") or "")

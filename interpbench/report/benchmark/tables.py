@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from interpbench.comparison.one_measure import powerless
-from interpbench.comparison.wording import three_digits
+from interpbench.comparison.wording import three_digits, title_of
 from interpbench.report.benchmark.digits import Bounds, Write, alike
-from interpbench.report.benchmark.order import Place, Record, methods_of, number, pair, places_by
+from interpbench.report.benchmark.order import Place, Record, methods_of, number, pair, places_by, titles_of
 from interpbench.report.page import NONE, shown
 
 BETTER = {
@@ -26,6 +26,7 @@ class Column:
     """A measure as the head of a column says it."""
 
     name: str
+    title: str
     better: str
     unit: str
     n: int | None
@@ -97,6 +98,7 @@ def column_of(summary: Record, measure: Record) -> Column:
     few = measure.get("direction") and len(result.get("methods", {})) > 1 and powerless(result)
     return Column(
         measure["name"],
+        title_of(measure),
         BETTER.get(measure.get("direction"), BETTER[None]),
         unit_of(summary, measure),
         result.get("n"),
@@ -265,10 +267,13 @@ def friedman_in_words(found: Record | None) -> str:
     )
 
 
-def tau_rows(agreement: Record) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Kendall's tau of each measure with each: names, and per cell the number and its colours as CSS."""
-    names = list(agreement["measures"])
-    return [(one, [_heat(number(agreement["tau"].get(one, {}).get(other))) for other in names]) for one in names]
+def tau_rows(summary: Record, agreement: Record) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Kendall's tau of each measure with each: titles, and per cell the number and its colours as CSS."""
+    names, titles = list(agreement["measures"]), titles_of(summary)
+    return [
+        (titles.get(one, one), [_heat(number(agreement["tau"].get(one, {}).get(other))) for other in names])
+        for one in names
+    ]
 
 
 def _heat(tau: float | None) -> tuple[str, str]:

@@ -142,6 +142,15 @@ def summary() -> dict[str, Any]:
                 "subjects": None,
             },
         ],
+        "beliefs": [
+            {
+                "family": "localisation",
+                "sentence": "Where: believe the map of unoise.",
+                "notes": ["Smoothness alone can win points here."],
+                "maps": ["unoise"],
+                "measure": "auc",
+            }
+        ],
         "verdict": ["auc: unoise has the best mean.", "Methods that are not distinguished need not be equal."],
         "warnings": ["Three subjects are few."],
     }

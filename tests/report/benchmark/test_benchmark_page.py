@@ -21,10 +21,15 @@ NAMES = ("unoise", "saliency", "unoise+blur", "random")
 
 
 @pytest.mark.slow
-def test_the_verdict_comes_first_then_warnings_then_what_was_measured(tmp_path: Path, page: Page, parsed: Any) -> None:
+def test_what_to_believe_comes_first_then_the_matrix_then_warnings_then_all_sentences(
+    tmp_path: Path, page: Page, parsed: Any
+) -> None:
     document = parsed(page(tmp_path))
-    assert [name for name in document.sections if name][:4] == ["verdict", "warnings", "about", "table"]
-    assert "unoise has the best mean." in document.sections["verdict"]
+    sections = ["verdict", "matrix", "warnings", "sentences", "about", "table"]
+    assert [name for name in document.sections if name][:6] == sections
+    assert "Where: believe the map of unoise." in document.sections["verdict"]
+    assert "Smoothness alone can win points here." in document.sections["verdict"]
+    assert "unoise has the best mean." in document.sections["sentences"]
     assert "Three subjects are few." in document.sections["warnings"]
     assert "n = 3: 2 methods, 1 blurred copy and 1 floor, by 5 measures and 2 curves" in document.sections["about"]
     for word in ("mean absolute error, test split", "2.50", "2.10 to 3.00", "75"):
@@ -41,7 +46,7 @@ def test_the_table_has_every_method_with_interval_unit_direction_and_kind_in_wor
     better = ("\N{UPWARDS ARROW} higher", "\N{DOWNWARDS ARROW} lower", "higher is better")
     for word in (*NAMES, *kinds, *told, *better):
         assert word in table
-    assert "gini" not in table and "Sorted by mean rank over auc, srg_mean, beauty" in table
+    assert "gini" not in table and "Sorted by mean rank over auc; srg mean; beauty" in table
 
 
 @pytest.mark.slow
@@ -118,8 +123,8 @@ def test_methods_with_a_colour_are_those_that_are_asked_for(
 @pytest.mark.slow
 def test_a_long_name_may_be_broken_after_its_joints_only(tmp_path: Path, page: Page) -> None:
     text = page(tmp_path)
-    assert "<td>unoise+<wbr>blur<small>" in text and "<b>srg_<wbr>mean</b>" in text
-    assert "<td>saliency" in text and "<b>auc</b>" in text
+    assert "<td>unoise+<wbr>blur<small>" in text and "<small>srg_<wbr>mean</small>" in text
+    assert "<td>saliency" in text and "<b>srg mean</b>" in text
 
 
 @pytest.mark.slow
@@ -154,6 +159,8 @@ def test_hostile_names_are_text_wherever_they_stand(tmp_path: Path, summary: Mad
 def test_whatever_else_looks_like_markup_is_text(tmp_path: Path, summary: Made, page: Page, parsed: Any) -> None:
     (tmp_path / "map.png").write_bytes(PIXEL)
     found = summary()
+    found |= {"beliefs": [{"sentence": f"{EVIL}: {EVIL}", "notes": [EVIL]}]}
+    found["measures"][1]["title"] = EVIL
     found |= {"verdict": [EVIL, f"{EVIL}: {EVIL}"], "warnings": [EVIL], "settings": {EVIL: EVIL}}
     found["methods"][1] |= {"note": EVIL, "options": {EVIL: EVIL}}
     found["measures"][0]["help"] = found["measures"][-1]["steps_name"] = EVIL

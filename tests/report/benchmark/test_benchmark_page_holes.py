@@ -60,7 +60,7 @@ def not_applicable(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def nothing_measured(found: dict[str, Any]) -> dict[str, Any]:
-    found = found | {"curves": {}, "agreement": None, "break_even": [], "verdict": [], "warnings": []}
+    found = found | {"curves": {}, "agreement": None, "break_even": [], "beliefs": [], "verdict": [], "warnings": []}
     found["results"] = {
         name: {"n": 0, "methods": {}, "friedman": None, "pairs": [], "best": [], "groups": []}
         for name in found["results"]
@@ -81,7 +81,10 @@ def nothing_at_all(found: dict[str, Any]) -> dict[str, Any]:
         (with_nan, ["saliency"]),
         (not_applicable, ["NotApplicable: no ReLU", "Without a value: saliency"]),
         (nothing_measured, ["No measure with a direction has a value.", "No verdict.", "No cost was measured."]),
-        (without("agreement", "break_even", "verdict", "warnings", "settings", "predictor", "curves"), ["No verdict."]),
+        (
+            without("agreement", "break_even", "beliefs", "verdict", "warnings", "settings", "predictor", "curves"),
+            ["No verdict."],
+        ),
         (nothing_at_all, ["No measure has a value."]),
     ],
     ids=[f"found{number}-words{number}" for number in range(7)],

@@ -180,7 +180,7 @@ def test_tests_are_told_in_words() -> None:
 
 def test_tau_is_a_number_on_a_colour_that_the_colour_blind_see() -> None:
     agreement = {"measures": ["x", "y"], "tau": {"x": {"x": 1.0, "y": -0.9}, "y": {"x": None, "y": 0.0}}}
-    (_, ((one, warm), (least, cold))), (_, ((none, plain), (zero, white))) = tau_rows(agreement)
+    (_, ((one, warm), (least, cold))), (_, ((none, plain), (zero, white))) = tau_rows({"measures": []}, agreement)
     assert (one, least, none, zero) == ("1.00", "-0.90", DASH, "0.00") and plain == ""
     red, _, blue = (int(part) for part in re.findall(r"\d+", warm)[:3])
     assert red > blue + 100

@@ -151,6 +151,7 @@ def benchmark(
 
     chosen = list(participants) or None
     record = pipeline.benchmark(cohort, list(predictor), out, split=flags.part(split), participants=chosen, **settings)
-    for belief in record["beliefs"]:
-        say(belief["sentence"])
+    several = record.get("beliefs") is None  # of several networks: each has answers of its own
+    for sentence in record["verdict"][:3] if several else [one["sentence"] for one in record["beliefs"]]:
+        say(sentence)
     say(f"Open {out / 'index.html'}")

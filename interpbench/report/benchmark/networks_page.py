@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from interpbench.comparison.wording import title_of
 from interpbench.report.benchmark.curve_grid import MOST, Line, Panel, curve_grid_png
 from interpbench.report.page import inlined, inlined_pictures, write_html
 
@@ -39,6 +40,7 @@ def write_page_of_networks(
         unit=record["unit"],
         networks=[(one, f"networks/{quote(one['name'])}/index.html") for one in record["networks"]],
         rankings=[(name, one, _by_mean_rank(one)) for name, one in record["rankings"].items()],
+        titles={one["name"]: title_of(one) for one in record["measures"]},
         helps={one["name"]: one["help"] for one in record["measures"]},
         maps=record["maps"],
         curves=inlined(curve_grid_png(panels, coloured=methods[:MOST], columns=3)) if panels else "",
@@ -67,5 +69,5 @@ def _panels(record: Mapping[str, Any]) -> tuple[list[Panel], list[str]]:
         lines = [Line(name, one["error"], one["mean"]) for name, one in found.items()]
         methods += [name for name in found if name not in methods]
         unit = measure["unit"] or "no unit"
-        panels.append(Panel(measure["name"], f"error of the network ({record['unit']})", unit, lines))
+        panels.append(Panel(title_of(measure), f"error of the network ({record['unit']})", unit, lines))
     return panels, methods

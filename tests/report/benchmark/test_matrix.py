@@ -80,3 +80,11 @@ def test_sentences_are_folded_by_their_question(
     assert "unoise has the best mean." in told
     assert ("Does the map point at the truth?" in told) == bool(families)
     assert "How far do these conclusions reach" in told
+
+
+def test_a_doubt_about_the_network_stands_above_every_answer(
+    tmp_path: Path, summary: Made, page: Callable[..., str], parsed: Any
+) -> None:
+    found = summary() | {"doubts": ["it may be no better than predicting the mean"]}
+    told = parsed(page(tmp_path, found)).sections["verdict"]
+    assert told.index("it may be no better than predicting the mean") < told.index("Where: believe")

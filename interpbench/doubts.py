@@ -32,6 +32,10 @@ METHOD = "warning from the method"
 BOUND = "prediction at the network's limit"
 PREDICTOR = "unreliable predictor"
 MEMORY = "reduced batch size"
+WEAK = "planted signal weaker than asked"
+LEAK = "planted signal readable outside its truth"
+READABLE = "target readable before planting"
+OVERLAP = "overlap with the planted truth"
 OTHER = "other"
 
 NAMED = 3  # subjects named in a line

@@ -1,10 +1,12 @@
-"""Files in template space, resampled to the network's grid: an atlas of regions, a population map.
+"""Label images on other grids: an atlas of regions or a population map on the network's, a segmentation on its image's.
 
-They fit every image where the recipe lays one box for all of them, which its `centre` says.
+What is in template space fits every image where the recipe lays one box for all of them, which its `centre` says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from interpbench.errors import InputError
-from interpbench.images.grid import box_affine
+from interpbench.images.grid import Affine, box_affine
+from interpbench.images.rules import MAX_VOXELS
 from interpbench.images.volume import read_volume
 
 if TYPE_CHECKING:
@@ -23,6 +26,58 @@ if TYPE_CHECKING:
 _MOST = 2**24  # float32, which volumes are read as, holds every integer up to here
 _NUDGE = 1e-3  # mm
 _SAME_PLACE = 1e-3  # mm
+
+
+@dataclass(frozen=True, eq=False)
+class LabelImage:
+    """An image of whole numbers, 0 for no region; `values` are `(I, J, K)` int64."""
+
+    path: Path
+    values: NDArray[np.int64]
+    affine: Affine
+
+    def on(self, affine: Affine, shape: Sequence[int]) -> NDArray[np.int64]:
+        """The labels on another grid: each voxel takes the label of the voxel in which its centre lies.
+
+        A centre on the border of two belongs to the one on the right, in front or above. Beyond the image there is 0.
+        """
+        from scipy.ndimage import affine_transform
+
+        if self.values.shape == tuple(shape) and np.allclose(self.affine, affine, atol=_SAME_PLACE):
+            return self.values
+        nudged = affine.copy()
+        nudged[:3, 3] += _NUDGE
+        between = np.linalg.inv(self.affine) @ nudged  # index on the grid -> index in the labels
+        labels: NDArray[np.int64] = affine_transform(
+            self.values,
+            between[:3, :3],
+            between[:3, 3],
+            output_shape=tuple(shape),
+            order=0,
+            mode="grid-constant",
+            cval=0,
+        )
+        return labels
+
+
+def read_labels(path: Path | str, *, what: str = "a label image", max_voxels: int = MAX_VOXELS) -> LabelImage:
+    """Read an image of labels.
+
+    Args:
+        what: how a message calls it.
+
+    Raises:
+        InputError: the file is refused, or holds other values.
+    """
+    image = read_volume(path, max_voxels=max_voxels, constant_ok=True)
+    values = image.data[0].numpy()
+    wrong = (values != np.rint(values)) | (values < 0) | (values >= _MOST)
+    if wrong.any():
+        raise InputError(
+            f"{path}: is not {what}: its labels must be integers from 0 to {_MOST - 1}, "
+            f"{int(wrong.sum())} voxels have other values, such as {values[wrong][0]:g}."
+        )
+    return LabelImage(Path(path), values.astype(np.int64), image.affine)
 
 
 def read_atlas(path: Path | str, recipe: Recipe) -> Tensor:
@@ -43,28 +98,8 @@ def read_atlas(path: Path | str, recipe: Recipe) -> Tensor:
         InputError: the file is refused, holds other values, has no region in the network's field of view, or the
             images share no space.
     """
-    from scipy.ndimage import affine_transform
-
     affine = _template_grid(path, recipe)
-    atlas = read_volume(path, constant_ok=True)
-    values = atlas.data[0].numpy()
-    wrong = (values != np.rint(values)) | (values < 0) | (values >= _MOST)
-    if wrong.any():
-        raise InputError(
-            f"{path}: is not an atlas: its labels must be integers from 0 to {_MOST - 1}, "
-            f"{int(wrong.sum())} voxels have other values, such as {values[wrong][0]:g}."
-        )
-    affine[:3, 3] += _NUDGE
-    between = np.linalg.inv(atlas.affine) @ affine  # index on the grid -> index in the atlas
-    labels = affine_transform(
-        values.astype(np.int64),
-        between[:3, :3],
-        between[:3, 3],
-        output_shape=recipe.shape,
-        order=0,
-        mode="grid-constant",
-        cval=0,
-    )
+    labels = read_labels(path, what="an atlas").on(affine, recipe.shape)
     if not labels.any():
         raise InputError(
             f"{path}: no region of this atlas lies in the network's field of view; check that it is in template space."

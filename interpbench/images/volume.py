@@ -22,6 +22,7 @@ from interpbench.files.atomic import atomic_path
 from interpbench.images.nifti import load_header, load_voxels, refuse_image
 from interpbench.images.rules import MAX_VOXELS
 
+_Voxels = NDArray[np.float32] | NDArray[np.uint8]
 _REPEATED = 0.05  # share of neighbours along I that have the same value, above which repetition is looked for
 _MILLIMETRES, _OTHER_UNITS = (0, 2), {1: "meter", 3: "micron"}  # of the header's xyzt_units; 0 says nothing
 _MM_APART = 1.0  # sform and qform further apart than this are worth a warning
@@ -125,8 +126,20 @@ def write_map(
     Raises:
         ValueError: neither `like` nor `affine`, or a shape that is not that of `like`.
     """
-    path = Path(path)
     values = np.asarray(data.detach().cpu() if isinstance(data, Tensor) else data, dtype=np.float32)
+    _write(Path(path), values, like, affine)
+
+
+def write_mask(path: Path | str, inside: ArrayLike, *, like: Volume) -> None:
+    """Write a mask as uint8 NIfTI on a volume's grid, otherwise as `write_map`.
+
+    Args:
+        inside: `(I, J, K)` bool.
+    """
+    _write(Path(path), np.asarray(inside, dtype=np.uint8), like, None)
+
+
+def _write(path: Path, values: _Voxels, like: Volume | None, affine: ArrayLike | None) -> None:
     if values.ndim != 3 or (affine is None and (like is None or values.shape != tuple(like.data.shape[1:]))):
         grid = None if like is None else tuple(like.data.shape[1:])
         raise ValueError(
@@ -141,7 +154,7 @@ def write_map(
         temporary.write_bytes(content)
 
 
-def _compressed(content: bytes, values: NDArray[np.float32]) -> bytes:
+def _compressed(content: bytes, values: _Voxels) -> bytes:
     """The gzip stream of a map's file, without a time stamp.
 
     Most maps have another number in every voxel of the brain, and zeros around it. Then looking for what repeats itself
@@ -155,7 +168,7 @@ def _compressed(content: bytes, values: NDArray[np.float32]) -> bytes:
     return packer.compress(content) + packer.flush()
 
 
-def _image(values: NDArray[np.float32], like: Volume | None, affine: ArrayLike | None) -> nib.Nifti1Image:
+def _image(values: _Voxels, like: Volume | None, affine: ArrayLike | None) -> nib.Nifti1Image:
     header: Any = None if like is None else like.header
     place = like.affine if affine is None and like is not None else np.asarray(affine, dtype=np.float64)
     if header is None:
@@ -163,7 +176,7 @@ def _image(values: NDArray[np.float32], like: Volume | None, affine: ArrayLike |
         image.header.set_xyzt_units("mm")
         return image
     header = header.copy()
-    header.set_data_dtype(np.float32)
+    header.set_data_dtype(values.dtype)
     header["cal_min"] = header["cal_max"] = 0  # the source's display range says nothing of a map's
     if affine is not None:
         header.set_sform(place, code=int(header["sform_code"]) or 2)

@@ -1,0 +1,1 @@
+"""A known signal planted in a user's own images."""

@@ -32,6 +32,7 @@ from .pipeline import benchmark as benchmark
 from .pipeline import explain as explain
 from .pipeline import explain_volume as explain_volume
 from .pipeline import fit as fit
+from .pipeline import plant as plant
 from .pipeline import predict as predict
 from .pipeline import search as search
 from .pipeline import train as train

@@ -15,6 +15,7 @@ from interpbench.version import __version__
 COMMANDS = (
     "phantom",
     "check",
+    "plant",
     "train",
     "adopt",
     "trust",

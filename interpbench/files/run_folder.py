@@ -169,7 +169,7 @@ class RunFolder:
         if not rows:  # a predictor and a method that are known by their versions alone
             return
         here = self.path.absolute()
-        named = [{**row, "file": _from(here, Path(row["file"]))} for row in rows]
+        named = [{**row, "file": path_from(here, Path(row["file"]))} for row in rows]
         with alone(self.path / ".inputs.lock"):
             write_tsv(self.path / INPUTS, named, tuple(INPUT_COLUMNS))
 
@@ -249,7 +249,7 @@ def refuse_foreign(out: Path) -> None:
         raise ConflictError(f"{out} is not empty and does not hold an interpbench run. Give another output folder.")
 
 
-def _from(folder: Path, file: Path) -> str:
+def path_from(folder: Path, file: Path) -> str:
     """The name of a file in a folder's list: relative to the folder if the file is in or beside it."""
     return os.path.relpath(file, folder) if file.is_relative_to(folder.parent) else str(file)
 

@@ -1,4 +1,4 @@
-"""The steps as plain functions, train or adopt, predict, fit, search, explain, aggregate, benchmark, verify."""
+"""The steps as plain functions, plant, train or adopt, predict, fit, search, explain, aggregate, benchmark, verify."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from interpbench.pipeline.demo import demo
 from interpbench.pipeline.explaining import explain
 from interpbench.pipeline.explaining_volume import explain_volume
 from interpbench.pipeline.fitting import fit
+from interpbench.pipeline.planting import plant
 from interpbench.pipeline.prediction import predict
 from interpbench.pipeline.searching import search
 from interpbench.pipeline.training import train
@@ -24,6 +25,7 @@ __all__ = [
     "explain",
     "explain_volume",
     "fit",
+    "plant",
     "predict",
     "search",
     "train",

@@ -17,6 +17,7 @@ from interpbench.progress import track
 
 _WEIGHTS = {"model.json": "model.safetensors", "fitted.json": "state.safetensors"}
 _INPUTS = ("image", "mask")
+_SIDECARS = ("sub-*/*.json", "sub-*/anat/*.json", f"{NETWORK}/sub-*/*.json")
 _SIDECAR = {"file": Path, "sha256": str, **{name: Maybe(Path) for name in _INPUTS}}
 
 
@@ -84,7 +85,7 @@ def _recorded(out: Path, misfits: list[Misfit], moved: MovedImages | None) -> It
                 yield folder / weights, sha, f"in {folder / record}"
         yield from _inputs(RunFolder(folder, manifest), SourceImages(manifest, moved), misfits)
         run = RunFolder(folder, manifest).identity
-        for sidecar in sorted([*folder.glob("sub-*/*.json"), *folder.glob(f"{NETWORK}/sub-*/*.json")]):
+        for sidecar in sorted(one for place in _SIDECARS for one in folder.glob(place)):
             yield from _of_sidecar(sidecar, run, SourceImages(manifest, moved), misfits)
 
 

@@ -21,18 +21,18 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What the reader predicts for people it was not trained on, and the penalty of each fold."""
+    """What the reader predicts for subjects it was not trained on, and the penalty of each fold."""
 
     predictions: Numbers
     penalties: tuple[float, ...]
     r2: float
 
 
-def folds_of(people: int, seed: int) -> NDArray[np.int_]:
+def folds_of(subjects: int, seed: int) -> NDArray[np.int_]:
     """The fold of each person, `(N,)`: as even as can be, drawn by the seed."""
-    order = np.random.default_rng([seed, people]).permutation(people)
-    folds = np.empty(people, dtype=int)
-    folds[order] = np.arange(people) % min(FOLDS, people)
+    order = np.random.default_rng([seed, subjects]).permutation(subjects)
+    folds = np.empty(subjects, dtype=int)
+    folds[order] = np.arange(subjects) % min(FOLDS, subjects)
     return folds
 
 

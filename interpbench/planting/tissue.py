@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ class Tissue:
     background: float
     fluid: float
 
-    @property
+    @functools.cached_property
     def level(self) -> float:
         """The brain's median intensity above the background."""
         return level_of(self.values[self.brain], self.background)

@@ -35,6 +35,7 @@ _PREDICTOR = ("predictor_sha256", "predictor_record_sha256", "predictor_distribu
 _COHORT = ("cohort_sha256", "splits_sha256")
 READS: Mapping[str, tuple[str, ...]] = {
     "train": ("predictor", *_COMPONENT, "target", "settings", "recipe", "cohort_sha256", "images", "machine"),
+    "plant": ("settings", "seed", "cohort_sha256", "labels_sha256", "atlas_sha256", "images"),
     "fit": ("method", *_COMPONENT, *_PREDICTOR, *_COHORT, "seed", "images", "machine"),
     "search": ("method", *_COMPONENT, "combinations", *_PREDICTOR, *_COHORT, "seed", "images", "machine"),
     "explain": ("method", *_COMPONENT, *_PREDICTOR, "learned", "seed", "whole", "images", "machine"),
@@ -169,6 +170,12 @@ def read_cohort_files(cohort: Cohort, hashes: Hashes) -> IdentityPart:
                 files.append(InputFile.at(what, file, hashes))
             digest.update(b"none" if file is None else files[-1].sha256.encode())
     return IdentityPart({"cohort_sha256": digest.hexdigest()}, files)
+
+
+def read_labels_of(subjects: Sequence[Subject], hashes: Hashes) -> IdentityPart:
+    """The label image of each subject; of nobody, where labels are not read."""
+    files = [InputFile.at("labels", one.labels, hashes) for one in subjects if one.labels is not None]
+    return IdentityPart({"labels_sha256": digest_of([one.sha256 for one in files]) if files else None}, files)
 
 
 def read_splits(splits: Mapping[str, str]) -> IdentityPart:

@@ -20,7 +20,13 @@ DERIVATIVES = "derivatives"  # where BIDS puts what was made of a cohort, inside
 TRUTH = "truth.nii.gz"  # of a cohort, beside its table
 PREDICTED = ("predictor", "unit", "n", "figures", "warnings", "failures")  # in the record beside `predict`'s table
 CHECKED = ("table", "subjects", "problems")  # in `check`'s JSON
-_READ = {"fitted": "the fit", "regions": "the atlas", "config": "the configuration file", "maps": "the folder of maps"}
+_READ = {
+    "fitted": "the fit",
+    "regions": "the atlas",
+    "atlas": "the atlas",
+    "config": "the configuration file",
+    "maps": "the folder of maps",
+}
 _OPTIONS = ("options", "grid", "arguments")
 
 

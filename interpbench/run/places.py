@@ -26,6 +26,7 @@ RUN, FOLDER, TABLE, REPORT, CACHE = "run", "folder", "table", "report", "cache" 
 
 WRITTEN: Mapping[str, Mapping[str, str]] = {  # by each command: its value that says where, and what is there then
     "phantom": {"out": FOLDER},
+    "plant": {"out": RUN},
     "check": {"json_out": REPORT},
     "train": {"out": RUN},
     "adopt": {"out": RUN},

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from interpbench import adopt, aggregate, benchmark, explain, fit, predict, search, train
+from interpbench import adopt, aggregate, benchmark, explain, fit, plant, predict, search, train
 from interpbench.cli import main
 from interpbench.errors import SubjectsFailed
 from interpbench.files.written import EVERY_RUN, WRITTEN, WrittenFile
@@ -38,9 +38,17 @@ TINY = DemoSettings(
     measures=("localisation",),
     benchmark={"subjects": 4},
 )
+SPHERE = ["0,-2,8,10"]
+PLANTED: dict[str, dict[str, Any]] = {
+    "contrast": {"kind": "contrast", "spheres": SPHERE, "column": "size", "strength": 0.1},
+    "atrophy": {"kind": "atrophy", "spheres": SPHERE, "distractors": ["contrast:0/12/8/8"], "strength": 0.2},
+    "lesion": {"kind": "lesion", "options": {"largest": 20}, "r2": 0.5},
+}
 RARE = {  # where an image is doubtful, a trial went wrong, a classifier is benchmarked, or a method failed
     *(f"{file}: doubts.*" for file in ("model.json", "fitted.json")),
     "manifest.json: accepted",
+    "plant.json: doubts.*",
+    "participants.json: *",
     *(f"benchmark.json: predictor.test.{key}" for key in set(CLASSIFICATION) - {"n"}),
     *(f"sub-X/sub-X_desc-benchmark_measures.json: {key}.*" for key in ("excluded", "missing")),
 }
@@ -126,6 +134,9 @@ def runs(make_toy_cohort: Callable[..., Path], tmp_path_factory: pytest.TempPath
     given: dict[str, Any] = {"device": "cpu"}
     network = {"options": {"width": 4, "first_stride": 2}, "recipe": {"shape": (10, 12, 8)}, "epochs": 2, **given}
     left_out = contextlib.suppress(SubjectsFailed)
+    for name, planted in PLANTED.items():
+        with left_out:
+            plant(cohort, top / f"planted_{name}", **planted)
     for name, target in {"model": {}, "classes": {"target": "sex"}, "sizes": {"target": "size", "unit": "cm"}}.items():
         with left_out:
             train(cohort, top / name, **network, **target)
@@ -170,6 +181,7 @@ def runs(make_toy_cohort: Callable[..., Path], tmp_path_factory: pytest.TempPath
     return {
         "phantom": [top / "demo" / "phantom"],
         "check": [top / "checked"],
+        "plant": sorted(top.glob("planted_*")),
         "train": [top / "model", top / "classes", top / "sizes"],
         "adopt": [top / "own"],
         "predict": sorted((top / "predicted").iterdir()),

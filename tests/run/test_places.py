@@ -30,6 +30,7 @@ READ = {
     "fitted": "fits/fit",
     "maps": "mapped/maps",
     "regions": "atlases/atlas.nii.gz",
+    "atlas": "labels/labels.nii.gz",
     "truth": "truths/truth.nii.gz",
     "weights": "weights/weights.pt",
     "config": "settings/config.toml",
@@ -37,7 +38,14 @@ READ = {
     "grid": "more/grid.nii.gz",
     "root": "moved/data",
 }
-OTHERS = {"method": "unoise", "factory": "os:path", "voxel_size": "4", "shape": "4x4x4", "grid": "r=0.5"}
+OTHERS = {
+    "method": "unoise",
+    "kind": "contrast",
+    "factory": "os:path",
+    "voxel_size": "4",
+    "shape": "4x4x4",
+    "grid": "r=0.5",
+}
 HOW = ("equal", "inside", "holds", "link", "inside a link", "hard link", "dots")
 
 
@@ -220,6 +228,8 @@ def calls(tree: Path, out: Path) -> Iterator[Callable[[], Any]]:
     at = {name: tree / place for name, place in READ.items()}
     two = (at["cohort"], at["predictor"], out)
     yield lambda: interpbench.train(at["cohort"], out)
+    yield lambda: interpbench.plant(at["cohort"], out, kind="lesion")
+    yield lambda: interpbench.plant(at["cohort"], out, kind="lesion", atlas=at["atlas"])
     yield lambda: interpbench.adopt("os:path", at["weights"], out, recipe={"shape": (4, 4, 4), "voxel_size": 4})
     yield lambda: interpbench.predict(*two)
     yield lambda: interpbench.fit(*two, method="unoise")
@@ -230,10 +240,8 @@ def calls(tree: Path, out: Path) -> Iterator[Callable[[], Any]]:
 
 
 def test_the_python_api_is_as_safe(tree: Path) -> None:
-    parents = [
-        READ[name]
-        for name in ("cohort", "weights", "predictor", "predictor", "predictor", "predictor", "maps", "predictor")
-    ]
+    names = ["cohort", "cohort", "atlas", "weights", *["predictor"] * 4, "maps", "predictor"]
+    parents = [READ[name] for name in names]
     before = hashes(tree)
     for number, place in enumerate(parents):
         for out in (tree / place, (tree / place).parent):

@@ -15,10 +15,12 @@ from interpbench.files.written.fit import FIT, SEARCH
 from interpbench.files.written.maps import AGGREGATE, EXPLAIN
 from interpbench.files.written.model import MODEL, PREDICT, TRAIN
 from interpbench.files.written.others import CACHE, CHECK, CONFIGURATION, DEMO, PHANTOM
+from interpbench.files.written.plant import PLANT
 
 WRITTEN: Mapping[str, tuple[WrittenFile, ...]] = {
     "phantom OUT": PHANTOM,
     "check COHORT --json FILE.json": CHECK,
+    "plant COHORT --out PLANTED": PLANT,
     "train COHORT --out MODEL": TRAIN,
     "adopt FACTORY WEIGHTS --out MODEL": MODEL,
     "predict COHORT --out TABLE.tsv": PREDICT,

@@ -7,7 +7,7 @@ from interpbench.files.written.shared import COHORT, COMPONENT, IMAGES, MACHINE,
 
 INPUT_COLUMNS = {
     "what": "role of the file: `image`, `mask`, `table`, `predictor`, `code`, `fitted`, `map`, `truth`,"
-    " `regions`, or an option",
+    " `regions`, `labels`, `atlas`, or an option",
     "file": "its path, relative to the run's folder if it lies beside it",
     "sha256": "SHA-256 of its bytes",
 }
@@ -47,9 +47,11 @@ OF_SOME = {
         },
     ),
     "target": "for `adopt`: column that is predicted, if it is not age",
-    "settings": "for `train`: settings of the training",
+    "settings": "for `train`: settings of the training; for `plant`: signals, column and R2",
     "combinations[].*": "for `search`: value of each option that is searched",
     "maps": "for `aggregate` and `benchmark`: SHA-256 of each given map, and of the run that made them",
+    "labels_sha256": "for `plant`: SHA-256 over every subject's label image",
+    "atlas_sha256": "for `plant`: SHA-256 of the atlas",
     "explained": "for `aggregate`: method, options, predictor, recipe and run of the maps",
     "methods": "for `benchmark`: as the component's entries here, for each method",
     "measures": "for `benchmark`: as the component's entries here, for each metric",

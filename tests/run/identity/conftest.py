@@ -104,7 +104,7 @@ class World:
         out = self.root / step
         arguments = self.given[step]
         first = [arguments.pop("maps_folder")] if "maps_folder" in arguments else [self.root / "cohort"]
-        if step not in ("train", "aggregate"):
+        if step not in ("plant", "train", "aggregate"):
             first.append(self.root / "model")
         STEPS[step](*first, out / "table.tsv" if step == "predict" else out, **arguments)
         arguments |= {"maps_folder": first[0]} if step == "aggregate" else {}
@@ -150,7 +150,15 @@ def study(make_toy_cohort: Callable[..., Path], tmp_path_factory: pytest.TempPat
     """A cohort, a model trained on it, and the files that options name."""
     root = tmp_path_factory.mktemp("study")
     (root / "cohort").mkdir()
-    make_toy_cohort(root / "cohort", 12, columns={"weight": [str(50 + number) for number in range(12)]})
+    columns = {"weight": [str(50 + number) for number in range(12)], "labels": ["../labels.nii.gz"] * 12}
+    make_toy_cohort(root / "cohort", 12, columns=columns)
+    (root / "note.txt").write_text("words")
+    values = np.zeros((12, 14, 10), np.float32)
+    values[4:7, 5:9, 3:7] = 1
+    values[7:8, 5:9, 3:7] = 2
+    affine = nibabel.load(root / "cohort" / "00.nii.gz").affine
+    for name in ("regions", "truth", "labels", "atlas"):
+        nibabel.save(nibabel.Nifti1Image(values, affine), root / f"{name}.nii.gz")
     train(
         root / "cohort",
         root / "model",
@@ -159,13 +167,6 @@ def study(make_toy_cohort: Callable[..., Path], tmp_path_factory: pytest.TempPat
         device="cpu",
         recipe={"shape": (10, 12, 8)},
     )
-    (root / "note.txt").write_text("words")
-    values = np.zeros((12, 14, 10), np.float32)
-    values[4:7, 5:9, 3:7] = 1
-    values[7:8, 5:9, 3:7] = 2
-    affine = nibabel.load(root / "cohort" / "00.nii.gz").affine
-    for name in ("regions", "truth"):
-        nibabel.save(nibabel.Nifti1Image(values, affine), root / f"{name}.nii.gz")
     (root / "identity_methods.py").write_text(CODE)
     return root
 
@@ -195,6 +196,7 @@ def world(
             "device": "cpu",
             "recipe": {"shape": (10, 12, 8)},
         },
+        "plant": {"kind": "contrast", "region": "1", "strength": 0.2, "atlas": root / "atlas.nii.gz"},
         "fit": {"method": "average", "options": note, "device": "cpu"},
         "search": {"method": "average", "options": note, "grid": {"factor": [1.0, 2.0]}, "device": "cpu"},
         "explain": {"method": "average", "options": note, "device": "cpu", "fitted": root / "fit"},

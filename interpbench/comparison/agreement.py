@@ -5,7 +5,7 @@ Each measure ranks the methods by their means. Kendall's W says how far all thes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,16 +34,15 @@ def agreement(
     """
     every = list(dict.fromkeys(method for measure in directions for method in means.get(measure, {})))
     measures = [name for name in directions if len(means.get(name, {})) >= max(COVERED * len(every), 1)]
-    methods = [name for name in every if all(name in means[measure] for measure in measures)]
-    if len(methods) < 3:
-        return None
-    rows = {
-        measure: ranks_within(np.array([[means[measure][name] for name in methods]]), directions[measure])[0]
-        for measure in measures
-    }
-    rows = {measure: ranks for measure, ranks in rows.items() if np.ptp(ranks) > 0}
-    if len(rows) < 2:
-        return None
+    measures = [name for name in measures if np.ptp(_ranks(means[name], list(means[name]), directions[name])) > 0]
+    while True:  # a measure that does not take part takes no method from the others
+        methods = [name for name in every if all(name in means[measure] for measure in measures)]
+        if len(measures) < 2 or len(methods) < 3:
+            return None
+        rows = {measure: _ranks(means[measure], methods, directions[measure]) for measure in measures}
+        measures = [measure for measure, ranks in rows.items() if np.ptp(ranks) > 0]
+        if len(measures) == len(rows):
+            break
     ranks, names = np.stack(list(rows.values())), list(rows)
     return {
         "kendall_w": kendall_w(ranks),
@@ -55,6 +54,12 @@ def agreement(
             for name, row in zip(names, taus(ranks), strict=True)
         },
     }
+
+
+def _ranks(means: Mapping[str, float], methods: Sequence[str], direction: Direction) -> np.ndarray:
+    """The ranks of methods by one measure, `(n,)`."""
+    ranks: np.ndarray = ranks_within(np.array([[means[name] for name in methods]]), direction)[0]
+    return ranks
 
 
 def kendall_w(ranks: np.ndarray) -> float:

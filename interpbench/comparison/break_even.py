@@ -23,7 +23,8 @@ def break_even(
 
     Returns:
         `learned`, `other`, `training_seconds` (of `learned`), `seconds_learned`, `seconds_other` (a subject) and
-        `subjects`: the smallest number from which on `learned` costs no more in all; None for never.
+        `subjects`: the smallest number from which on `learned` costs no more in all; None where there is no such one,
+        though of two that learn the one that is quicker to train may cost less for a few subjects.
     """
     rows = []
     for one in learned:
@@ -56,7 +57,7 @@ def describe_break_even(row: Mapping[str, Any]) -> str:
     costs = f"{row['seconds_learned']:.3g} s per subject instead of {row['seconds_other']:.3g} s"
     trained = f"after {row['training_seconds']:.3g} s of training"
     if row["subjects"] is None:
-        return f"{row['learned']} never costs less than {row['other']}: {costs}, {trained}."
+        return f"For many subjects, {row['learned']} never costs less than {row['other']}: {costs}, {trained}."
     if row["subjects"] == 0:
         return f"{row['learned']} costs no more than {row['other']} from the first subject on: {costs}."
     return f"{row['learned']} costs no more than {row['other']} from {row['subjects']} subjects on: {costs}, {trained}."

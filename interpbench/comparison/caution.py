@@ -36,7 +36,7 @@ def _few_subjects(benchmark: Mapping[str, Any]) -> list[str]:
     for name, result in _by_title(benchmark):
         pairs = result["pairs"]
         if powerless(result):
-            hopeless.setdefault((result["n"], len(pairs)), []).append(name)
+            hopeless.setdefault((max(pair["n"] for pair in pairs), len(pairs)), []).append(name)
     for (subjects, pairs), names in hopeless.items():
         found.append(
             f"{listed(names, MOST)}: with {counted(subjects, 'subject')} the signed-rank test gives no p below"

@@ -220,6 +220,8 @@ def _cost(benchmark: Mapping[str, Any]) -> list[str]:
         if later:
             parts.append(f"Later ones: {listed(later)}.")
         if never:
-            parts.append(f"{name} is slower for each subject and never saves time compared with {listed(never)}.")
+            parts.append(
+                f"{name} takes no less time per subject than {listed(never)}, so for many subjects it saves none."
+            )
         found.append(f"Cost (mean times of n = {measured}): {' '.join(parts)}")
     return found

@@ -27,7 +27,8 @@ def three_digits(value: float | None) -> str:
     """Three digits, without powers of ten where those are not needed."""
     if value is None or not math.isfinite(value):
         return "n/a"
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
+    value = value or 0.0  # not -0
+    return f"{value:.0f}" if 999.5 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def amount(value: float | None, unit: str) -> str:

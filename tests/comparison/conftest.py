@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,58 @@ def told(
     ]
     found = summarise(table_of(rows, [one["name"] for one in methods]), measures, methods, unit="years", resamples=499)
     return "\n".join(found["verdict"])
+
+
+def measure(name: str, **other: Any) -> dict[str, Any]:
+    return {"name": name, "metric": f"metric of {name}", "unit": "", "direction": "higher", "help": ""} | other
+
+
+def outcome(
+    means: dict[str, float], *better: str, direction: str = "higher", n: int = 40, shared: int | None = None
+) -> dict[str, Any]:
+    """A measure's figures by hand: `outcome({"a": 3, "b": 1}, "a>b")`; two that no sign compares are not distinguished.
+
+    Args:
+        shared: how many subjects two methods have in common; `n` where it is not given.
+    """
+    sign = 1 if direction == "higher" else -1
+    order = sorted(means, key=lambda name: -sign * means[name])
+    pairs = [
+        {
+            "a": a,
+            "b": b,
+            "n": n if shared is None else shared,
+            "difference": means[a] - means[b],
+            "difference_interval": [means[a] - means[b] - 0.1, means[a] - means[b] + 0.1],
+            "p": 0.0001 if {f"{a}>{b}", f"{b}>{a}"} & set(better) else 0.4,
+            "p_holm": 0.0002 if {f"{a}>{b}", f"{b}>{a}"} & set(better) else 0.8,
+            "effect": sign * (-1.0 if f"{b}>{a}" in better else 1.0),
+        }
+        for a, b in itertools.combinations(means, 2)
+    ]
+    figures = {
+        name: {
+            "mean": mean,
+            "sd": 0.3,
+            "median": mean,
+            "interval": [mean - 0.1, mean + 0.1],
+            "n": n,
+            "mean_rank": 1.0 + order.index(name),
+        }
+        for name, mean in means.items()
+    }
+    best = [name for name in order if f"{order[0]}>{name}" not in better]
+    return {"n": n, "methods": figures, "friedman": None, "pairs": pairs, "best": best, "groups": [], "left_out": {}}
+
+
+@pytest.fixture(name="measure", scope="session")
+def give_measure() -> Callable[..., dict[str, Any]]:
+    return measure
+
+
+@pytest.fixture(name="outcome", scope="session")
+def give_outcome() -> Callable[..., dict[str, Any]]:
+    return outcome
 
 
 @pytest.fixture(name="method", scope="session")

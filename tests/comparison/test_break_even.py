@@ -39,7 +39,8 @@ def test_what_is_no_faster_never_pays(other: float) -> None:
     row = only({"learned": 0.5, "quick": other}, {"learned": 100.0})
     assert row["subjects"] is None
     assert describe_break_even(row) == (
-        f"learned never costs less than quick: 0.5 s per subject instead of {other} s, after 100 s of training."
+        f"For many subjects, learned never costs less than quick: 0.5 s per subject instead of {other} s,"
+        " after 100 s of training."
     )
 
 

@@ -39,7 +39,9 @@ def learned_by(fitted: object, method: str) -> Learned:
     for name, tensor in found.items():
         if not isinstance(tensor, Tensor):
             raise PluginError(f"{who} must return tensors as its state, but {name!r} is {type(tensor).__name__}.")
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if tensor.layout is not torch.strided:
+            raise PluginError(f"{who} must return dense tensors as its state, but {name!r} is sparse.")
+        if (tensor.is_floating_point() or tensor.is_complex()) and not bool(torch.isfinite(tensor).all()):
             raise PluginError(f"{who} learned non-finite values, in {name}.")
         state[str(name)] = tensor.detach().cpu().contiguous().clone()
     return Learned(state, record)

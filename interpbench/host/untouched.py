@@ -14,7 +14,14 @@ from torch import Tensor, nn
 Restore = Callable[[], bool]  # puts back, and says whether what was found is what a map or figure may depend on
 
 # What a submodule keeps, of which nothing may be another afterwards. Buffers may: some networks count in them.
-_STRUCTURE = ("_parameters", "_modules", "_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+_STRUCTURE = (
+    "_parameters",
+    "_modules",
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
 
 
 @contextmanager
@@ -64,12 +71,15 @@ def remembered(module: nn.Module, *volumes: Tensor) -> Restore:
 
 
 def _attributes(part: nn.Module) -> Restore:
-    found = dict(vars(part))
+    kind, found = type(part), dict(vars(part))
     contents = {name: value.copy() for name, value in found.items() if isinstance(value, dict | set)}
 
     def restore() -> bool:
         attributes = vars(part)
         changed = any(not _same(attributes.get(name), contents.get(name)) for name in _STRUCTURE)
+        changed = changed or attributes.get("forward") is not found.get("forward")  # another pass through the network
+        if type(part) is not kind:  # a parametrisation of weights gives a layer a class of its own
+            part.__class__, changed = kind, True
         attributes.clear()
         attributes.update(found)
         # The same dictionary, emptied and refilled: hook handles hold a reference to it.

@@ -92,7 +92,7 @@ def named_methods(words: Sequence[str], *, floors: bool) -> list[str]:
     """
     registry = discover()
     known = list(dict.fromkeys(one.name for one in registry.components("explainer")))
-    given = [word for word in words if word != ALL]
+    given = list(dict.fromkeys(word for word in words if word != ALL))
     if not words:
         raise UsageError("methods must name at least one method, or be all.")
     loaded = {name: registry.load("explainer", name) for name in given}

@@ -74,7 +74,7 @@ class BrainCut:
 
     def doubt(self, share: float) -> Doubt | None:
         """A warning about the share of a map that lies outside the brain; None if the share is small."""
-        if share <= MUCH:
+        if not share > MUCH:  # nor of a map of zeros, whose share is NaN
             return None
         what = "lies outside the brain" if self.whole else "lay outside the brain and was removed (--whole keeps it)"
         return Doubt(f"{share:.0%} of the map's mass (sum of magnitudes) {what}", OUTSIDE)

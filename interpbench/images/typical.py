@@ -103,10 +103,12 @@ class Typical:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` reads them back. Mean and directions are float16, in base64."""
-        packed = np.concatenate([self.mean[None], self.directions]).astype("<f2").tobytes()
+        scale = 2.0 ** math.frexp(float(np.abs(self.mean).max()))[1]  # a mean of any unit fits into float16
+        packed = np.concatenate([self.mean[None] / scale, self.directions]).astype("<f2").tobytes()
         return {
             "cells": list(self.cells),
             "mean_and_directions": base64.b64encode(packed).decode(),
+            "scale": scale,
             "distance": self.distance,
             "limit": self.limit,
             "flips": list(self.flips),
@@ -130,14 +132,15 @@ class Typical:
             first, second, third = (float(gain) for gain in values["flips"])
             least, most = (int(number) for number in values["brain_voxels"])
             distance, limit = float(values["distance"]), float(values["limit"])
-            orientation, numbers = str(values["orientation"]), (distance, limit, first, second, third)
+            scale = float(values.get("scale", 1.0))  # earlier records have none
+            orientation, numbers = str(values["orientation"]), (distance, limit, scale, first, second, third)
             sound = np.isfinite(table).all() and np.isfinite(numbers).all() and len(table) and min(one, two, three) > 0
             if not sound or len(orientation) != 3:
                 raise ValueError
         except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as error:
             raise InputError(f"{source}: {KEY} is not a valid record of training images: train again.") from error
         cells, flips = (one, two, three), (first, second, third)
-        return cls(cells, table[0], table[1:], distance, limit, flips, (least, most), orientation)
+        return cls(cells, table[0] * scale, table[1:], distance, limit, flips, (least, most), orientation)
 
     def _doubt(
         self, row: NDArray[np.float64], size: int, mean: NDArray[np.float64], directions: NDArray[np.float64]

@@ -54,6 +54,7 @@ TRIAL = {
 TYPICAL = {
     "cells": "cells of the coarse grid along each axis",
     "mean_and_directions": "mean image and principal components, float16 in base64",
+    "scale": "what the mean image in `mean_and_directions` is to be multiplied by",
     "distance": "median distance of training images from this model",
     "limit": "distance beyond which an image is unlike the training images",
     "flips": "loss of fit of training images when flipped along each axis",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,22 +51,37 @@ def _paths(place: str, value: Any) -> Iterator[tuple[str, Path]]:
     elif isinstance(value, list | tuple):
         for number, one in enumerate(value):
             yield from _paths(f"{place}.{number}", one)
-    elif isinstance(value, str) and value[:1] in ("{", "["):  # arguments as JSON
+    elif isinstance(value, str) and value[:1] in ("{", "[") and not _is_there(value):  # arguments as JSON
         try:
             yield from _paths(place, json.loads(value))
         except (ValueError, RecursionError):
             return
-    elif isinstance(value, str) and value and "\0" not in value:
-        try:
-            if Path(value).exists():
-                yield place, Path(value)
-        except (OSError, ValueError):  # too long for a name, say
-            return
+    elif isinstance(value, str) and value and _is_there(value):
+        yield place, Path(value)
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        return False
 
 
 def _content_sha256(place: Path, sha256: Callable[[Path], str]) -> str:
     if not place.is_dir():
         return sha256(place)
-    below = sorted(file for file in place.rglob("*") if file.is_file())
-    told = [[str(file.relative_to(place)), sha256(file)] for file in below]
+    told = [[str(file.relative_to(place)), sha256(file)] for file in sorted(_files_below(place))]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files in a folder, also in those that links name; a folder inside itself is entered once."""
+    entered = set[str]()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        folders.sort()  # so that of two names of one folder always the same one is entered
+        real = os.path.realpath(here)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        yield from (file for name in names if (file := Path(here, name)).is_file())

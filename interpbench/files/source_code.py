@@ -64,6 +64,8 @@ def _imported(file: Path, _modified: int) -> tuple[Path, ...]:
         if isinstance(node, ast.Import):
             found += [one for name in node.names for one in _files_of(root, name.name.split("."))]
         elif isinstance(node, ast.ImportFrom):
+            if node.level > len(file.parents):
+                continue  # beyond the root of the file system
             base = root if not node.level else file.parents[node.level - 1]
             parts = node.module.split(".") if node.module else []
             found += [one for name in node.names for one in _files_of(base, [*parts, name.name])]
@@ -81,6 +83,8 @@ def _files_of(base: Path, parts: list[str]) -> Iterator[Path]:
 
 def _counts(file: Path, by: Path, root: Path) -> bool:
     """Whether an imported file belongs to the same package, or to no installed package."""
+    if not file.is_relative_to(root):  # `from .. import` in a folder that is no package itself
+        return not any(part in _INSTALLED for part in file.parts)
     top, own = (one.relative_to(root).parts[0].removesuffix(".py") for one in (file, by))
     if top in _BY_VERSION:
         return False

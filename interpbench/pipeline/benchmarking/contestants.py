@@ -158,8 +158,8 @@ def options_by_name(words: Mapping[str, Any], names: Iterable[str]) -> dict[str,
     for word, value in words.items():
         flat |= {f"{word}.{key}": one for key, one in value.items()} if isinstance(value, Mapping) else {word: value}
     for word, value in flat.items():
-        name, point, option = word.partition(".")
-        if not point or not option:
+        name, _, option = word.partition(".")
+        if not name or not option:
             raise UsageError(
                 f"An option of a benchmark must be METHOD.OPTION=value or METRIC.OPTION=value, got {word!r}."
             )

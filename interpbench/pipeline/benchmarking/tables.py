@@ -45,14 +45,19 @@ def read_rows(path: Path) -> list[Row]:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [_typed(row) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)]
+            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
+            if tuple(reader.fieldnames or ()) != tuple(ROW_COLUMNS):
+                raise ValueError("it has other columns")
+            return [_typed(row) for row in reader]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise InputError(f"{path}: is not a table of measures ({error}). Delete it: it is made again.") from error
 
 
-def _typed(row: Mapping[str, str]) -> Row:
+def _typed(row: Mapping[Any, Any]) -> Row:
+    if None in row or None in row.values():
+        raise ValueError("a row has another number of cells")
     step, value, note = row["step"], row["value"], row["note"]
     return {
         **row,

@@ -40,7 +40,7 @@ def twins(subjects: Iterable[Subject], hashes: Hashes | None = None) -> list[lis
     Args:
         hashes: of the command's files.
     """
-    hashes = hashes or Hashes()
+    hashes, subjects = hashes or Hashes(), list(subjects)
     sizes: dict[int, list[Subject]] = {}
     for subject in subjects:
         try:

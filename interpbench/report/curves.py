@@ -103,4 +103,4 @@ def plain_numbers(axis: Axis) -> None:
 
 def _plain(label: str) -> str:
     """A label that matplotlib takes as it is: no formula between dollars, and never a hidden one."""
-    return label.replace("$", r"\$").removeprefix("_")
+    return label.replace("$", r"\$").lstrip("_")

@@ -113,7 +113,7 @@ def test_no_person_is_ever_in_two_splits_and_nobody_is_left_out(
     for one, other in itertools.combinations(subjects, 2):
         assert person_of(one.id) != person_of(other.id) or splits[one.id] == splits[other.id]
     told = doubts_about_splits(subjects, splits)
-    assert not any("is the same person by its label" in doubt for some in told.values() for doubt in some)
+    assert not any("is the same person by the label" in doubt for some in told.values() for doubt in some)
     assert split_cohort(subjects[::-1], seed=seed) == splits
 
 
@@ -142,7 +142,7 @@ def test_one_person_in_two_splits_is_told_from_both_sides_and_of_strangers_too()
     splits = {"a+1": "train", "a+2": "test", "b": "test"}
     found = doubts_about_splits(subjects, splits)
     assert {label: [one.kind for one in some] for label, some in found.items()} == {"a+1": [PERSON], "a+2": [PERSON]}
-    assert found["a+1"] == ["in the train split, but sub-a+2 in another split is the same person by its label"]
+    assert found["a+1"] == ["in the train split, but sub-a+2 in another split is the same person by the label"]
     assert list(doubts_about_splits([subject("a+2")], splits)) == ["a+2"]
     assert doubts_about_splits(subjects, None) == doubts_about_splits(subjects, {}) == {}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interpbench.comparison.wording import amount, between, chance, counted, estimate, label, listed, number
+from interpbench.comparison.wording import amount, between, chance, counted, estimate, label, listed, three_digits
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ from interpbench.comparison.wording import amount, between, chance, counted, est
     ],
 )
 def test_a_number_has_three_digits_and_a_power_of_ten_only_where_it_must(value: float, text: str) -> None:
-    assert number(value) == text
+    assert three_digits(value) == text
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.floats(-1e7, 1e7, exclude_min=True, exclude_max=True))
 def test_what_is_written_is_the_value_to_three_digits(value: float) -> None:
-    text = number(value)
+    text = three_digits(value)
     assert float(text) == pytest.approx(value, rel=0.005, abs=1e-300)
     assert abs(value) < 1e-4 or re.fullmatch(r"-?\d+(\.\d+)?", text)
     assert not re.fullmatch(r"-0(\.0*)?", text)
@@ -49,7 +49,7 @@ def test_what_is_written_is_the_value_to_three_digits(value: float) -> None:
 @given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6))
 def test_of_two_numbers_the_larger_never_reads_as_the_smaller(one: float, other: float) -> None:
     low, high = sorted((one, other))
-    assert float(number(low)) <= float(number(high))
+    assert float(three_digits(low)) <= float(three_digits(high))
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def legend(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     [("plain", "plain"), ("_hidden", "hidden"), ("__twice", "twice"), ("$x$", r"\$x\$"), ("in_side", "in_side")],
 )
 def test_every_curve_stands_in_the_legend(label: str, shown: str, legend: list[str]) -> None:
-    level = (f"{label} level", 1.0)
-    chart_png(chart(Curve(label, [1, 2], [1.0, 2.0]), level=level, ring=(f"{label} ring", 1, 1.0)))
+    levels = [(f"{label} level", 1.0)]
+    chart_png(chart(Curve(label, [1, 2], [1.0, 2.0]), levels=levels, ring=(f"{label} ring", 1, 1.0)))
     assert legend == [shown, f"{shown} level", f"{shown} ring"]
 
 
@@ -52,9 +52,9 @@ ODD: dict[str, dict[str, Any]] = {
     "all alike": {"curves": [Curve("a", [1, 2], [5.0, 5.0])]},
     "many curves": {"curves": [Curve(str(at), [1, 2], [at, at + 1.0]) for at in range(12)]},
     "more than thirty steps": {"curves": [Curve("a", range(40), np.arange(40.0) + 1)]},
-    "a level alone": {"curves": [], "level": ("mean", 2.0)},
-    "a level of NaN": {"curves": [Curve("a", [1, 2], [1.0, 2.0])], "level": ("mean", math.nan)},
-    "a level of zero": {"curves": [Curve("a", [1, 2], [1.0, 2.0])], "level": ("mean", 0.0)},
+    "a level alone": {"curves": [], "levels": [("mean", 2.0)]},
+    "a level of NaN": {"curves": [Curve("a", [1, 2], [1.0, 2.0])], "levels": [("mean", math.nan)]},
+    "a level of zero": {"curves": [Curve("a", [1, 2], [1.0, 2.0])], "levels": [("mean", 0.0)]},
     "a ring beyond all values": {"curves": [Curve("a", [1, 2], [1.0, 2.0])], "ring": ("best", 9, -5.0)},
 }
 

@@ -100,6 +100,7 @@ def own_place(path: Path) -> Path:
         pytest.param("a/b", "a/b/new/deep", False, "lies in", id="deep in a folder"),
         pytest.param("a/b", "to_folder/new", False, "lies in", id="in a link to a folder"),
         pytest.param("to_folder", "a/b/new", False, "lies in", id="in what a link names"),
+        pytest.param("c", "c/chain", False, "lies in", id="a link in a folder that leads out of it"),
         pytest.param("a/x", "a", True, "holds", id="a folder around it"),
         pytest.param("c/d/e/w", "c", True, "holds", id="a folder far around it"),
         pytest.param("c/back/x", "a", True, "holds", id="a folder around it by a link"),

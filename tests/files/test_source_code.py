@@ -141,6 +141,8 @@ def test_the_hash_does_not_depend_on_where_the_files_lie_or_on_the_order_of_the_
     other = load({"other.py": NET + "# other"}, "other.py", "three").Net
     assert source_sha256([first]) == source_sha256([second])
     assert source_sha256([first, other]) == source_sha256([other, first]) != source_sha256([first])
+    before = load({"other.py": NET + "# other"}, "other.py", "a").Net  # in a folder before that of the first
+    assert source_sha256([first, other]) == source_sha256([first, before])
     shutil.rmtree(tmp_path / "three")
     assert source_files([other]) == ()
 

@@ -224,9 +224,9 @@ def test_the_template_is_the_mean_map_of_the_learned_the_first_or_the_chosen_met
 ) -> None:
     found = means("a", "b", "f")
     entered = with_template(
-        base("a", "b", "c", "f", learned=learned, floors="f"), ["template"], found, tmp_path, SHARED, chosen
+        base("f", "a", "b", "c", learned=learned, floors="f"), ["template"], found, tmp_path, SHARED, chosen
     )
-    assert [one.name for one in entered] == ["a", "b", "c", "f", "template"]
+    assert [one.name for one in entered] == ["f", "a", "b", "c", "template"]
     assert entered[-1].explainer.file == str(tmp_path / TEMPLATE)
     assert torch.equal(read_volume(tmp_path / TEMPLATE).data[0], found.means["abf"[of]])
 

@@ -13,7 +13,14 @@ Made = Callable[..., dict[str, Any]]
 
 
 def warned(results: dict[str, Any], n: int = 40, methods: list[dict[str, Any]] | None = None) -> list[str]:
-    return warnings_of({"n": n, "results": results, "methods": methods or []})
+    return warnings_of({"n": n, "measures": [], "results": results, "methods": methods or []})
+
+
+def test_a_measure_is_called_by_its_title(outcome: Made) -> None:
+    measures = [{"name": "m", "title": "the title of m"}]
+    results = {"m": outcome({}), "n": outcome({})}
+    (text,) = warnings_of({"n": 40, "measures": measures, "results": results, "methods": []})
+    assert text == "No method has a value for the title of m and n."
 
 
 def test_where_all_is_well_nothing_is_warned_of(outcome: Made) -> None:
@@ -102,7 +109,7 @@ def test_gaps_of_one_method_are_one_sentence_over_all_measures(outcome: Made) ->
         result["methods"]["b"]["n"] = 39
     (text,) = warned(results)
     assert text.startswith("b has no value for some subjects: m0 (39 of 40), ")
-    assert "m7 (39 of 40) and 4 more. Two methods are compared" in text
+    assert "m3 (39 of 40) and 8 more. Two methods are compared" in text
 
 
 def test_measures_of_some_subjects_are_told_by_their_number_and_those_of_none_are_not(outcome: Made) -> None:

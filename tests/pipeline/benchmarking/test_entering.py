@@ -232,7 +232,7 @@ def test_the_template_is_the_mean_map_of_the_learned_the_first_or_the_chosen_met
 
 
 @pytest.mark.parametrize(
-    ("model", "names", "why"), [(APART, "a", "share no space"), (SHARED, "", "no method has maps")]
+    ("model", "names", "why"), [(APART, "a", "recipe has no centre"), (SHARED, "", "no method has maps")]
 )
 def test_without_a_common_space_or_any_map_there_is_no_template(
     model: Any, names: str, why: str, tmp_path: Path, caplog: pytest.LogCaptureFixture

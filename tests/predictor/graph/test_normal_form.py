@@ -127,6 +127,16 @@ def test_what_does_not_depend_on_the_volumes_is_worked_out() -> None:
     assert targets(normal_form(traced(switched_off))) == ["add"]
 
 
+def test_who_reads_a_value_after_it_was_written_gets_what_came_out() -> None:
+    aten, graph = torch.ops.aten, fx.Graph()
+    found = graph.call_function(aten.add.Tensor, (graph.placeholder("volumes"), 1))
+    before = graph.call_function(aten.mul.Tensor, (found, 10))
+    graph.call_function(aten.mul_.Tensor, (found, 3))
+    graph.output(graph.call_function(aten.add.Tensor, (found, before)))
+    made = normal_form(fx.GraphModule(nn.Module(), graph))
+    assert torch.allclose(made(VOLUMES), (VOLUMES + 1) * 13)
+
+
 def into_a_view(volumes: Tensor) -> Tensor:
     found = volumes + 1
     found[:, 0].mul_(2)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from interpbench.cohort.prepared_once import signatures_of
 from interpbench.cohort.prepared_shelf import PreparedShelf
 from interpbench.cohort.samples import Samples
 from interpbench.cohort.subjects import Subject
@@ -108,13 +109,18 @@ def there(tmp_path: Path) -> list[Subject]:
     return found
 
 
+def keep(shelf: PreparedShelf, subject: Subject, found: Prepared | InputError) -> None:
+    """As it is kept whose files stay as they are while they are read."""
+    shelf.keep(subject, found, signatures_of(subject))
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 1), SHAPE, (13, 17, 19)])
 def test_places_never_overlap_whatever_the_order_of_writing(
     shape: tuple[int, int, int], there: list[Subject], tmp_path: Path
 ) -> None:
     with PreparedShelf(tmp_path, there, shape) as shelf:
         for at in (3, 0, 4, 1, 0):
-            shelf.keep(there[at], prepared(at, shape))
+            keep(shelf, there[at], prepared(at, shape))
         assert shelf.take(there[2]) is None
         for at in (0, 1, 3, 4):
             found, expected = shelf.take(there[at]), prepared(at, shape)
@@ -128,11 +134,11 @@ def test_places_never_overlap_whatever_the_order_of_writing(
 
 def test_who_is_kept_again_is_replaced_and_who_is_refused_stays_so(there: list[Subject], tmp_path: Path) -> None:
     with PreparedShelf(tmp_path, there, SHAPE) as shelf:
-        shelf.keep(there[0], prepared(1))
-        shelf.keep(there[0], prepared(2))
+        keep(shelf, there[0], prepared(1))
+        keep(shelf, there[0], prepared(2))
         found = shelf.take(there[0])
         assert found is not None and torch.equal(found.volume, prepared(2).volume)
-        shelf.keep(there[0], InputError("no brain ä"))
+        keep(shelf, there[0], InputError("no brain ä"))
         with pytest.raises(InputError, match="no brain ä"):
             shelf.take(there[0])
         assert not [one for one in tmp_path.iterdir() if one.suffix != ".nii"]  # it has no name
@@ -142,7 +148,7 @@ def test_who_is_kept_again_is_replaced_and_who_is_refused_stays_so(there: list[S
 def test_whose_files_changed_is_not_taken(change: str, there: list[Subject], tmp_path: Path) -> None:
     one = there[0]
     with PreparedShelf(tmp_path, there, SHAPE) as shelf:
-        shelf.keep(one, prepared(1))
+        keep(shelf, one, prepared(1))
         if change == "bytes":
             one.image.write_text("another content")
         elif change == "gone":
@@ -150,3 +156,12 @@ def test_whose_files_changed_is_not_taken(change: str, there: list[Subject], tmp
         else:
             one = Subject(one.id, one.image, mask=there[1].image)
         assert shelf.take(one) is None
+
+
+def test_who_was_read_while_a_file_was_replaced_or_gone_is_not_taken(there: list[Subject], tmp_path: Path) -> None:
+    with PreparedShelf(tmp_path, there, SHAPE) as shelf:
+        before = signatures_of(there[0])
+        there[0].image.write_text("replaced while it was read")
+        shelf.keep(there[0], prepared(1), before)
+        shelf.keep(there[1], prepared(2), None)
+        assert shelf.take(there[0]) is None and shelf.take(there[1]) is None

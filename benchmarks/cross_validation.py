@@ -185,9 +185,10 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
+    parser.add_argument("--precision", default=SETTINGS["precision"], help="float32 where bfloat16 is not in hardware")
     parser.add_argument("--work", type=Path, help="folder that keeps each fold's table and model")
     given = parser.parse_args()
-    settings = {**SETTINGS, "epochs": given.epochs}
+    settings = {**SETTINGS, "epochs": given.epochs, "precision": given.precision}
     result = compare(given.cohort, folds=given.folds, seed=given.seed, settings=settings, work=given.work)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")

@@ -47,7 +47,7 @@ METHODS = (
     "random",
 )
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "unoise": {"epochs": 8, "learning_rate": 3e-3, "precision": "bfloat16"},
+    "unoise": {"epochs": 8, "learning_rate": 3e-3, "precision": "float32"},
     "occlusion": {"box": 4, "stride": 2},
 }
 BY_SIZE = (  # regions small enough that the brain has other places for them

@@ -1,15 +1,17 @@
 """`atrophy`: a region shrinks or grows by a smooth displacement field.
 
 g is the region's indicator, smoothed by a Gaussian. The field u = grad g / max |grad g| points into the region, is 1 at
-its surface at most, and 0 at its middle and far away. The image is pulled back along psi(q) = q - a u(q), a in mm: with
-a > 0 the surface moves inwards by a. The Jacobian determinant of psi, det(1 - a Du), is positive where |a| is below the
-inverse of the largest norm of Du.
+its surface at most, and 0 at its middle and far away. The image is pulled back along the flow of -u, for a time a in
+mm: with a > 0 the surface moves inwards, by a while it is near where it was. A flow of a smooth field never folds: the
+singular values of its Jacobian are at least exp(-|a| L), where L is the largest norm of Du. So the strength is bounded
+by the region's volume alone.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,7 +24,9 @@ from interpbench.planting.geometry import TAILS, Array, Inside, gradient_of, smo
 from interpbench.planting.kind import Effect, Kind
 from interpbench.planting.tissue import Tissue
 
-SAFE = 0.9  # of the displacement at which the Jacobian determinant may reach 0
+VOLUMES = (0.3, 2.5)  # of a region, over what it was: the strongest effect stays between them
+FARTHEST = 4.0  # SDs of the smoothing that a surface may be asked to move: beyond, the field is all but 0
+STEP = 0.25  # of the inverse of the field's largest norm: a step of the flow
 STILL = 0.01  # of the largest displacement: below it a voxel stays where it is
 EDGE = 0.6  # voxels, SD of a surface that runs through them
 
@@ -44,10 +48,13 @@ class MovedRegion(Effect):
         if not self.moving.any():
             raise InputError("the region has no surface inside the brain that could move.")
         self.stretch = max(_stretch(field, self.moving, tissue), 1e-6)
-        inward = np.linalg.inv(tissue.affine[:3, :3]) @ field[:, self.moving].astype(np.float64)
-        self._inward = inward  # (3, n) voxels per mm
+        turned = np.tensordot(np.linalg.inv(tissue.affine[:3, :3]), field.astype(np.float64), axes=1)
+        self._inward = np.asarray(turned * self.moving, dtype=np.float32)  # (3, I, J, K) voxels per mm
         self._from = np.stack(np.nonzero(self.moving)).astype(np.float64)
-        self.most = SAFE / (self.stretch * self.furthest)
+        inwards = self._reach(VOLUMES[0], FARTHEST * sd)
+        self.most = inwards / self.furthest
+        if not fluid:
+            self.most = min(self.most, self._reach(VOLUMES[1], -FARTHEST * sd) / bound)
 
     @property
     def furthest(self) -> float:
@@ -59,8 +66,8 @@ class MovedRegion(Effect):
         return strength * (max(0.0, self.bound + amount) if self.fluid else amount)
 
     def jacobian(self, amount: float, strength: float) -> float:
-        """A bound from below of the Jacobian determinant's cube root; the field does not fold where it is positive."""
-        return 1 - abs(self.inwards(amount, strength)) * self.stretch
+        """A bound from below of the smallest singular value of the flow's Jacobian: positive, so nothing folds."""
+        return math.exp(-abs(self.inwards(amount, strength)) * self.stretch)
 
     def values(self, amount: float, strength: float) -> Array:
         out = self.tissue.values[self.window].copy()
@@ -76,16 +83,42 @@ class MovedRegion(Effect):
 
     def volume(self, amount: float, strength: float) -> float:
         """The region's volume over what it was."""
-        inside = self.region.astype(np.float32)
-        moved = float(_linear(inside, self._places(amount, strength)).sum())
-        return (moved + float(inside[~self.moving].sum())) / float(inside.sum())
+        return self._volume_at(self._places(amount, strength))
 
     def figures(self, strength: float) -> Mapping[str, float]:
         change = self.volume(0.5, strength) - self.volume(-0.5, strength)
         return {"volume_change_per_sd": change, "millimetres_per_sd": strength}
 
     def _places(self, amount: float, strength: float) -> NDArray[np.float64]:
-        return np.asarray(self._from - self.inwards(amount, strength) * self._inward)
+        """Where each moving voxel takes its value from, `(3, n)` voxels of the window."""
+        *_, (_, places) = self._flow(self.inwards(amount, strength))
+        return places
+
+    def _flow(self, distance: float) -> Iterator[tuple[float, NDArray[np.float64]]]:
+        """The flow of -u step by step (midpoint rule): how far, in mm, and where the moving voxels have come from."""
+        steps = max(1, math.ceil(abs(distance) * self.stretch / STEP))
+        places, step = self._from, distance / steps
+        for number in range(steps):
+            halfway = places - step / 2 * self._field_at(places)
+            places = places - step * self._field_at(halfway)
+            yield step * (number + 1), places
+
+    def _field_at(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.stack([_linear(part, places) for part in self._inward]).astype(np.float64)
+
+    def _volume_at(self, places: NDArray[np.float64]) -> float:
+        inside = self.region.astype(np.float32)
+        return (float(_linear(inside, places).sum()) + float(inside[~self.moving].sum())) / float(inside.sum())
+
+    def _reach(self, volume: float, distance: float) -> float:
+        """How far the surface may move, in mm, before the region has this volume; at most a distance."""
+        before, was = 0.0, 1.0
+        for gone, places in self._flow(distance):
+            now = self._volume_at(places)
+            if (now - volume) * (was - volume) <= 0:
+                return abs(before + (gone - before) * (was - volume) / (was - now))
+            before, was = gone, now
+        return abs(distance)
 
     @functools.cached_property
     def _spline(self) -> tuple[NDArray[np.float64], float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,7 +107,11 @@ class LinearReader:
         self.touched.append(parcels.touched(made.truth, scene.tissue.brain))
 
     def figures(self, asked: float | None) -> dict[str, Any]:
-        """Explained variance before and after planting, by parcels that anybody's truth touches, and by all others."""
+        """Explained variance before and after planting, and of it what all parcels, the truth's and the others give.
+
+        The best linear reader is the better of two: one that is given every parcel, and one that knows where to look
+        and is given those that anybody's truth touches.
+        """
         labels = sorted(self.before)
         keys = common_keys([self.before[label][0] for label in labels])
         before, after = (matrix_of(keys, [rows[label] for label in labels]) for rows in (self.before, self.after))
@@ -116,11 +121,17 @@ class LinearReader:
         inside = np.isin(keys, truth)
         outside = ~np.isin(keys, around(truth) if self.blocks else truth)
         leaked = read(after[:, outside] / scales[outside], target, folds).r2 if outside.any() else None
+        chosen = [np.ones(len(keys), dtype=bool), inside]
+        unread, everywhere, within = (
+            _read_best(features / scales, some, target, folds)
+            for features, some in ((before, chosen), (after, chosen[:1]), (after, chosen[1:]))
+        )
         return {
             "asked": asked,
-            "before": read(before / scales, target, folds).r2,
-            "reached": read(after / scales, target, folds).r2,
-            "inside_truth": read(after[:, inside] / scales[inside], target, folds).r2 if inside.any() else None,
+            "before": unread,
+            "reached": max(everywhere, within) if inside.any() else everywhere,
+            "everywhere": everywhere,
+            "inside_truth": within if inside.any() else None,
             "outside_truth": leaked,
             "features": "blocks" if self.blocks else "labels",
             "features_number": len(keys),
@@ -130,8 +141,16 @@ class LinearReader:
         }
 
 
+def _read_best(
+    features: NDArray[np.float64], chosen: Sequence[NDArray[np.bool_]], target: NDArray[np.float64], folds: Any
+) -> float:
+    """The share that the better of several readers explains, each given some of the features; -inf of none."""
+    found = [read(features[:, some], target, folds).r2 for some in chosen if some.any()]
+    return max(found, default=-math.inf)
+
+
 def find_strength(scenes: Scenes, found: Surveyed, targets: Targets, asked: float) -> FoundStrength:
-    """The strength at which the linear reader reaches the explained variance that is asked for.
+    """The strength at which the best linear reader reaches the explained variance that is asked for.
 
     Every image is rendered at a few strengths, and only the means of its parcels are kept.
 
@@ -141,6 +160,7 @@ def find_strength(scenes: Scenes, found: Surveyed, targets: Targets, asked: floa
     knots = (0.0, *(part * found.most[0] for part in KNOTS))
     amounts, target = targets.amounts, targets.by_label
     rows: list[list[Row]] = [[] for _ in knots]
+    touched: list[Keys] = []
     seen: list[str] = []
     for scene in scenes.each(found.subjects[:MOST], "strength"):
         parcels = scene.parcels(blocks=found.blocks)
@@ -149,20 +169,23 @@ def find_strength(scenes: Scenes, found: Surveyed, targets: Targets, asked: floa
             values = scene.tissue.values
             if number:
                 strengths = strengths_of(scenes.signals, knot, found.most)
-                values = plant_scene(scene, strengths, amounts[scene.subject.id]).values
+                made = plant_scene(scene, strengths, amounts[scene.subject.id])
+                values = made.values
+                touched.append(parcels.touched(made.truth, scene.tissue.brain))
             rows[number].append((parcels.keys, parcels.means(values, scene.tissue)))
     keys = common_keys([own for own, _ in rows[0]])
     features = [matrix_of(keys, some) for some in rows]
     scales = scales_of(features[0])
     features = [some / scales for some in features]
     numbers, folds = np.array([target[label] for label in seen]), folds_of(len(seen), scenes.seed)
-    before = read(features[0], numbers, folds).r2
+    chosen = [np.ones(len(keys), dtype=bool), np.isin(keys, np.concatenate(touched))]
+    before = _read_best(features[0], chosen, numbers, folds)
     if before >= asked:
         raise InputError(
             f"a linear reader explains {before:.0%} of the target's variance before anything is planted, which is not"
             f" below R2 {asked:g}: give a higher R2, or a strength."
         )
-    return strength_for(asked, knots, lambda one: read(between(knots, features, one), numbers, folds).r2)
+    return strength_for(asked, knots, lambda one: _read_best(between(knots, features, one), chosen, numbers, folds))
 
 
 def doubts_about(r2: Mapping[str, Any], column: str | None, *, at_most: bool) -> list[Doubt]:

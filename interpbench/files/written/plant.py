@@ -46,9 +46,10 @@ SIGNAL_KEYS = {
 }
 R2_KEYS = {
     "asked": "share of the target's variance that was asked for; null if the strength was given",
-    "before": "share that a linear reader explains before anything is planted; below 0 if the mean is better",
-    "reached": "share that it explains after planting",
-    "inside_truth": "share that it explains from the features that anyone's truth touches; null without one",
+    "before": "share that the best linear reader explains before anything is planted; below 0 if the mean is better",
+    "reached": "share that it explains after planting: the larger one of the next two",
+    "everywhere": "share that a reader explains from all features",
+    "inside_truth": "share that a reader explains from the features that anyone's truth touches; null without one",
     "outside_truth": "share that it explains outside everyone's truth; null if no feature lies there",
     "features": "what the reader is given: `blocks` of 8 mm, or the means of each subject's `labels`",
     "features_number": "number of these features",

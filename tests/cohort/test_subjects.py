@@ -118,27 +118,6 @@ def test_an_id_that_is_no_label_is_a_problem(tmp_path, label):
     assert ids(cohort) == ["02"] and "participant_id" in only_problem(cohort).message
 
 
-def test_a_folder_or_dangling_link_in_place_of_an_image_is_a_problem(tmp_path):
-    (tmp_path / "folder.nii").mkdir()
-    (tmp_path / "link.nii").symlink_to(tmp_path / "nowhere.nii")
-    cohort = read_cohort(written(tmp_path, f"{HEADER}01\t50\tfolder.nii\n02\t50\tlink.nii\n"))
-    assert [problem.message for problem in cohort.problems] == ["the image is not a file", "the image does not exist"]
-
-
-@pytest.mark.parametrize(
-    ("column", "what"),
-    [
-        ("mask", "mask"),
-        ("truth", "truth"),
-        ("distractors", "file of distractors"),
-        ("labels", "file of labels"),
-    ],
-)
-def test_a_missing_file_is_a_problem_and_not_ignored(tmp_path, column, what):
-    cohort = read_cohort(written(tmp_path, f"participant_id\tage\timage\t{column}\n01\t50\ta.nii.gz\tgone.nii\n"))
-    assert f"the {what} does not exist" in str(only_problem(cohort)) and cohort.subjects == ()
-
-
 def test_an_unquoted_decimal_comma_shifts_no_cell_unseen(tmp_path):
     cohort = read_cohort(written(tmp_path, "participant_id,age,image\n01,44,5,a.nii.gz\n", name="t.csv"))
     assert "4 cells" in only_problem(cohort).message

@@ -21,14 +21,21 @@ from interpbench.cli.messages import say
     metavar="MM",
     help="Voxel size, in mm.",
 )
+@click.option(
+    "--kind",
+    type=click.Choice(["plain", "personal"]),
+    default="plain",
+    show_default=True,
+    help="Same places of ageing in all subjects, or a mixture of places that is personal.",
+)
 @flags.seed
 @flags.common_options()
-def phantom(out: Path, subjects: int, voxel_size: float, seed: int) -> None:
+def phantom(out: Path, subjects: int, voxel_size: float, seed: int, kind: str) -> None:
     """Make a synthetic ageing cohort whose ground truth is known.
 
     The images (NIfTI) and participants.tsv are written to the folder OUT.
     """
     from interpbench.phantom import write_phantom
 
-    write_phantom(out, subjects=subjects, voxel_size=voxel_size, seed=seed)
+    write_phantom(out, subjects=subjects, voxel_size=voxel_size, seed=seed, kind=kind)
     say(f"{subjects} subjects written to {out}")

@@ -40,8 +40,20 @@ class Anatomy:
     cerebellum: Array
 
 
-def load_anatomy(voxel_size: float) -> Anatomy:
-    """Load the template at `voxel_size` mm; each field is the average of its 1 mm values over the voxel."""
+@dataclass(frozen=True, eq=False)
+class Millimetres:
+    """The template at 1 mm, cropped to the box; every field but the corner is `(140, 176, 140)`."""
+
+    corner: NDArray[np.float64]  # MNI mm of the first voxel's centre
+    template: Array
+    brain: NDArray[np.bool_]
+    white: Array  # probability
+    grey: Array  # probability
+    world: NDArray[np.float64]  # MNI mm of each voxel's centre, `(140, 176, 140, 3)`
+
+
+def load_millimetres() -> Millimetres:
+    """Load what nilearn ships, cropped to the box."""
     from nilearn.datasets import (
         load_mni152_brain_mask,
         load_mni152_gm_template,
@@ -59,29 +71,44 @@ def load_anatomy(voxel_size: float) -> Anatomy:
         shifted = tuple(slice(w.start + p[0], w.stop + p[0]) for w, p in zip(window, padding, strict=True))
         return np.pad(values, padding)[shifted]
 
-    template, white = cropped(image), cropped(load_mni152_wm_template(resolution=1))
-    brain = cropped(load_mni152_brain_mask(resolution=1)) > 0
-    fluid = brain & (1 - white - cropped(load_mni152_gm_template(resolution=1)) > 0.5)
     corner = image.affine[:3, :3] @ start + image.affine[:3, 3]
-    world = np.stack(np.meshgrid(*(corner[a] + np.arange(BOX_MM[a]) for a in range(3)), indexing="ij"), -1)
+    return Millimetres(
+        corner=corner,
+        template=cropped(image),
+        brain=cropped(load_mni152_brain_mask(resolution=1)) > 0,
+        white=cropped(load_mni152_wm_template(resolution=1)),
+        grey=cropped(load_mni152_gm_template(resolution=1)),
+        world=np.stack(np.meshgrid(*(corner[a] + np.arange(BOX_MM[a]) for a in range(3)), indexing="ij"), -1),
+    )
 
-    def pooled(values: NDArray[np.generic]) -> Array:
-        return _pool(np.asarray(values, dtype=np.float32), voxel_size)
 
+def load_anatomy(voxel_size: float) -> Anatomy:
+    """Load the template at `voxel_size` mm; each field is the average of its 1 mm values over the voxel."""
+    return anatomy_of(load_millimetres(), voxel_size)
+
+
+def anatomy_of(fine: Millimetres, voxel_size: float) -> Anatomy:
+    """The anatomy at `voxel_size` mm."""
+    brain, world = fine.brain, fine.world
+    fluid = brain & (1 - fine.white - fine.grey > 0.5)
     affine = np.diag([voxel_size, voxel_size, voxel_size, 1.0])
-    affine[:3, 3] = corner + (voxel_size - 1) / 2
-    covered = pooled(brain)
-    intensity = pooled(np.where(brain, template, 0)) / np.maximum(covered, 1e-6)
+    affine[:3, 3] = fine.corner + (voxel_size - 1) / 2
+
+    def at_size(values: NDArray[np.generic]) -> Array:
+        return pooled(values, voxel_size)
+
+    covered = at_size(brain)
+    intensity = at_size(np.where(brain, fine.template, 0)) / np.maximum(covered, 1e-6)
     return Anatomy(
         voxel_size=voxel_size,
         affine=affine,
         template=np.where(covered > 0.5, intensity, 0).astype(np.float32),
         brain=covered > 0.5,
-        white=pooled(np.where(brain, white, 0)),
-        ventricles=pooled(_signed_distance(_ventricles(fluid, world))),
-        hippocampi=pooled(_ellipsoids(world, HIPPOCAMPI)),
-        sylvian=pooled(_ellipsoids(world, SYLVIAN)),
-        cerebellum=pooled(_ellipsoids(world, CEREBELLUM)),
+        white=at_size(np.where(brain, fine.white, 0)),
+        ventricles=at_size(signed_distance(_ventricles(fluid, world))),
+        hippocampi=at_size(ellipsoids(world, HIPPOCAMPI)),
+        sylvian=at_size(ellipsoids(world, SYLVIAN)),
+        cerebellum=at_size(ellipsoids(world, CEREBELLUM)),
     )
 
 
@@ -93,13 +120,14 @@ def _ventricles(fluid: NDArray[np.bool_], world: NDArray[np.float64]) -> NDArray
     return np.asarray(labels == np.bincount(labels[labels > 0]).argmax())
 
 
-def _signed_distance(region: NDArray[np.bool_]) -> Array:
+def signed_distance(region: NDArray[np.bool_]) -> Array:
+    """Distance in mm to a region of the 1 mm grid, negative inside."""
     outside = ndimage.distance_transform_edt(~region)
     inside = ndimage.distance_transform_edt(region)
     return np.asarray(outside - inside, dtype=np.float32)
 
 
-def _ellipsoids(world: NDArray[np.float64], shapes: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]) -> Array:
+def ellipsoids(world: NDArray[np.float64], shapes: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]) -> Array:
     """Signed distance to the nearest of some ellipsoids, exact on their axes and close to it elsewhere."""
     distances = []
     for centre, half_axes in shapes:
@@ -110,8 +138,9 @@ def _ellipsoids(world: NDArray[np.float64], shapes: tuple[tuple[tuple[float, ...
     return np.asarray(np.minimum.reduce(distances), dtype=np.float32)
 
 
-def _pool(values: Array, voxel_size: float) -> Array:
+def pooled(values: NDArray[np.generic], voxel_size: float) -> Array:
     """Average over voxels of `voxel_size` mm: exact blocks for whole millimetres, else area-weighted."""
+    values = np.asarray(values, dtype=np.float32)
     for axis in range(3):
         edges = np.arange(0, values.shape[axis] + 1e-6, voxel_size)
         nothing = np.zeros_like(values.take([0], axis))

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from interpbench.phantom.anatomy import CSF, Anatomy, Array
+from interpbench.phantom.changes import draw_lesions, draw_moves, draw_pattern, moved, occupied, with_lesions
 
 AGES = (44.0, 73.0)  # years, as in Bintsi et al. 2021
 
@@ -56,9 +55,9 @@ def render_subject(anatomy: Anatomy, age: float, random: np.random.Generator) ->
     spread = np.array([INDIVIDUAL_MM, INDIVIDUAL_MM, SUPPRESSOR_MM, CEREBELLUM_CONTRAST])
     values = [getattr(mean, field.name) for field in fields(Traits)] + spread * random.standard_normal(4)
     image = _compose(anatomy, Traits(*(float(value) for value in values)))
-    image = _with_lesions(image, anatomy, random)
-    image = image * (1 + TISSUE_CONTRAST * _smooth_field(image.shape, 12.0 / anatomy.voxel_size, random))
-    image = _deformed(image, anatomy, random)
+    image = with_lesions(image, anatomy, draw_lesions(anatomy, LESIONS, random))
+    image = image * (1 + TISSUE_CONTRAST * draw_pattern(anatomy, random))
+    image = moved(image, draw_moves(anatomy, DEFORMATION_MM, DEFORMATION_REACH_MM, random))
     brain = image > CSF / 4
     gain = np.exp(GAIN * random.standard_normal())
     noisy = image + NOISE * random.standard_normal(image.shape).astype(np.float32)
@@ -66,58 +65,12 @@ def render_subject(anatomy: Anatomy, age: float, random: np.random.Generator) ->
 
 
 def _compose(anatomy: Anatomy, traits: Traits) -> Array:
-    image = anatomy.template + traits.cerebellum * _occupied(anatomy.cerebellum, 0.0, anatomy)
-    ring = _occupied(anatomy.hippocampi, 0.0, anatomy) - _occupied(anatomy.hippocampi, -traits.hippocampi, anatomy)
+    image = anatomy.template + traits.cerebellum * occupied(anatomy.cerebellum, 0.0, anatomy)
+    ring = occupied(anatomy.hippocampi, 0.0, anatomy) - occupied(anatomy.hippocampi, -traits.hippocampi, anatomy)
     image = image + ring * (CSF - image)
     for distance, growth in ((anatomy.ventricles, traits.ventricles), (anatomy.sylvian, traits.sylvian - 6.0)):
-        filled = _occupied(distance, growth, anatomy)
+        filled = occupied(distance, growth, anatomy)
         if distance is anatomy.ventricles:  # the template's own ventricles stay as they are
-            filled = np.clip(filled - _occupied(distance, 0.0, anatomy), -1, 1)
+            filled = np.clip(filled - occupied(distance, 0.0, anatomy), -1, 1)
         image = image + filled * (CSF - image)
     return np.where(anatomy.brain, image, 0).astype(np.float32)
-
-
-def _occupied(distance: Array, growth: float, anatomy: Anatomy) -> Array:
-    """The share of each voxel inside a region grown by `growth` mm: a straight edge through a cube."""
-    return np.asarray(np.clip((growth - distance) / (anatomy.voxel_size + 1.0) + 0.5, 0, 1), dtype=np.float32)
-
-
-def _with_lesions(image: Array, anatomy: Anatomy, random: np.random.Generator) -> Array:
-    deep = np.argwhere(anatomy.white > 0.8)
-    for _ in range(random.poisson(LESIONS)):
-        centre = deep[random.integers(len(deep))]
-        radius = random.uniform(3.0, 8.0)
-        reach = int(np.ceil(radius / anatomy.voxel_size)) + 1
-        window = tuple(slice(max(0, c - reach), c + reach + 1) for c in centre)
-        offsets = np.moveaxis(np.indices(image[window].shape), 0, -1) + [part.start for part in window] - centre
-        distance = np.linalg.norm(offsets * anatomy.voxel_size, axis=-1) - radius
-        share = _occupied(distance.astype(np.float32), 0.0, anatomy) * anatomy.brain[window]
-        image = image.copy()
-        image[window] -= 0.6 * share * (image[window] - CSF)
-    return image
-
-
-def _deformed(image: Array, anatomy: Anatomy, random: np.random.Generator) -> Array:
-    shape, reach = image.shape, DEFORMATION_REACH_MM / anatomy.voxel_size
-    grid = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij")
-    scale = DEFORMATION_MM / anatomy.voxel_size
-    moved = [g + np.clip(scale * _smooth_field(shape, 16.0 / anatomy.voxel_size, random), -reach, reach) for g in grid]
-    return np.asarray(ndimage.map_coordinates(image, moved, order=1, mode="constant"), dtype=np.float32)
-
-
-def _smooth_field(shape: tuple[int, ...], sigma: float, random: np.random.Generator) -> NDArray[np.float32]:
-    """Gaussian noise of unit variance, smooth over `sigma` voxels: drawn coarse, then interpolated."""
-    step = max(1.0, sigma)
-    coarse = random.standard_normal([int(np.ceil(n / step)) + 3 for n in shape]).astype(np.float32)
-    axes = [np.arange(n, dtype=np.float32) / step + 1 for n in shape]
-    for axis, positions in enumerate(axes):  # a cubic B-spline, axis by axis
-        first = np.floor(positions).astype(int) - 1
-        part = positions - np.floor(positions)
-        left, right = (1 - part) ** 3, part**3
-        weights = np.stack([left, 3 * right - 6 * part**2 + 4, -3 * right + 3 * part**2 + 3 * part + 1, right]) / 6
-        # interpolation lowers the variance between knots; dividing by the weights' norm restores it
-        weights = (weights / np.linalg.norm(weights, axis=0)).astype(np.float32)
-        shape_of = [-1 if a == axis else 1 for a in range(3)]
-        limit = coarse.shape[axis] - 1
-        coarse = sum(weights[k].reshape(shape_of) * coarse.take(np.minimum(first + k, limit), axis) for k in range(4))
-    return np.asarray(coarse, dtype=np.float32)

@@ -47,7 +47,9 @@ def raising(error):
 
 def test_phantom_has_the_defaults_of_the_demo(run, calls):
     assert run("phantom", "out")[0] == 0
-    assert calls == [("write_phantom", (Path("out"),), {"subjects": 240, "voxel_size": 4.0, "seed": 0})]
+    assert calls == [
+        ("write_phantom", (Path("out"),), {"subjects": 240, "voxel_size": 4.0, "seed": 0, "kind": "plain"})
+    ]
 
 
 def test_train_has_the_papers_settings_as_defaults(run, calls):

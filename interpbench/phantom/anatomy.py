@@ -140,13 +140,13 @@ def ellipsoids(world: NDArray[np.float64], shapes: tuple[tuple[tuple[float, ...]
 
 def pooled(values: NDArray[np.generic], voxel_size: float) -> Array:
     """Average over voxels of `voxel_size` mm: exact blocks for whole millimetres, else area-weighted."""
-    values = np.asarray(values, dtype=np.float32)
+    averaged: Array = np.asarray(values, dtype=np.float32)
     for axis in range(3):
-        edges = np.arange(0, values.shape[axis] + 1e-6, voxel_size)
-        nothing = np.zeros_like(values.take([0], axis))
-        summed = np.concatenate([nothing, np.cumsum(values, axis, dtype=np.float64)], axis)
-        at = np.minimum(np.floor(edges).astype(int), values.shape[axis] - 1)
+        edges = np.arange(0, averaged.shape[axis] + 1e-6, voxel_size)
+        nothing = np.zeros_like(averaged.take([0], axis))
+        summed = np.concatenate([nothing, np.cumsum(averaged, axis, dtype=np.float64)], axis)
+        at = np.minimum(np.floor(edges).astype(int), averaged.shape[axis] - 1)
         part = (edges - at).reshape([-1 if a == axis else 1 for a in range(3)])
         integral = summed.take(at, axis) * (1 - part) + summed.take(at + 1, axis) * part
-        values = np.asarray(np.diff(integral, axis=axis) / voxel_size, dtype=np.float32)
-    return values
+        averaged = np.asarray(np.diff(integral, axis=axis) / voxel_size, dtype=np.float32)
+    return averaged

@@ -13,8 +13,7 @@ from scipy import ndimage
 
 from interpbench.phantom.anatomy import CSF, Anatomy, Array
 
-PATTERN_MM = 12.0  # how smooth the pattern of contrast is
-MOVES_MM = 16.0  # and the deformation
+MOVES_MM = 16.0  # how smooth a deformation is
 
 Lesion = tuple[NDArray[np.int64], float]  # centre in voxels, radius in mm
 
@@ -43,9 +42,9 @@ def with_lesions(image: Array, anatomy: Anatomy, lesions: Sequence[Lesion]) -> A
     return image
 
 
-def draw_pattern(anatomy: Anatomy, random: np.random.Generator) -> Array:
-    """A smooth pattern of unit variance over the whole grid."""
-    return _smooth_field(anatomy.template.shape, PATTERN_MM / anatomy.voxel_size, random)
+def draw_pattern(anatomy: Anatomy, scale: float, random: np.random.Generator) -> Array:
+    """A pattern of unit variance over the whole grid, smooth over `scale` mm."""
+    return _smooth_field(anatomy.template.shape, scale / anatomy.voxel_size, random)
 
 
 def draw_moves(anatomy: Anatomy, spread: float, reach: float, random: np.random.Generator) -> list[Array]:

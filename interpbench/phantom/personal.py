@@ -29,13 +29,14 @@ from interpbench.phantom.subject import (
     SUPPRESSOR_MM,
 )
 
-MM_PER_YEAR = {"ventricle": 0.25, "hippocampus": 0.22, "prefrontal": 0.2, "parietal": 0.2}  # if all ageing is there
+MM_PER_YEAR = {"ventricle": 0.2, "hippocampus": 0.22, "prefrontal": 0.24, "parietal": 0.24}  # if all ageing is there
 RATES = {place: MM_PER_YEAR[place.split("_")[1]] for place in PLACES}
 CONCENTRATION = 0.25  # of the weights' Dirichlet distribution: one to three places carry most of a person
 START_MM = 0.6  # by which each place differs from the template at the youngest age, so that nobody's is below it
 INDIVIDUAL_YEARS = 0.4  # SD of a place between persons of one age and weight, in years of its ageing
-TISSUE_CONTRAST = 0.05  # as in the plain phantom, and less: here eight places are to be read, not two
-DEFORMATION_MM = 0.5  # likewise
+TISSUE_CONTRAST = 0.035  # SD of a smooth pattern over the whole brain; it hides age from the mean of an image
+PATTERN_MM = 20.0  # how smooth it is: smoother than in the plain phantom, or it would hide the places too
+DEFORMATION_MM = 0.4  # less than in the plain phantom: here eight places are to be read, not two
 SUPPRESSOR = "Sylvian fissures"
 SUPPRESSED = ("left_ventricle", "right_ventricle")
 SUPPRESSOR_SHARE = 0.15  # mm that these places grow for each mm of the suppressor
@@ -57,7 +58,8 @@ class Person:
 
     def effect(self, age: float) -> NDArray[np.float64]:
         """The effect of age in each of `PLACES`, in mm."""
-        return self.weights * np.array(list(RATES.values())) * (age - AGES[0])
+        effect: NDArray[np.float64] = self.weights * np.array(list(RATES.values())) * (age - AGES[0])
+        return effect
 
 
 def draw_person(anatomy: Anatomy, random: np.random.Generator) -> Person:
@@ -72,7 +74,7 @@ def draw_person(anatomy: Anatomy, random: np.random.Generator) -> Person:
         suppressor=suppressor,
         cerebellum=float(CEREBELLUM_CONTRAST * random.standard_normal()),
         lesions=draw_lesions(anatomy, LESIONS, random),
-        pattern=1 + TISSUE_CONTRAST * draw_pattern(anatomy, random),
+        pattern=1 + TISSUE_CONTRAST * draw_pattern(anatomy, PATTERN_MM, random),
         moves=draw_moves(anatomy, DEFORMATION_MM, DEFORMATION_REACH_MM, random),
         gain=float(np.exp(GAIN * random.standard_normal())),
     )
@@ -126,6 +128,7 @@ def personal_settings() -> dict[str, Any]:
         "sylvian_start_mm": SYLVIAN_START_MM,
         "cerebellum_contrast": CEREBELLUM_CONTRAST,
         "tissue_contrast": TISSUE_CONTRAST,
+        "pattern_mm": PATTERN_MM,
         "lesions": LESIONS,
         "deformation_mm": DEFORMATION_MM,
         "deformation_reach_mm": DEFORMATION_REACH_MM,

@@ -16,11 +16,15 @@ from interpbench.phantom.anatomy import Anatomy, Array, Millimetres, pooled, sig
 from interpbench.phantom.changes import occupied
 
 SIDES = ("left", "right")
-KINDS = ("ventricle", "hippocampus", "prefrontal", "parietal")
-PLACES = tuple(f"{side}_{kind}" for kind in KINDS for side in SIDES)
-# Parts of the cortex in MNI mm: the lowest and highest y and z; |x| above MIDLINE_MM.
-CORTEX = {"prefrontal": ((28.0, 90.0), (-10.0, 90.0)), "parietal": ((-90.0, -42.0), (30.0, 90.0))}
-MIDLINE_MM = 8.0
+# The part of the template that belongs to a kind: |x|, y and z from and to, in MNI mm. Parts are small, so that age
+# does not show in the mean intensity of an image, which normalisation would carry everywhere.
+PARTS = {
+    "ventricle": ((0.0, 90.0), (5.0, 90.0), (-90.0, 90.0)),  # the frontal horn
+    "hippocampus": ((0.0, 90.0), (-90.0, 90.0), (-90.0, 90.0)),
+    "prefrontal": ((8.0, 90.0), (28.0, 90.0), (10.0, 30.0)),
+    "parietal": ((8.0, 90.0), (-72.0, -50.0), (45.0, 90.0)),
+}
+PLACES = tuple(f"{side}_{kind}" for kind in PARTS for side in SIDES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,23 +41,16 @@ class Place:
 
 def load_places(fine: Millimetres, anatomy: Anatomy) -> dict[str, Place]:
     """The places by name, in the order of `PLACES`."""
-    x, y, z = (fine.world[..., axis] for axis in range(3))
-    sides = {"left": x < 0, "right": x > 0}
     sulci = _largest(~(fine.brain & (fine.white + fine.grey > 0.5)))
-
-    def at_size(values: NDArray[np.generic]) -> Array:
-        return pooled(values, anatomy.voxel_size)
-
-    cortex = at_size(signed_distance(sulci))
+    cortex = pooled(signed_distance(sulci), anatomy.voxel_size)
     distances = {"ventricle": anatomy.ventricles, "hippocampus": -anatomy.hippocampi}
+    x, y, z = (fine.world[..., axis] for axis in range(3))
     places = {}
     for name in PLACES:
         side, kind = name.split("_")
-        region = sides[side]
-        if kind in CORTEX:
-            (back, front), (low, high) = CORTEX[kind]
-            region = region & (np.abs(x) > MIDLINE_MM) & (y > back) & (y < front) & (z > low) & (z < high)
-        places[name] = Place(distances.get(kind, cortex), at_size(region))
+        bounds = zip((-x if side == "left" else x, y, z), PARTS[kind], strict=True)
+        region = np.all([(low < axis) & (axis < high) for axis, (low, high) in bounds], axis=0)
+        places[name] = Place(distances.get(kind, cortex), pooled(region, anatomy.voxel_size))
     return places
 
 

@@ -56,7 +56,7 @@ def render_subject(anatomy: Anatomy, age: float, random: np.random.Generator) ->
     values = [getattr(mean, field.name) for field in fields(Traits)] + spread * random.standard_normal(4)
     image = _compose(anatomy, Traits(*(float(value) for value in values)))
     image = with_lesions(image, anatomy, draw_lesions(anatomy, LESIONS, random))
-    image = image * (1 + TISSUE_CONTRAST * draw_pattern(anatomy, random))
+    image = image * (1 + TISSUE_CONTRAST * draw_pattern(anatomy, 12.0, random))
     image = moved(image, draw_moves(anatomy, DEFORMATION_MM, DEFORMATION_REACH_MM, random))
     brain = image > CSF / 4
     gain = np.exp(GAIN * random.standard_normal())

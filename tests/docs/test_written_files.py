@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from interpbench import adopt, aggregate, benchmark, explain, fit, plant, predict, search, train
+from interpbench import adopt, aggregate, benchmark, explain, fit, plant, predict, search, train, write_phantom
 from interpbench.cli import main
 from interpbench.errors import SubjectsFailed
 from interpbench.files.written import EVERY_RUN, WRITTEN, WrittenFile
@@ -174,12 +174,13 @@ def runs(make_toy_cohort: Callable[..., Path], tmp_path_factory: pytest.TempPath
             options={f"unoise.{name}": value for name, value in FEW.items()}, **given,
         )  # fmt: skip
     demo(top / "demo", settings=TINY, **given)
+    write_phantom(top / "people", subjects=1, voxel_size=10.0, kind="personal")
     (top / "checked").mkdir()
     with pytest.raises(SystemExit):
         words = ["check", cohort, "--predictor", top / "model", "--json", top / "checked" / "FILE.json"]
         main([str(word) for word in words])
     return {
-        "phantom": [top / "demo" / "phantom"],
+        "phantom": [top / "demo" / "phantom", top / "people"],
         "check": [top / "checked"],
         "plant": sorted(top.glob("planted_*")),
         "train": [top / "model", top / "classes", top / "sizes"],

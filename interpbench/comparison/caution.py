@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from interpbench.comparison.one_measure import least_p, powerless
-from interpbench.comparison.table import RANKED_FROM
+from interpbench.comparison.table import NO_VALUE, RANKED_FROM
 from interpbench.comparison.wording import counted, listed, three_digits, title_of
 
 FEW = 20  # below, a bootstrap interval covers the mean less often than it says
@@ -84,9 +85,19 @@ def _on_some_subjects(benchmark: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _shared_reason(left_out: Mapping[str, str]) -> str:
+    """Why most methods have no value, in brackets; empty where nobody knows."""
+    known = [why for why in left_out.values() if why != NO_VALUE]
+    common = [why for why, count in Counter(known).items() if 2 * count > len(known)]
+    return f" ({common[0]})" if common else ""
+
+
 def _say_nothing(benchmark: Mapping[str, Any]) -> list[str]:
     """Measures without any value, and those by which all methods are the same."""
-    empty = [name for name, result in _by_title(benchmark) if not result["methods"]]
+    empty: dict[str, list[str]] = {}
+    for name, result in _by_title(benchmark):
+        if not result["methods"]:
+            empty.setdefault(_shared_reason(result["left_out"]), []).append(name)
     same = [
         name
         for name, result in _by_title(benchmark)
@@ -94,7 +105,7 @@ def _say_nothing(benchmark: Mapping[str, Any]) -> list[str]:
         and len(result["methods"]) > 1
         and all(not one["sd"] for one in result["methods"].values())
     ]
-    found = [f"No method has a value for {listed(empty, MOST)}."] if empty else []
+    found = [f"No method has a value for {listed(names, MOST)}{why}." for why, names in empty.items()]
     return found + ([f"All methods have the same value for {listed(same, MOST)}."] if same else [])
 
 

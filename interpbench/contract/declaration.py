@@ -13,6 +13,7 @@ from torch import Tensor
 
 from interpbench.comparison.families import FAMILIES
 from interpbench.contract.metric import Measure
+from interpbench.errors import NotApplicable, message_of
 
 _NAME = re.compile(r"[a-z0-9_]{1,100}")  # names become columns, words of the command line and parts of file names
 _NUMBERS = "biuf"  # kinds of numpy's types: yes or no, whole, floating
@@ -37,7 +38,8 @@ def checked_values(measures: Sequence[Measure], returned: object) -> dict[str, f
     """The values that a metric returned, as plain numbers in the order of its declaration.
 
     Args:
-        returned: a number for each measure, or for a curve as many as steps; arrays and tensors will do.
+        returned: a number for each measure, or for a curve as many as steps; arrays and tensors will do. A measure that
+            does not apply has a `NotApplicable` here, which is NaN.
 
     Raises:
         ValueError: it is not what was declared; the message goes on after the metric's name.
@@ -51,7 +53,23 @@ def checked_values(measures: Sequence[Measure], returned: object) -> dict[str, f
         raise ValueError(f"must return what it declares, but {', '.join(missing)} is missing")
     if unknown:
         raise ValueError(f"returned {', '.join(unknown)}, which it does not declare; it declares {', '.join(names)}")
-    return {measure.name: _values(measure, returned[measure.name]) for measure in measures}
+    empty = nothing(measures)
+    return {
+        measure.name: empty[measure.name]
+        if isinstance(returned[measure.name], NotApplicable)
+        else _values(measure, returned[measure.name])
+        for measure in measures
+    }
+
+
+def reasons_in(returned: Mapping[str, object]) -> dict[str, str]:
+    """Why single measures do not apply, by name, in one line each."""
+    return {name: reason_of(value) for name, value in returned.items() if isinstance(value, NotApplicable)}
+
+
+def reason_of(refusal: NotApplicable) -> str:
+    """Why something does not apply, in one line."""
+    return message_of(refusal) or "it does not apply to this map"
 
 
 def nothing(measures: Sequence[Measure]) -> dict[str, float | list[float]]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from interpbench.comparison.families import FamilyName
 from interpbench.contract.interfaces import Predictor
+from interpbench.errors import NotApplicable
 
 UNIT = "{unit}"  # in a measure's unit: stands for the predictor's
 
@@ -81,6 +82,7 @@ class Case:
     run_seed: int = 0  # the same for every subject
     voxel_size: float = 1.0  # mm
     truth: Tensor | None = None  # (I, J, K) bool: where the importance must be, where that is known
+    distractors: Tensor | None = None  # (I, J, K) bool: voxels that vary for other reasons, where those are known
     mean_volume: Tensor | None = None  # (1, I, J, K), the cohort's; None where the images do not share a space
     reference: Tensor | None = None  # (1, I, J, K): x', where the method claims that its map adds up to f(x) - f(x')
     regions: Tensor | None = None  # (I, J, K) integers, 0 for no region; None where no atlas was given
@@ -120,8 +122,6 @@ class Case:
         Raises:
             NotApplicable: this map cannot be made again.
         """
-        from interpbench.errors import NotApplicable
-
         if self.again is None:
             raise NotApplicable(f"the maps of {self.method!r} were given and cannot be made again")
         return self.again(predictor=predictor, volume=volume, seed=seed)
@@ -146,7 +146,7 @@ class Metric(ABC):
     - `measures` declares every figure with unit and direction; a class attribute, or a property that depends on the
       options.
     - `measure` returns a number for each of them, or for a curve as many numbers as steps; NaN where nothing can be
-      said, and infinity never.
+      said, or a `NotApplicable` with the reason, and infinity never.
     - Figures depend on the case alone; what is random comes from `case.generator`.
     - Predictor, tensors and the global random state are the same after as before.
     - `repeats` says that it explains again, or asks the predictor so often, that it is measured on some subjects only.
@@ -160,7 +160,7 @@ class Metric(ABC):
         """What `measure` returns."""
 
     @abstractmethod
-    def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
+    def measure(self, case: Case) -> Mapping[str, float | Sequence[float] | NotApplicable]:
         """Measure one map.
 
         Raises:

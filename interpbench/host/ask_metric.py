@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from interpbench.contract.declaration import checked_values, faults_of, nothing
+from interpbench.contract.declaration import checked_values, faults_of, nothing, reason_of, reasons_in
 from interpbench.contract.metric import Case, Measure, Metric
-from interpbench.errors import NotApplicable, PluginError, message_of
+from interpbench.errors import NotApplicable, PluginError
 from interpbench.host.foreign import asking
 from interpbench.host.untouched import remembered, untouched
 
@@ -38,7 +39,7 @@ def declared(metrics: Sequence[tuple[str, Metric]]) -> list[tuple[str, Measure]]
     return found
 
 
-def measured(name: str, metric: Metric, case: Case) -> tuple[dict[str, float | list[float]], str]:
+def measured(name: str, metric: Metric, case: Case) -> tuple[dict[str, float | list[float]], dict[str, str]]:
     """The values of a metric for one map.
 
     The global random generators are seeded by the case, and put back after; so are the predictor and the tensors.
@@ -47,7 +48,7 @@ def measured(name: str, metric: Metric, case: Case) -> tuple[dict[str, float | l
         name: the metric's, for errors.
 
     Returns:
-        A number for each measure, a list for a curve; and why they are NaN, "" unless the metric does not apply.
+        A number for each measure, a list for a curve; and, by name, why those are NaN that do not apply.
 
     Raises:
         PluginError: the metric failed, or returned something else than it declared.
@@ -58,14 +59,15 @@ def measured(name: str, metric: Metric, case: Case) -> tuple[dict[str, float | l
     try:
         returned = _lent(name, metric, case)
     except NotApplicable as reason:
-        return nothing(measures), message_of(reason)
+        return nothing(measures), dict.fromkeys([one.name for one in measures], reason_of(reason))
     try:
-        return checked_values(measures, returned), ""
+        values = checked_values(measures, returned)
     except ValueError as cause:
         raise PluginError(f"metric {name!r} {cause}.") from cause
+    return values, reasons_in(returned)
 
 
-def _lent(name: str, metric: Metric, case: Case) -> object:
+def _lent(name: str, metric: Metric, case: Case) -> Any:
     """What the metric returns; all state is restored afterwards."""
     # Of a large network a copy takes longer than most measures: one serves all methods and metrics of a subject.
     module = case.predictor.module
@@ -79,11 +81,11 @@ def _lent(name: str, metric: Metric, case: Case) -> object:
             put_back()
 
 
-def _measure(metric: Metric, case: Case) -> object:
+def _measure(metric: Metric, case: Case) -> Any:
     try:
         return metric.measure(case)
     except NotApplicable as reason:
-        raise NotApplicable(message_of(reason) or "it does not apply to this map") from reason
+        raise NotApplicable(reason_of(reason)) from reason
 
 
 def _measures(name: str, metric: Metric) -> tuple[Measure, ...]:

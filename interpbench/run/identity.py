@@ -63,7 +63,7 @@ READS: Mapping[str, tuple[str, ...]] = {
 `read_predictor`."""
 READS_OF_SUBJECT: Mapping[str, tuple[str, ...]] = {
     "explain": ("image_sha256", "mask_sha256", "age"),
-    "benchmark": ("image_sha256", "mask_sha256", "truth_sha256", "age", "target"),
+    "benchmark": ("image_sha256", "mask_sha256", "truth_sha256", "distractors_sha256", "age", "target"),
 }
 """What stands beside one subject's files, and is compared before they are kept."""
 
@@ -217,6 +217,7 @@ def read_of_subject(step: str, subject: Subject, predictor: Predictor, hashes: H
     }
     if step == "benchmark":
         found["truth_sha256"] = hashes.of(subject.truth) if subject.truth else None
+        found["distractors_sha256"] = hashes.of(subject.distractors) if subject.distractors else None
         target = target_of(subject, predictor)
         found["target"] = subject.cell(predictor.target_column) if math.isnan(target) else target
     return {name: found[name] for name in READS_OF_SUBJECT[step]}

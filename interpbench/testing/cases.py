@@ -18,7 +18,7 @@ BRIGHTER = 2.0  # than in others' brains is the cube of this subject, so that hi
 ERROR = 0.25  # of the prediction, years
 REGION = 3  # edge of a region, voxels
 STEP = 0.1  # how far the toy's method moves when it explains again
-KNOWN = ("truth", "target", "mean_volume", "reference", "regions", "again")  # what a case may lack
+KNOWN = ("truth", "distractors", "target", "mean_volume", "reference", "regions", "again")  # what a case may lack
 
 
 def toy_case(
@@ -27,12 +27,13 @@ def toy_case(
     """One made-up subject, and a map of it.
 
     The truth is where the predictor's is above 0; the target is a quarter of a year off; every region is a block of
-    3 voxels, and `toy_cube` one of its own; `reference` is a volume of zeros; `again` is that of `toy_method`.
+    3 voxels, and `toy_cube` one of its own; the distractors are two of those blocks; `reference` is a volume of zeros;
+    `again` is that of `toy_method`.
 
     Args:
         map: `(I, J, K)`, any.
         subject: whose brain; also the seed.
-        without: names of what nobody knows, of `truth`, `target`, `mean_volume`, `reference`, `regions`, `again`.
+        without: names of what nobody knows, of `KNOWN`.
         fields: of `Case`, in place of what is here.
     """
     strange = sorted({*without} - {*KNOWN})
@@ -42,6 +43,7 @@ def toy_case(
     volume, signed = toy_volume(shape, subject), bool(fields.get("signed", False))
     with torch.no_grad():
         prediction = float(failing(predictor, call=0).predict(volume[None])[0])  # a copy: the predictor was not asked
+    regions = _regions(shape)
     values: dict[str, Any] = {
         "subject": f"{subject:03d}",
         "method": "toy",
@@ -56,9 +58,10 @@ def toy_case(
         "seed": subject,
         "voxel_size": predictor.recipe.voxel_size,
         "truth": None if predictor.truth is None else predictor.truth > 0,
+        "distractors": (regions > 0) & (regions <= regions[regions > 0].min() + 1),
         "mean_volume": toy_brains(16, shape, seed=1000).mean(dim=0),
         "reference": torch.zeros_like(volume),
-        "regions": _regions(shape),
+        "regions": regions,
         "again": toy_method(predictor, volume, map, signed=signed),
     }
     return Case(**{**values, **{name: float("nan") if name == "target" else None for name in without}, **fields})

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt
 
-from interpbench import Case, Measure, Metric, check_options, option
+from interpbench import Case, Measure, Metric, NotApplicable, check_options, option
 from interpbench.kit import auc
 
 NAN = float("nan")
@@ -23,6 +23,7 @@ LIMITS = (
     "Localisation compares maps with a ground truth of the images, not of the network. If the network uses only a part"
     " of it, a correct map of that part gets lower figures."
 )
+NO_DISTRACTORS = "no distractors are known"
 
 
 def average_precision(score: ArrayLike, truth: ArrayLike) -> float:
@@ -79,6 +80,25 @@ def relevance_rank(score: ArrayLike, truth: ArrayLike) -> float:
     places = n - int(above.sum())  # that are left for the tied
     hits = int((above & inside).sum()) + places * int((tied & inside).sum()) / int(tied.sum())
     return float(hits / n)
+
+
+def distractor_mass_ratio(score: ArrayLike, distractors: ArrayLike, truth: ArrayLike) -> float:
+    """The share of the importance outside the truth that lies on the distractors, over their share of those voxels.
+
+    `(sum_D a / sum_(M less S) a) / (|D| / |M less S|)`, D without the truth S. All importance on the truth gives 0.
+
+    Args:
+        score: at least 0.
+
+    Returns:
+        0 or more, chance is 1; NaN where there are no distractors outside the truth, or nothing is important.
+    """
+    values, inside = _checked(score, truth)
+    others = np.asarray(distractors).ravel()[~inside] != 0
+    if not others.any() or not values.sum() > 0:
+        return NAN
+    total = float(values[~inside].sum())
+    return float(values[~inside][others].sum()) / total / float(others.mean()) if total > 0 else 0.0
 
 
 def pointing_game(score: ArrayLike, near: ArrayLike) -> float:
@@ -163,24 +183,28 @@ class Localisation(Metric):
                 "Share of the ground truth among as many most important voxels",
             ),
             _measure("pointing_game", "Peak lies at the truth (pointing game)", hit),
-            Measure(
-                name="mass_outside_brain",
-                unit="",
-                direction="lower",
-                help="Share of |map| outside the brain",
-                title="Importance outside the brain",
-                family="localisation",
-                limits=LIMITS,
+            _against(
+                "distractor_mass",
+                "Importance on distractors",
+                "Share of all importance on voxels that vary for reasons unrelated to the target",
             ),
+            _against(
+                "distractor_mass_ratio",
+                "Importance on distractors, relative to chance",
+                "The same share of the importance outside the ground truth, relative to their share of those voxels",
+                chance=1.0,
+            ),
+            _against("mass_outside_brain", "Importance outside the brain", "Share of |map| outside the brain"),
         )
 
-    def measure(self, case: Case) -> Mapping[str, float | Sequence[float]]:
+    def measure(self, case: Case) -> Mapping[str, float | Sequence[float] | NotApplicable]:
         brain = case.brain.cpu().numpy()
-        figures: dict[str, float | Sequence[float]] = {measure.name: NAN for measure in self.measures}
+        figures: dict[str, float | Sequence[float] | NotApplicable] = {measure.name: NAN for measure in self.measures}
         figures["mass_outside_brain"] = mass_outside(case.map.cpu().numpy(), brain)
+        score = case.importance.cpu().numpy()[brain]
+        figures |= _on_distractors(case, brain, score)
         if case.truth is None:
             return figures
-        score = case.importance.cpu().numpy()[brain]
         truth = case.truth.cpu().numpy() & brain
         if not truth.any() or not score.any():
             return figures
@@ -197,6 +221,25 @@ class Localisation(Metric):
             "relevance_rank": relevance_rank(score, inside),
             "pointing_game": pointing_game(score, near[brain]),
         }
+
+
+def _on_distractors(case: Case, brain: NDArray[np.bool_], score: NDArray[np.float32]) -> dict[str, Any]:
+    """What needs no truth, though voxels of the truth are no distractors where it is known."""
+    if case.distractors is None:
+        return dict.fromkeys(("distractor_mass", "distractor_mass_ratio"), NotApplicable(NO_DISTRACTORS))
+    truth = np.zeros_like(brain) if case.truth is None else case.truth.cpu().numpy()
+    distractors = (case.distractors.cpu().numpy() & ~truth)[brain]
+    return {
+        "distractor_mass": relevance_mass(score, distractors),
+        "distractor_mass_ratio": distractor_mass_ratio(score, distractors, truth[brain]),
+    }
+
+
+def _against(name: str, title: str, help: str, **other: Any) -> Measure:
+    """One of what should not be important, which needs no truth."""
+    return Measure(
+        name=name, unit="", direction="lower", help=help, title=title, family="localisation", limits=LIMITS, **other
+    )
 
 
 def _measure(name: str, title: str, help: str, **other: Any) -> Measure:

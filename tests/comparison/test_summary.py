@@ -251,6 +251,12 @@ def test_measures_without_values_and_without_differences_are_warned_of() -> None
     assert "All methods have the same value for gini." in warnings
 
 
+def test_why_no_method_has_a_value_is_said_where_most_have_one_reason() -> None:
+    empty = {"value": None, "note": "everybody is alike"}
+    rows = [row | (empty if row["measure"] == "auc" else {}) for row in rows_of()]
+    assert "No method has a value for auc (everybody is alike)." in summed(rows)["warnings"]
+
+
 def test_where_all_is_well_nothing_is_warned_of(found: dict[str, Any]) -> None:
     assert found["warnings"] == []
 

@@ -74,8 +74,8 @@ def case() -> Case:
 
 def test_numbers_and_curves_come_back_as_plain_floats_in_the_declared_order(case: Case) -> None:
     given = {"curve": np.array([1, 2, 3], np.float32), "number": torch.tensor(5.0, requires_grad=True)}
-    values, note = measured("made", returning(given), case)
-    assert (list(values), values, note) == (["number", "curve"], {"number": 5.0, "curve": [1.0, 2.0, 3.0]}, "")
+    values, notes = measured("made", returning(given), case)
+    assert (list(values), values, notes) == (["number", "curve"], {"number": 5.0, "curve": [1.0, 2.0, 3.0]}, {})
     assert [type(one) for one in (values["number"], *values["curve"])] == [float] * 4
 
 
@@ -85,18 +85,27 @@ def test_a_curve_may_be_any_sequence_of_numbers(case: Case, curve: Any) -> None:
 
 
 def test_what_is_nan_stays_nan_without_a_note(case: Case) -> None:
-    values, note = measured("made", returning({"number": math.nan, "curve": [1.0, math.nan, 3.0]}), case)
-    assert math.isnan(values["number"]) and note == ""
+    values, notes = measured("made", returning({"number": math.nan, "curve": [1.0, math.nan, 3.0]}), case)
+    assert math.isnan(values["number"]) and notes == {}
+
+
+def test_a_single_measure_may_not_apply_and_the_others_are_measured(case: Case) -> None:
+    values, notes = measured("made", returning({**RIGHT, "number": NotApplicable("no truth\n is known")}), case)
+    assert math.isnan(values["number"]) and values["curve"] == RIGHT["curve"]
+    assert notes == {"number": "no truth is known"}
+    values, notes = measured("made", returning({**RIGHT, "curve": NotApplicable()}), case)
+    assert [math.isnan(one) for one in values["curve"]] == [True] * 3 and values["number"] == RIGHT["number"]
+    assert notes == {"curve": "it does not apply to this map"}
 
 
 def test_a_metric_that_does_not_apply_is_nan_throughout_with_its_reason_in_one_line(case: Case) -> None:
-    values, note = measured("made", raising(NotApplicable("no truth\n is known")), case)
-    assert note == "no truth is known"
+    values, notes = measured("made", raising(NotApplicable("no truth\n is known")), case)
+    assert notes == dict.fromkeys(("number", "curve"), "no truth is known")
     assert math.isnan(values["number"]) and [math.isnan(one) for one in values["curve"]] == [True] * 3
 
 
 def test_a_metric_that_does_not_apply_for_no_reason_has_a_note_all_the_same(case: Case) -> None:
-    assert measured("made", raising(NotApplicable()), case)[1] == "it does not apply to this map"
+    assert measured("made", raising(NotApplicable()), case)[1]["number"] == "it does not apply to this map"
 
 
 WRONG = {

@@ -121,6 +121,7 @@ OF_INPUT = {
     "image_sha256": "SHA-256 of the image",
     "mask_sha256": "SHA-256 of the mask; null without one",
     "truth_sha256": "SHA-256 of the subject's own ground truth; null without one",
+    "distractors_sha256": "SHA-256 of the mask of the subject's distractors; null without one",
 }
 SUBJECT_KEYS = {
     **OF_INPUT,

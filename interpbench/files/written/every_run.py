@@ -7,7 +7,7 @@ from interpbench.files.written.shared import COHORT, COMPONENT, IMAGES, MACHINE,
 
 INPUT_COLUMNS = {
     "what": "role of the file: `image`, `mask`, `table`, `predictor`, `code`, `fitted`, `map`, `truth`,"
-    " `regions`, `labels`, `atlas`, or an option",
+    " `distractors`, `regions`, `labels`, `atlas`, or an option",
     "file": "its path, relative to the run's folder if it lies beside it",
     "sha256": "SHA-256 of its bytes",
 }

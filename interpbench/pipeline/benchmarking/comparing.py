@@ -23,6 +23,7 @@ from interpbench.host.components import make_component
 from interpbench.images.atlas import read_atlas
 from interpbench.images.volume import read_volume
 from interpbench.pipeline.benchmarking.asked import AskedComparison, AskedWork, MadeBefore
+from interpbench.pipeline.benchmarking.cases import MeasuringContext, mean_of
 from interpbench.pipeline.benchmarking.contestants import Contestant, named_methods, named_metrics, options_by_name
 from interpbench.pipeline.benchmarking.entering import (
     TEMPLATE,
@@ -34,12 +35,18 @@ from interpbench.pipeline.benchmarking.entering import (
 )
 from interpbench.pipeline.benchmarking.maps import MapSource, explained_before
 from interpbench.pipeline.benchmarking.participants import Participants, participants_of
-from interpbench.pipeline.benchmarking.people import MeasuringContext, common_truth, mean_of
 from interpbench.pipeline.benchmarking.processes import processes_for
-from interpbench.pipeline.benchmarking.reads import common_sha256, read_maps, read_methods, read_metrics, read_people
+from interpbench.pipeline.benchmarking.reads import (
+    common_sha256,
+    read_maps,
+    read_methods,
+    read_metrics,
+    read_participants,
+)
 from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.benchmarking.results import write_results
 from interpbench.pipeline.benchmarking.rounds import FoundMaps, Measuring, make_maps
+from interpbench.pipeline.benchmarking.truths import common_truth
 from interpbench.pipeline.learners import Learners, samples_of
 from interpbench.predictor.forward_only import forward_only
 from interpbench.run.identity import identity_of, input_rows, read_file, read_machine, read_settings
@@ -59,12 +66,12 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
     metrics = [(name, make_component("metric", name, options.get(name, {}))[0]) for name in metric_names]
     declared(metrics)  # refuses two metrics that measure under one name
     taken = explained_before(before.maps, study)
-    people = participants_of(study, work, asked.refit_subjects, asked.seed)
-    tried = study.tried(people.chosen)
+    participants = participants_of(study, work, asked.refit_subjects, asked.seed)
+    tried = study.tried(participants.chosen)
     number = processes_for(
         work.processes,
         study.device,
-        subjects=len(people.chosen),
+        subjects=len(participants.chosen),
         voxels=math.prod(study.recipe.shape),
         batch_size=work.compute.batch_size,
     )
@@ -82,8 +89,8 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
         read_methods(learned, at_once, waiting, options),
         read_metrics(metrics, study.hashes),
         study.read_predictor,
-        read_maps(taken, people.chosen, study.hashes),
-        read_people(study, people),
+        read_maps(taken, participants.chosen, study.hashes),
+        read_participants(study, participants),
         read_file("regions", before.regions, study.hashes),
         read_file("truth", answer, study.hashes),
         read_settings(
@@ -109,7 +116,7 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
     }
     run = RunFolder.open(out, "benchmark", {**identity, "command": command}, hashes=study.hashes)
     run.write_inputs(input_rows(parts))
-    with PreparedShelf(run.path, people.everybody, study.recipe.shape) as shelf:
+    with PreparedShelf(run.path, participants.everybody, study.recipe.shape) as shelf:
         study.prepared.shelf = shelf
         entered, excluded = entered_methods(learned, at_once, options)
         del learned  # what methods were fitted on is not needed any more, and may be large
@@ -120,11 +127,13 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
             folders={name: folder for name, (folder, _) in taken.items()},
             runs={name: one["run"] for name, one in run.manifest["maps"].items()},
         )
-        found = make_maps(people.chosen, entered, maps, excluded, number)
+        found = make_maps(participants.chosen, entered, maps, excluded, number)
         if not found.subjects:
-            raise SubjectsFailed(f"None of {len(people.chosen)} subjects can be read: {found.failures[0]['message']}")
+            raise SubjectsFailed(
+                f"None of {len(participants.chosen)} subjects can be read: {found.failures[0]['message']}"
+            )
         base = with_template(entered, waiting, found, run.path, study.predictor, asked.template_of)
-        measuring = _measuring(maps, found, people, base, metrics, asked, before.regions, answer, work)
+        measuring = _measuring(maps, found, participants, base, metrics, asked, before.regions, answer, work)
         rows = measuring.measure(found, number)
         contestants, truth = measuring.contestants, measuring.circumstances.truth
         summary = write_results(run.path, rows, found, contestants, metrics, study, run.manifest, tried.doubts)
@@ -141,7 +150,7 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
 def _measuring(
     maps: MapSource,
     found: FoundMaps,
-    people: Participants,
+    participants: Participants,
     base: Sequence[Contestant],
     metrics: Sequence[tuple[str, Metric]],
     asked: AskedComparison,
@@ -158,7 +167,7 @@ def _measuring(
     study, run = maps.study, maps.run
     taught, checked = (
         read_samples(samples_of(study, some), f"reading {what} subjects")[0]
-        for some, what in ((people.learners, "training"), (people.held_out, "validation"))
+        for some, what in ((participants.learners, "training"), (participants.held_out, "validation"))
     )
     example = study.prepared.whole(found.subjects[0]).volume[None].to(study.device)
     refits = Refits(

@@ -10,7 +10,7 @@ import torch
 from interpbench.cohort.choosing import log
 from interpbench.cohort.subjects import Subject
 from interpbench.pipeline.benchmarking.asked import AskedWork
-from interpbench.pipeline.benchmarking.people import MEAN_OF
+from interpbench.pipeline.benchmarking.cases import MEAN_OF
 from interpbench.run.study import Study
 
 REFIT_VALIDATION = 16  # validation subjects of a method that is fitted again

@@ -92,7 +92,7 @@ def read_maps(
     return IdentityPart({"maps": found}, files)
 
 
-def read_people(study: Study, participants: Participants) -> IdentityPart:
+def read_participants(study: Study, participants: Participants) -> IdentityPart:
     """Who takes part, and from whom is learned or averaged: labels, files, and what should be predicted.
 
     What is read of those who take part stands beside each one's own maps and measures, so that one of them who
@@ -105,9 +105,9 @@ def read_people(study: Study, participants: Participants) -> IdentityPart:
             read = study.read_of("benchmark", subject)
         except InputError:  # left out, and told, where it is to be prepared
             continue
-        for what, file in (("image", subject.image), ("mask", subject.mask), ("truth", subject.truth)):
-            if file is not None:
-                files[file] = InputFile(what, file.absolute(), read[f"{what}_sha256"])
+        for what in ("image", "mask", "truth", "distractors"):
+            if what in subject.files:
+                files[subject.files[what]] = InputFile(what, subject.files[what].absolute(), read[f"{what}_sha256"])
         told[subject.id] = read
     learners = [*participants.learners, *participants.held_out]
     learned = [[subject.id, told.get(subject.id)] for subject in learners]

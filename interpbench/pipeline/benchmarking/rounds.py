@@ -29,9 +29,9 @@ from interpbench.host.checking import doubts_about
 from interpbench.images.prepared import Prepared
 from interpbench.images.typical import unlike
 from interpbench.parallel.side_by_side import side_by_side
+from interpbench.pipeline.benchmarking.cases import MeasuringContext
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.maps import MapSource
-from interpbench.pipeline.benchmarking.people import MeasuringContext
 from interpbench.pipeline.benchmarking.tables import Row, read_rows, rows_of, write_rows
 from interpbench.pipeline.benchmarking.unfinished import Unfinished
 from interpbench.progress import track
@@ -271,17 +271,23 @@ class Measuring:
             if one.method in maps or not note:
                 continue
             for _, metric in asked:
-                rows += rows_of(subject.id, one.name, metric.measures, nothing(metric.measures), note)
+                rows += _empty_rows(subject.id, one.name, metric, note)
         return rows
 
 
 def _rows(name: str, metric: Metric, case: Case) -> list[Row]:
     """One metric's rows of one map; a metric that fails is told, and the others go on."""
     try:
-        values, note = measured(name, metric, case)
+        values, notes = measured(name, metric, case)
     except ResourceError:
         raise
     except InterpbenchError as error:
         log.warning("sub-%s, %s: %s", case.subject, case.method, error)
-        values, note = nothing(metric.measures), str(error)
-    return rows_of(case.subject, case.method, metric.measures, values, note)
+        return _empty_rows(case.subject, case.method, metric, str(error))
+    return rows_of(case.subject, case.method, metric.measures, values, notes)
+
+
+def _empty_rows(subject: str, method: str, metric: Metric, note: str) -> list[Row]:
+    """Rows without values, all for one reason."""
+    notes = {measure.name: note for measure in metric.measures}
+    return rows_of(subject, method, metric.measures, nothing(metric.measures), notes)

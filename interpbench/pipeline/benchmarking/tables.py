@@ -18,9 +18,17 @@ Row = dict[str, Any]
 
 
 def rows_of(
-    subject: str, method: str, measures: Sequence[Measure], found: Mapping[str, float | Sequence[float]], note: str
+    subject: str,
+    method: str,
+    measures: Sequence[Measure],
+    found: Mapping[str, float | Sequence[float]],
+    notes: Mapping[str, str],
 ) -> list[Row]:
-    """One metric's figures of one map: a row for a number, a row a step for a curve; NaN where nothing can be said."""
+    """One metric's figures of one map: a row for a number, a row a step for a curve; NaN where nothing can be said.
+
+    Args:
+        notes: why, by measure.
+    """
     rows: list[Row] = []
     for measure in measures:
         value = found[measure.name]
@@ -28,7 +36,8 @@ def rows_of(
         values = [value] if isinstance(value, int | float) else list(value)
         for step, one in zip(steps, values, strict=True):
             row = {"participant_id": f"sub-{subject}", "method": method, "measure": measure.name, "step": step}
-            rows.append({**row, "value": float(one), "note": (note or None) if math.isnan(one) else None})
+            note = notes.get(measure.name) if math.isnan(one) else None
+            rows.append({**row, "value": float(one), "note": note or None})
     return rows
 
 

@@ -75,8 +75,8 @@ def test_of_a_metric_that_raises(
     make, code = errors[way]
     boom.due = make
     if isinstance(make(), NotApplicable):
-        values, note = measured("made", components.Measuring(), case())
-        assert math.isnan(values["number"]) and note.strip()  # type: ignore[arg-type]
+        values, notes = measured("made", components.Measuring(), case())
+        assert math.isnan(values["number"]) and notes["number"].strip()  # type: ignore[arg-type]
     else:
         with pytest.raises(InterpbenchError) as caught:
             measured("made", components.Measuring(), case())

@@ -175,6 +175,7 @@ def test_the_truth_as_a_map_gets_full_marks() -> None:
     share = float(toy_cube(TOY).sum() / toy_brain(TOY).sum())
     assert found.pop("mass_outside_brain") == 0.0
     assert found.pop("relevance_mass_ratio") == pytest.approx(1 / share)
+    assert found.pop("distractor_mass") == found.pop("distractor_mass_ratio") == 0.0
     assert set(found.values()) == {1.0}
 
 
@@ -218,3 +219,44 @@ def test_a_maximum_beside_the_truth_is_a_hit_within_the_tolerance() -> None:
 def test_a_tolerance_below_zero_is_refused() -> None:
     with pytest.raises(UsageError, match="tolerance of Localisation must be at least 0"):
         Localisation(tolerance=-1.0)
+
+
+# Distractors
+
+
+def test_importance_on_distractors_is_counted_without_the_truth() -> None:
+    map, truth, distractors = torch.zeros(TOY), torch.zeros(TOY).bool(), torch.zeros(TOY).bool()
+    inside = toy_brain(TOY).nonzero()
+    for place, value in zip(inside[:4], (1.0, 2.0, 3.0, 4.0), strict=True):
+        map[tuple(place)] = value
+    for place in inside[1:3]:
+        truth[tuple(place)] = True
+    for place in inside[2:4]:  # the first of them is truth as well
+        distractors[tuple(place)] = True
+    found = figures(map, truth=truth, distractors=distractors)
+    assert found["distractor_mass"] == pytest.approx(4 / 10)
+    assert found["distractor_mass_ratio"] == pytest.approx((4 / 5) / (1 / (len(inside) - 2)))
+    unknown = figures(map, truth=None, distractors=distractors)
+    assert unknown["distractor_mass"] == pytest.approx(7 / 10) and math.isnan(unknown["auc"])
+    assert unknown["distractor_mass_ratio"] == pytest.approx((7 / 10) / (2 / len(inside)))
+
+
+def test_a_flat_map_has_chance_on_distractors_and_the_truth_itself_nothing() -> None:
+    assert figures(torch.ones(TOY))["distractor_mass_ratio"] == pytest.approx(1.0)
+    perfect = figures(toy_cube(TOY).float())
+    assert perfect["distractor_mass"] == perfect["distractor_mass_ratio"] == 0.0
+
+
+@pytest.mark.parametrize("distractors", [None, torch.zeros(TOY).bool(), ~toy_brain(TOY), toy_cube(TOY)])
+def test_without_distractors_outside_the_truth_nothing_is_said(distractors: torch.Tensor | None) -> None:
+    found = figures(torch.ones(TOY), distractors=distractors)
+    for name in ("distractor_mass", "distractor_mass_ratio"):
+        if distractors is None:
+            assert str(found[name]) == "no distractors are known"
+        else:
+            assert math.isnan(found[name])
+
+
+def test_a_map_of_zeros_has_no_mass_on_distractors() -> None:
+    found = figures(torch.zeros(TOY))
+    assert math.isnan(found["distractor_mass"]) and math.isnan(found["distractor_mass_ratio"])

@@ -25,6 +25,7 @@ SUBJECT_CHANGES: dict[str, Callable[[Any], None]] = {
     "image_sha256": lambda world: world.change_image(),
     "mask_sha256": change_mask,
     "truth_sha256": lambda world: world.turn_image("cohort/own.nii.gz"),
+    "distractors_sha256": lambda world: world.turn_image("cohort/apart.nii.gz"),
     "age": lambda world: world.change_table("41.667", "43.5"),
     "target": lambda world: world.change_table("41.667", "43.5"),
 }
@@ -43,10 +44,12 @@ def test_one_subject_who_is_another_now_is_made_again_and_nobody_else(world: Any
     change_mask(world)
     (cohort / "mask.nii.gz").rename(cohort / "other.nii.gz")
     shutil.copy(cohort / "other.nii.gz", cohort / "mask.nii.gz")
-    shutil.copy(world.root / "truth.nii.gz", cohort / "own.nii.gz")
+    for name in ("own", "apart"):
+        shutil.copy(world.root / "truth.nii.gz", cohort / f"{name}.nii.gz")
     world.turn_image("cohort/mask.nii.gz")
     rows = (cohort / "participants.tsv").read_text().splitlines()
-    more = ["mask\ttruth", "mask.nii.gz\town.nii.gz", *["n/a\tn/a"] * (len(rows) - 2)]
+    first = "mask.nii.gz\town.nii.gz\tapart.nii.gz"
+    more = ["mask\ttruth\tdistractors", first, *["n/a\tn/a\tn/a"] * (len(rows) - 2)]
     (cohort / "participants.tsv").write_text("\n".join(map("\t".join, zip(rows, more, strict=True))) + "\n")
     world.given["explain"] = {"method": "shade", "device": "cpu"}
     world.given["benchmark"] |= {"methods": ["shade"], "truth": None, "refit_subjects": 1, "options": {}}

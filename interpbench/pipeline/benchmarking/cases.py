@@ -1,4 +1,4 @@
-"""What a benchmark knows of its subjects, and the case that each metric is given."""
+"""The case that a metric is given, of each subject and each method."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,21 +13,20 @@ from torch import Tensor
 
 from interpbench.cohort.choosing import log
 from interpbench.cohort.samples import Samples, target_of
-from interpbench.cohort.subjects import Cohort, Subject
+from interpbench.cohort.subjects import Subject
 from interpbench.contract.interfaces import Predictor
 from interpbench.contract.metric import Case
 from interpbench.errors import InterpbenchError
 from interpbench.host.ask_explainer import subject_seed
 from interpbench.host.components import has_seed
 from interpbench.host.foreign import asking
-from interpbench.images.grid import move
 from interpbench.images.prepared import Prepared
-from interpbench.images.volume import Volume, read_volume
+from interpbench.images.volume import Volume
 from interpbench.pipeline.benchmarking.contestants import Contestant
 from interpbench.pipeline.benchmarking.maps import MapSource
 from interpbench.pipeline.benchmarking.refits import Refits
+from interpbench.pipeline.benchmarking.truths import distractors_of, truth_of
 
-TRUTH = "truth.nii.gz"  # in a cohort's folder: one for all, in the template's space
 MEAN_OF = 100  # training subjects at most, for the mean volume
 
 
@@ -58,7 +56,7 @@ class MeasuringContext:
         volume, brain = prepared.volume.to(self.device), prepared.brain.to(self.device)
         with asking("the predictor", volume[None]):
             prediction = float(self.forward(volume[None])[0])
-        truth = truth_of(subject, self.truth, prepared)
+        truth, distractors = truth_of(subject, self.truth, prepared), distractors_of(subject, prepared)
         common = {
             "subject": subject.id,
             "predictor": self.predictor,
@@ -70,6 +68,7 @@ class MeasuringContext:
             "run_seed": self.seed,
             "voxel_size": self.predictor.recipe.voxel_size,
             "truth": None if truth is None else truth.to(self.device),
+            "distractors": None if distractors is None else distractors.to(self.device),
             "mean_volume": self.mean_volume,
             "regions": self.regions,
             "batch_size": self.batch_size,
@@ -146,27 +145,6 @@ class MeasuringContext:
 
 def _digest(volume: Tensor | None) -> str | None:
     return None if volume is None else hashlib.sha256(volume.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
-
-
-def truth_of(subject: Subject, common: Volume | None, prepared: Prepared) -> Tensor | None:
-    """Where the importance must be, on the network's grid: the subject's own truth, else the one for all.
-
-    Returns:
-        `(I, J, K)` bool, or None where nobody knows.
-    """
-    truth = common if subject.truth is None else read_volume(subject.truth, constant_ok=True)
-    if truth is None:
-        return None
-    inside = (truth.data[0] != 0).float()
-    return move(inside, truth.affine, prepared.affine, tuple(prepared.brain.shape)) > 0.5
-
-
-def common_truth(people: Cohort, given: str | Path | None) -> Path | None:
-    """The file with one truth for all: the one given, else `truth.nii.gz` beside the table."""
-    if given is not None:
-        return Path(given)
-    beside = people.root / TRUTH
-    return beside if beside.is_file() else None
 
 
 def mean_of(samples: Samples) -> Tensor | None:

@@ -4,6 +4,7 @@ from .cohort.subjects import Cohort as Cohort
 from .cohort.subjects import Subject as Subject
 from .cohort.subjects import read_cohort as read_cohort
 from .contract.aggregator import Aggregator as Aggregator
+from .contract.everyone import Everyone as Everyone
 from .contract.hookspecs import API_VERSION as API_VERSION
 from .contract.hookspecs import Component as Component
 from .contract.hookspecs import hookimpl as hookimpl

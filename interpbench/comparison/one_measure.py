@@ -9,6 +9,7 @@ import numpy as np
 
 from interpbench.comparison.statistics import (
     ALPHA,
+    DIGITS,
     RESAMPLES,
     Direction,
     cliques,
@@ -42,7 +43,7 @@ def compare(
     for at, name in enumerate(names):
         own = values[np.isfinite(values[:, at]), at]
         found[name] = {
-            "mean": float(own.mean()),
+            "mean": _mean(own),
             "sd": float(own.std(ddof=1)) if len(own) > 1 else None,
             "median": float(np.median(own)),
             "interval": bounds_of(spread[at]),
@@ -60,6 +61,12 @@ def compare(
         "groups": _groups(order, pairs),
         "left_out": dict(scores.left_out),
     }
+
+
+def _mean(values: np.ndarray) -> float:
+    """0 where only the computer's rounding is left of values that cancel out."""
+    mean = float(values.mean())
+    return 0.0 if abs(mean) <= 10.0**-DIGITS * float(np.abs(values).max()) else mean
 
 
 def _pairs(scores: Scores, seed: int, resamples: int) -> list[dict[str, Any]]:

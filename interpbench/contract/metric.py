@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from interpbench.comparison.families import FamilyName
+from interpbench.contract.everyone import Everyone
 from interpbench.contract.interfaces import Predictor
 from interpbench.errors import NotApplicable
 
@@ -82,6 +83,8 @@ class Case:
     run_seed: int = 0  # the same for every subject
     voxel_size: float = 1.0  # mm
     truth: Tensor | None = None  # (I, J, K) bool: where the importance must be, where that is known
+    everyone: Everyone | None = None  # the other people; only for metrics with `compares_people`
+    alone: str = ""  # why `everyone` is None there
     distractors: Tensor | None = None  # (I, J, K) bool: voxels that vary for other reasons, where those are known
     mean_volume: Tensor | None = None  # (1, I, J, K), the cohort's; None where the images do not share a space
     reference: Tensor | None = None  # (1, I, J, K): x', where the method claims that its map adds up to f(x) - f(x')
@@ -150,9 +153,11 @@ class Metric(ABC):
     - Figures depend on the case alone; what is random comes from `case.generator`.
     - Predictor, tensors and the global random state are the same after as before.
     - `repeats` says that it explains again, or asks the predictor so often, that it is measured on some subjects only.
+    - `compares_people` says that it looks at `case.everyone`; then it is measured again where another person changed.
     """
 
     repeats: ClassVar[bool] = False
+    compares_people: ClassVar[bool] = False
 
     @property
     @abstractmethod

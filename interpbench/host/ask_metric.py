@@ -98,7 +98,8 @@ def _measures(name: str, metric: Metric) -> tuple[Measure, ...]:
 
 
 def _tensors(case: Case) -> list[Tensor]:
-    values = [getattr(case, field.name) for field in dataclasses.fields(case)]
+    parts = [case] if case.everyone is None else [case, case.everyone]
+    values = [getattr(part, field.name) for part in parts for field in dataclasses.fields(part)]
     return [value for value in values if isinstance(value, Tensor)]
 
 

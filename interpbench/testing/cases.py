@@ -12,13 +12,23 @@ from torch.nn.functional import avg_pool3d
 from interpbench.contract.interfaces import Predictor
 from interpbench.contract.metric import Case, ExplainAgain
 from interpbench.testing.brains import Shape, toy_brain, toy_brains, toy_cube
+from interpbench.testing.others import toy_everyone
 from interpbench.testing.toys import ToyPredictor, failing
 
 BRIGHTER = 2.0  # than in others' brains is the cube of this subject, so that hiding it changes the prediction
 ERROR = 0.25  # of the prediction, years
 REGION = 3  # edge of a region, voxels
 STEP = 0.1  # how far the toy's method moves when it explains again
-KNOWN = ("truth", "distractors", "target", "mean_volume", "reference", "regions", "again")  # what a case may lack
+KNOWN = (
+    "truth",
+    "everyone",
+    "distractors",
+    "target",
+    "mean_volume",
+    "reference",
+    "regions",
+    "again",
+)  # what a case may lack
 
 
 def toy_case(
@@ -28,7 +38,7 @@ def toy_case(
 
     The truth is where the predictor's is above 0; the target is a quarter of a year off; every region is a block of
     3 voxels, and `toy_cube` one of its own; the distractors are two of those blocks; `reference` is a volume of zeros;
-    `again` is that of `toy_method`.
+    `again` is that of `toy_method`; `everyone` is that of `toy_everyone`.
 
     Args:
         map: `(I, J, K)`, any.
@@ -43,9 +53,10 @@ def toy_case(
     volume, signed = toy_volume(shape, subject), bool(fields.get("signed", False))
     with torch.no_grad():
         prediction = float(failing(predictor, call=0).predict(volume[None])[0])  # a copy: the predictor was not asked
-    regions = _regions(shape)
+    regions, label = _regions(shape), f"{subject:03d}"
+    truth = None if predictor.truth is None else predictor.truth > 0
     values: dict[str, Any] = {
-        "subject": f"{subject:03d}",
+        "subject": label,
         "method": "toy",
         "predictor": predictor,
         "volume": volume,
@@ -57,7 +68,8 @@ def toy_case(
         "target": prediction + ERROR,
         "seed": subject,
         "voxel_size": predictor.recipe.voxel_size,
-        "truth": None if predictor.truth is None else predictor.truth > 0,
+        "truth": truth,
+        "everyone": None if truth is None else toy_everyone(truth, toy_brain(shape), label),
         "distractors": (regions > 0) & (regions <= regions[regions > 0].min() + 1),
         "mean_volume": toy_brains(16, shape, seed=1000).mean(dim=0),
         "reference": torch.zeros_like(volume),

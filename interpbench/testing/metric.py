@@ -79,6 +79,15 @@ class MetricContract:
             "to measure it on some subjects only"
         )
 
+    def test_what_looks_at_other_people_says_so(self, metric: Metric) -> None:
+        assert isinstance(metric.compares_people, bool), f"`compares_people` must be True or False, got {metric!r}"
+        if not metric.compares_people:
+            known = self._measure(metric, self.case(self._true()))
+            alone = self._measure(metric, self.case(self._true(), without=["everyone"]))
+            self._check_equal(
+                metric, known, alone, "without other people: set `compares_people = True` to be given them"
+            )
+
     # What it returns
 
     def test_it_returns_what_it_declares(self, metric: Metric) -> None:

@@ -14,6 +14,9 @@ def interpbench_metrics() -> list[Component]:
             "localisation", f"{here}.localisation:Localisation", "Agreement of the map with a known ground truth"
         ),
         Component(
+            "person", f"{here}.person:Person", "Agreement of the map with its own person's ground truth, not others'"
+        ),
+        Component(
             "deletion",
             f"{here}.deletion:Deletion",
             "Change of the prediction when important or unimportant voxels are hidden",

@@ -23,6 +23,7 @@ NAMES = (
     "noise_run",
     "noise_step",
     "noise_to_auc",
+    "person_gain",
     "phantom",
     "phantom_page",
     "person_regions",

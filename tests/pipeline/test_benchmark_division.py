@@ -18,9 +18,10 @@ from interpbench.errors import UsageError
 from interpbench.files.locks import alone
 from interpbench.parallel.side_by_side import hindrance, side_by_side
 from interpbench.pipeline.benchmarking import processes
+from interpbench.pipeline.benchmarking.making import FoundMaps
+from interpbench.pipeline.benchmarking.measuring import Measuring
 from interpbench.pipeline.benchmarking.processes import free_memory, processes_for
 from interpbench.pipeline.benchmarking.refits import Refits
-from interpbench.pipeline.benchmarking.rounds import FoundMaps, Measuring
 from interpbench.pipeline.benchmarking.unfinished import Unfinished
 from interpbench.testing import linear_predictor
 from interpbench_measures.shuffling import randomised

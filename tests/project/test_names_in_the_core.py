@@ -32,6 +32,7 @@ WORDS = {
         "comparison/verdict.py",
         "report/benchmark/matrix.py",
     },
+    "person": {"cohort/persons.py", "comparison/families.py"},  # a column of scans of one; a family
     "mass_outside_brain": {"maps/files.py"},  # a figure in a map's sidecar
     "random": {"testing/metric.py", "training/checkpoint.py"},  # toy maps; states of random generators
     "seconds": {"files/run_folder.py"},  # a precision of times

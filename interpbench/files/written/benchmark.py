@@ -127,6 +127,7 @@ SUBJECT_KEYS = {
     **OF_INPUT,
     "again": "whether methods ran several times on the subject",
     "common_sha256": "SHA-256 over the states of all fits and the template",
+    "people_sha256": "SHA-256 over the files of all subjects with a ground truth; null if no measure compares subjects",
     "excluded.*": "reason why a method has no maps",
     "missing.*": "reason why a method has no map of this subject",
     **OF_FILE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from interpbench.cohort.choosing import log
 from interpbench.cohort.samples import Samples, target_of
 from interpbench.cohort.subjects import Subject
+from interpbench.contract.everyone import Everyone
 from interpbench.contract.interfaces import Predictor
 from interpbench.contract.metric import Case
 from interpbench.errors import InterpbenchError
@@ -44,6 +45,7 @@ class MeasuringContext:
     truth: Volume | None  # one for all
     regions: Tensor | None
     mean_volume: Tensor | None
+    everyone: Mapping[str, Everyone | str] = field(default_factory=dict)  # by contestant; or why there is nobody
 
     def cases(
         self, subject: Subject, prepared: Prepared, found: Mapping[str, Tensor], contestants: Sequence[Contestant]
@@ -86,11 +88,16 @@ class MeasuringContext:
                 reference=self._reference(one, volume),
                 training_seconds=one.training_seconds,
                 again=self._again(one, subject.id, volume, brain, found[one.method], kept),
+                **self._others(one.name),
                 **common,  # type: ignore[arg-type]
             )
             for one in contestants
             if one.method in found
         ]
+
+    def _others(self, contestant: str) -> dict[str, Any]:
+        known = self.everyone.get(contestant, "")
+        return {"alone": known} if isinstance(known, str) else {"everyone": known}
 
     def _reference(self, contestant: Contestant, volume: Tensor) -> Tensor | None:
         if contestant.blur:

@@ -33,7 +33,10 @@ from interpbench.pipeline.benchmarking.entering import (
     fitted_folders,
     with_template,
 )
+from interpbench.pipeline.benchmarking.everyone import PeopleToCompare
+from interpbench.pipeline.benchmarking.making import FoundMaps, make_maps
 from interpbench.pipeline.benchmarking.maps import MapSource, explained_before
+from interpbench.pipeline.benchmarking.measuring import Measuring
 from interpbench.pipeline.benchmarking.participants import Participants, participants_of
 from interpbench.pipeline.benchmarking.processes import processes_for
 from interpbench.pipeline.benchmarking.reads import (
@@ -45,7 +48,6 @@ from interpbench.pipeline.benchmarking.reads import (
 )
 from interpbench.pipeline.benchmarking.refits import Refits
 from interpbench.pipeline.benchmarking.results import write_results
-from interpbench.pipeline.benchmarking.rounds import FoundMaps, Measuring, make_maps
 from interpbench.pipeline.benchmarking.truths import common_truth
 from interpbench.pipeline.learners import Learners, samples_of
 from interpbench.predictor.forward_only import forward_only
@@ -188,15 +190,20 @@ def _measuring(
         regions=None if regions is None else read_atlas(regions, study.recipe).to(study.device),
         mean_volume=_mean_volume(taught, study),
     )
+    contestants = _with_copies(base, asked.blur)
+    people = PeopleToCompare(maps=maps, base=base, contestants=contestants, truth=circumstances.truth, seed=asked.seed)
+    compared = people if any(metric.compares_people for _, metric in metrics) else None
     return Measuring(
         run=run,
         circumstances=circumstances,
         maps=maps,
         base=base,
-        contestants=_with_copies(base, asked.blur),
+        contestants=contestants,
         metrics=metrics,
         repeats=asked.repeats or len(found.subjects),
         common=common_sha256(run, base),
+        people=compared,
+        people_sha256=None if compared is None else compared.sha256(found),
     )
 
 

@@ -17,7 +17,7 @@ from interpbench.host.trust import checked_options, code_named_by
 from interpbench.images.volume import write_map
 from interpbench.options import options_json
 from interpbench.pipeline.benchmarking.contestants import Contestant, enter
-from interpbench.pipeline.benchmarking.rounds import FoundMaps
+from interpbench.pipeline.benchmarking.making import FoundMaps
 from interpbench.pipeline.fitted import RECORD, open_fitted, read_fitted
 from interpbench.pipeline.fitting import fitted_in
 from interpbench.pipeline.learners import Learners

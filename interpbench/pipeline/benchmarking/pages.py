@@ -13,8 +13,8 @@ from torch import Tensor
 from interpbench.images.prepared import Prepared
 from interpbench.images.volume import Volume
 from interpbench.pipeline.benchmarking.contestants import Contestant
+from interpbench.pipeline.benchmarking.making import FoundMaps, maps_of_subject
 from interpbench.pipeline.benchmarking.maps import MapSource
-from interpbench.pipeline.benchmarking.rounds import FoundMaps, maps_of_subject
 from interpbench.pipeline.benchmarking.truths import truth_of
 from interpbench.report.benchmark.method_maps import method_maps
 from interpbench.report.benchmark.page import write_benchmark_page

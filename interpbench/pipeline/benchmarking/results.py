@@ -13,7 +13,7 @@ from interpbench.doubts import count_lines
 from interpbench.files.atomic import read_json, write_json, write_tsv
 from interpbench.host.ask_metric import declared
 from interpbench.pipeline.benchmarking.contestants import Contestant
-from interpbench.pipeline.benchmarking.rounds import FoundMaps, said_of_resampled
+from interpbench.pipeline.benchmarking.making import FoundMaps, said_of_resampled
 from interpbench.pipeline.benchmarking.tables import Row, describe_measure, write_tables
 from interpbench.run.study import Study
 

@@ -17,6 +17,7 @@ from interpbench_measures.deletion import Deletion
 from interpbench_measures.infidelity import Infidelity
 from interpbench_measures.localisation import Localisation
 from interpbench_measures.noise_tolerance import NoiseTolerance
+from interpbench_measures.person import Person
 from interpbench_measures.plugin import interpbench_metrics
 from interpbench_measures.randomisation import Randomisation
 from interpbench_measures.region_deletion import RegionDeletion
@@ -28,6 +29,12 @@ class TestLocalisation(MetricContract):
     @pytest.fixture
     def metric(self) -> Metric:
         return Localisation()
+
+
+class TestPerson(MetricContract):
+    @pytest.fixture
+    def metric(self) -> Metric:
+        return Person()
 
 
 class TestDeletion(MetricContract):
@@ -118,6 +125,7 @@ class TestCost(MetricContract):
 
 CLASSES = (
     Localisation,
+    Person,
     Deletion,
     RegionDeletion,
     NoiseTolerance,

@@ -54,7 +54,7 @@ def test_one_subject_who_is_another_now_is_made_again_and_nobody_else(world: Any
     world.given["explain"] = {"method": "shade", "device": "cpu"}
     world.given["benchmark"] |= {"methods": ["shade"], "truth": None, "refit_subjects": 1, "options": {}}
     world.given[step]["participants"] = ["00", "03"]
-    world.patch.setattr("interpbench.pipeline.benchmarking.participants._drawn", lambda some, number, seed: [])
+    world.patch.setattr("interpbench.pipeline.benchmarking.participants.drawn", lambda some, number, seed: [])
     place = world.run(step)
     product = "*_importance.json" if step == "explain" else "*_measures.json"
     before = {path.parent.name: path.stat().st_mtime_ns for path in place.glob(f"sub-*/{product}")}
@@ -75,7 +75,7 @@ def test_a_floor_that_is_made_of_all_maps_is_measured_again_with_them(world: Any
         "blur": 0,
         "participants": ["00", "03"],
     }
-    world.patch.setattr("interpbench.pipeline.benchmarking.participants._drawn", lambda some, number, seed: [])
+    world.patch.setattr("interpbench.pipeline.benchmarking.participants.drawn", lambda some, number, seed: [])
     place = world.run("benchmark")
     before = (place / "measures.tsv").read_text()
     world.change_image("cohort/00.nii.gz")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from interpbench.contract.declaration import checked_values, faults_of, nothing, reason_of, reasons_in
+from interpbench.contract.everyone import Everyone
 from interpbench.contract.metric import Case, Measure, Metric
 from interpbench.errors import NotApplicable, PluginError
 from interpbench.host.foreign import asking
@@ -98,7 +99,7 @@ def _measures(name: str, metric: Metric) -> tuple[Measure, ...]:
 
 
 def _tensors(case: Case) -> list[Tensor]:
-    parts = [case] if case.everyone is None else [case, case.everyone]
+    parts: tuple[Case | Everyone, ...] = (case,) if case.everyone is None else (case, case.everyone)
     values = [getattr(part, field.name) for part in parts for field in dataclasses.fields(part)]
     return [value for value in values if isinstance(value, Tensor)]
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from interpbench.contract.metric import Measure
+
 Values = dict[str, float | list[float]]
 
 
@@ -18,6 +20,11 @@ def numbers_of(values: Values) -> dict[str, float]:
 def means_of(found: Sequence[dict[str, float]]) -> dict[str, float]:
     """The mean of each measure over several cases."""
     return {name: _mean_of_known(values[name] for values in found) for name in found[0]}
+
+
+def gain_of(measure: Measure, one: float, other: float) -> float:
+    """How much better the first is."""
+    return one - other if measure.direction == "higher" else other - one
 
 
 def _mean_of_known(values: Iterable[float]) -> float:

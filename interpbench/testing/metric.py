@@ -21,7 +21,7 @@ from interpbench.host.untouched import untouched
 from interpbench.testing.brains import Shape
 from interpbench.testing.cases import KNOWN, random_map, slope, toy_case, toy_volume
 from interpbench.testing.components import check_options_survive
-from interpbench.testing.figures import Values, means_of, numbers_of
+from interpbench.testing.figures import Values, gain_of, means_of, numbers_of
 from interpbench.testing.snapshot import Snapshot
 from interpbench.testing.toys import ToyFailure, ToyPredictor, failing, weighted_cube_predictor
 
@@ -80,8 +80,9 @@ class MetricContract:
         )
 
     def test_what_looks_at_other_people_says_so(self, metric: Metric) -> None:
-        assert isinstance(metric.compares_people, bool), f"`compares_people` must be True or False, got {metric!r}"
-        if not metric.compares_people:
+        compares = metric.compares_people
+        assert isinstance(compares, bool), f"`compares_people` must be True or False, got {compares!r}"
+        if not compares:
             known = self._measure(metric, self.case(self._true()))
             alone = self._measure(metric, self.case(self._true(), without=["everyone"]))
             self._check_equal(
@@ -132,7 +133,7 @@ class MetricContract:
             assert not math.isnan(perfect), f"{measure.name} of the perfect map is NaN; what does the toy lack?"
             for rival in ("reversed", "random", "constant"):
                 other = said[rival][measure.name]
-                better = math.isnan(other) or _gain(measure, perfect, other) > self._allowed(perfect, other)
+                better = math.isnan(other) or gain_of(measure, perfect, other) > self._allowed(perfect, other)
                 assert better, (
                     f"{measure.name} is declared as better when {measure.direction}, but the perfect map gets "
                     f"{perfect:g} and the {rival} one {other:g}"
@@ -144,7 +145,7 @@ class MetricContract:
             constant, perfect = said["constant"][measure.name], said["perfect"][measure.name]
             chance = said["random"][measure.name] if measure.chance is None else measure.chance
             bar = chance + self.slack * (perfect - chance)
-            assert not _gain(measure, constant, bar) > 0, (
+            assert not gain_of(measure, constant, bar) > 0, (
                 f"{measure.name} of a constant map is {constant:g}, where chance is {chance:g} and the perfect map "
                 f"gets {perfect:g}: a map that ranks nothing must get NaN or chance (are ties broken by position?)"
             )
@@ -291,11 +292,6 @@ class MetricContract:
 
     def _toy(self) -> ToyPredictor:
         return weighted_cube_predictor(self.shape)
-
-
-def _gain(measure: Measure, one: float, other: float) -> float:
-    """How much better the first is."""
-    return one - other if measure.direction == "higher" else other - one
 
 
 def _tensors(case: Case) -> dict[str, Tensor]:

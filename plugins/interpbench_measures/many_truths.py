@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +28,23 @@ class ManyTruths:
         places = [np.flatnonzero(mask) for mask in masks]
         return cls(masks[0].size, np.concatenate(places), np.array([len(one) for one in places]))
 
-    @property
+    @cached_property
     def starts(self) -> NDArray[np.int64]:
         """Where each truth begins in `places`."""
         found: NDArray[np.int64] = np.cumsum(self.sizes) - self.sizes
         return found
 
-    @property
+    @cached_property
     def owners(self) -> NDArray[np.int64]:
         """Which truth each of `places` belongs to, from 0."""
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    @cached_property
+    def blocks(self) -> NDArray[np.integer]:
+        """For each of `places` a number that is above all keys of the truths before it; short ones sort faster."""
+        width = self.voxels + 1
+        kind = np.int32 if len(self.sizes) * width < 2**31 else np.int64
+        return (self.owners * width).astype(kind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +78,11 @@ class Ranking:
         The mean over a truth's voxels of the precision among all voxels that are as high or higher: the sum of steps
         over distinct values, voxel by voxel.
         """
-        width = truths.voxels + 1
-        keys = np.sort(truths.owners * width + self.reached[truths.places])
-        ends = np.flatnonzero(np.diff(keys, append=-1) != 0)  # the last voxel of each tie within a truth
-        owner, reached = np.divmod(keys[ends], width)
+        blocks = truths.blocks
+        keys = np.sort(blocks + self.reached.astype(blocks.dtype)[truths.places])  # within each truth's own block
+        ends = np.flatnonzero(np.append(keys[1:] != keys[:-1], True))  # the last voxel of each tie within a truth
+        owner = truths.owners[ends]
         hits = ends + 1 - truths.starts[owner]
-        steps = np.diff(ends, prepend=-1) * hits / reached
+        steps = np.diff(ends, prepend=-1) * hits / (keys[ends] - blocks[ends])
         found: NDArray[np.float64] = np.bincount(owner, steps, len(truths.sizes)) / truths.sizes
         return found

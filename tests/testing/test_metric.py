@@ -196,6 +196,7 @@ class NoMetric:
     measures = (FALL,)
 
 
+OTHERS = "test_what_looks_at_other_people_says_so"
 DECLARED = "test_its_measures_are_declared_as_they_must_be"
 RETURNS = "test_it_returns_what_it_declares"
 LITTLE = "test_a_map_that_says_little_is_measured_or_refused_in_words"
@@ -222,6 +223,8 @@ BROKEN: list[tuple[str, dict[str, Any], Any, str]] = [
     (DECLARED, {}, declaring(changed(CURVE, steps_name="")), "must name the quantity of its steps"),
     (DECLARED, {}, broken(right, repeats=None), "`repeats` must be True or False, got None"),
     ("test_what_explains_again_says_so", {}, does(lambda case: case.explain()), "explained 1 more times, for"),
+    (OTHERS, {}, broken(right, compares_people=None), "`compares_people` must be True or False, got None"),
+    (OTHERS, {}, plus(lambda case: float(case.everyone is None)), "without other people: set `compares_people = True`"),
     (RETURNS, {}, gives(list), "must return a mapping of measures to numbers, got list"),
     (RETURNS, {}, gives(lambda found: {"fall": found["fall"]}), "but 'fall_curve', 'ratio' is missing"),
     (RETURNS, {}, gives(lambda found: {**found, "more": 1.0}), "returned 'more', which it does not declare"),

@@ -28,7 +28,7 @@ from interpbench.phantom import (
 )
 from interpbench.phantom.personal import START_MM
 from interpbench.phantom.subject import DEFORMATION_REACH_MM
-from interpbench.pipeline.benchmarking.people import common_truth, truth_of
+from interpbench.pipeline.benchmarking.truths import common_truth, truth_of
 
 pytestmark = pytest.mark.slow
 NUMBER = 240

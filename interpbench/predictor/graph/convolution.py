@@ -15,6 +15,7 @@ The fuzz in `tests/predictor/graph/test_convolution_fuzz.py` looks for further o
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -114,7 +115,8 @@ class Convolution(nn.Module):
     @property
     def _by_onednn(self) -> bool:
         kind, device = self.weight.dtype, self.weight.device
-        return kind in (torch.float32, torch.bfloat16) and layout_of_parts(device) == CHANNELS_LAST
+        known = kind == torch.float32 or (kind == torch.bfloat16 and _bfloat16_by_onednn())
+        return known and layout_of_parts(device) == CHANNELS_LAST
 
     def for_onednn(self) -> Tensor:
         """The weights in the order that oneDNN wants; they are arranged once."""
@@ -123,6 +125,12 @@ class Convolution(nn.Module):
             packed = torch.ops.mkldnn._reorder_convolution_weight.default(self.weight, *given)
             self._packed = self.weight, torch.as_tensor(packed)
         return self._packed[1]
+
+
+@functools.cache
+def _bfloat16_by_onednn() -> bool:
+    """Whether oneDNN convolves in bfloat16 on this processor; elsewhere torch does it, without its help."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def layout_of_parts(device: torch.device) -> torch.memory_format:

@@ -47,7 +47,7 @@ def same(one: Row, other: Row) -> bool:
 
 
 def test_a_number_is_a_row_and_a_curve_a_row_a_step() -> None:
-    found = rows_of("1", "m", [NUMBER, CURVE], {"auc": 1, "curve": [0.5, math.nan, 2]}, "why")
+    found = rows_of("1", "m", [NUMBER, CURVE], {"auc": 1, "curve": [0.5, math.nan, 2]}, {"curve": "why"})
     assert [(one["measure"], one["step"], one["note"]) for one in found] == [
         ("auc", None, None),
         ("curve", 0.1, None),
@@ -61,8 +61,8 @@ def test_a_number_is_a_row_and_a_curve_a_row_a_step() -> None:
 @pytest.mark.parametrize("note", ["", "why"])
 def test_only_what_is_missing_has_a_note(note: str) -> None:
     missing, there = (
-        rows_of("1", "m", [NUMBER, NUMBER], {"auc": math.nan}, note),
-        rows_of("1", "m", [NUMBER], {"auc": 0}, note),
+        rows_of("1", "m", [NUMBER, NUMBER], {"auc": math.nan}, {"auc": note, "curve": "another"}),
+        rows_of("1", "m", [NUMBER], {"auc": 0}, {"auc": note}),
     )
     assert [one["note"] for one in missing] == [note or None] * 2
     assert there[0]["note"] is None
@@ -71,7 +71,7 @@ def test_only_what_is_missing_has_a_note(note: str) -> None:
 @pytest.mark.parametrize("values", [[1.0], [1.0] * 4, []])
 def test_a_curve_of_another_length_is_a_bug(values: list[float]) -> None:
     with pytest.raises(ValueError, match="argument"):
-        rows_of("1", "m", [CURVE], {"curve": values}, "")
+        rows_of("1", "m", [CURVE], {"curve": values}, {})
 
 
 def test_a_measure_is_described_in_the_predictors_unit_as_json() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from interpbench.predictor import precision as precisions
 from interpbench.predictor.precision import arithmetic
 
 
@@ -34,3 +35,12 @@ def test_large_volumes_do_run_in_bfloat16_and_small_ones_in_float32() -> None:
         assert layer(torch.zeros(1, 1, 6, 7, 8)).dtype == torch.bfloat16
         assert layer(torch.zeros(1, 1, 6, 2, 8)).dtype == torch.float32
     assert layer(torch.zeros(1, 1, 6, 7, 8)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("processor", "gpu", "expected"), [(True, False, "bfloat16"), (False, True, "bfloat16"), (False, False, "float32")]
+)
+def test_bfloat16_is_chosen_where_something_computes_in_it(monkeypatch, processor, gpu, expected):
+    monkeypatch.setattr(precisions, "bfloat16_by_onednn", lambda: processor)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    assert precisions.fastest_precision() == expected

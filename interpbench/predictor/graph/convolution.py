@@ -15,13 +15,14 @@ The fuzz in `tests/predictor/graph/test_convolution_fuzz.py` looks for further o
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from interpbench.predictor.precision import bfloat16_by_onednn
 
 Three = tuple[int, int, int]
 CHANNELS_LAST = torch.channels_last_3d
@@ -115,7 +116,7 @@ class Convolution(nn.Module):
     @property
     def _by_onednn(self) -> bool:
         kind, device = self.weight.dtype, self.weight.device
-        known = kind == torch.float32 or (kind == torch.bfloat16 and _bfloat16_by_onednn())
+        known = kind == torch.float32 or (kind == torch.bfloat16 and bfloat16_by_onednn())
         return known and layout_of_parts(device) == CHANNELS_LAST
 
     def for_onednn(self) -> Tensor:
@@ -125,12 +126,6 @@ class Convolution(nn.Module):
             packed = torch.ops.mkldnn._reorder_convolution_weight.default(self.weight, *given)
             self._packed = self.weight, torch.as_tensor(packed)
         return self._packed[1]
-
-
-@functools.cache
-def _bfloat16_by_onednn() -> bool:
-    """Whether oneDNN convolves in bfloat16 on this processor; elsewhere torch does it, without its help."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def layout_of_parts(device: torch.device) -> torch.memory_format:

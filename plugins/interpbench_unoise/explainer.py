@@ -76,7 +76,7 @@ class UNoise(Explainer):
         0.5,
         "weight of the penalty -log B, in the squared unit of the target, such as years²; a larger one adds more noise",
         above=0,
-        maximum=1e6,
+        maximum=1e9,
     )
     noise_form: str = option(
         "scaled",

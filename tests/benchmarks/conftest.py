@@ -19,6 +19,8 @@ NAMES = (
     "estimators_picture",
     "floors",
     "full_size",
+    "ixi",
+    "ixi_page",
     "machine",
     "noise_run",
     "noise_step",

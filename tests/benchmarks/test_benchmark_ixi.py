@@ -133,3 +133,25 @@ def test_tables_go_between_the_markers_of_a_page(benchmarks, tmp_path):
     text = page.read_text()
     assert text.startswith("words\n") and text.endswith("more words\n") and "old" not in text
     assert "| steep | **0.70 (0.60 to 0.80)**" in text
+
+
+def test_a_fold_s_table_keeps_every_file_of_a_person_and_holds_the_fold_out(benchmarks, tmp_path, monkeypatch):
+    people = [
+        Subject(str(number), tmp_path / f"{number}.nii.gz", 30.0 + number, labels=tmp_path / f"{number}_dseg.nii.gz")
+        for number in range(10)
+    ]
+    test = np.arange(10) < 3
+
+    def train(table, model, **settings):
+        assert settings["epochs"] == 2 and settings["seed"] == 4
+        model.mkdir()
+        rows = [f"sub-{number}\t{40 + number}" for number in (2, 0, 1)]
+        (model / "predictions.tsv").write_text("\n".join(["participant_id\tprediction", *rows]) + "\n")
+
+    monkeypatch.setattr(benchmarks.cross_validation, "train", train)
+    found = benchmarks.cross_validation.network_predictions(people, test, tmp_path, {"epochs": 2}, {}, {}, 4)
+    assert found.tolist() == [40.0, 41.0, 42.0]  # in the order of the people, whatever that of the file is
+    rows = benchmarks.ixi._rows(tmp_path / "participants.tsv")
+    assert [row["split"] for row in rows[:3]] == ["test"] * 3
+    assert {row["split"] for row in rows[3:]} == {"train", "validation"}
+    assert rows[4]["labels"] == str(people[4].labels) and rows[4]["mask"] == "n/a"

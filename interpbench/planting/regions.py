@@ -66,6 +66,6 @@ def region_in(region: Region, brain: Inside, affine: Affine, labels: NDArray[np.
     inside &= brain
     found = int(inside.sum())
     if found < FEWEST:
-        where = "in the brain" if number >= FEWEST else "in the image"
-        raise InputError(f"{what} has only {found} voxels {where}; at least {FEWEST} are needed.")
+        counted, where = (found, "in the brain") if number >= FEWEST else (number, "in the image")
+        raise InputError(f"{what} has only {counted} voxels {where}; at least {FEWEST} are needed.")
     return inside

@@ -75,7 +75,7 @@ def read_labels(path: Path | str, *, what: str = "a label image", max_voxels: in
     if wrong.any():
         raise InputError(
             f"{path}: is not {what}: its labels must be integers from 0 to {_MOST - 1}, "
-            f"{int(wrong.sum())} voxels have other values, such as {values[wrong][0]:g}."
+            f"{int(wrong.sum())} voxels have other values, such as {values[wrong][0]:.8g}."
         )
     return LabelImage(Path(path), values.astype(np.int64), image.affine)
 

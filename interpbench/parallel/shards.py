@@ -47,7 +47,10 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[int, int]:
             raise UsageError(f"shard {AUTO}: {name} must be an integer, got {text!r}.")
         return int(text) if text else default
 
-    if environment.get("SLURM_ARRAY_TASK_ID"):
+    def said(name: str) -> bool:
+        return bool(environment.get(name, "").strip())
+
+    if said("SLURM_ARRAY_TASK_ID"):
         first, step = number("SLURM_ARRAY_TASK_MIN", 0), number("SLURM_ARRAY_TASK_STEP", 1) or 1
         number_of_tasks = number("SLURM_ARRAY_TASK_COUNT", 0)
         if not number_of_tasks:  # an older SLURM
@@ -58,7 +61,7 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[int, int]:
                 f"shard {AUTO}: the tasks of the array must be numbered consecutively, such as --array=0-6."
             )
         return _checked(offset // step, number_of_tasks, "of SLURM's array")
-    if environment.get("RANK") and environment.get("WORLD_SIZE"):
+    if said("RANK") and said("WORLD_SIZE"):
         return _checked(number("RANK", 0), number("WORLD_SIZE", 1), "of RANK and WORLD_SIZE")
     raise UsageError(
         f"shard {AUTO}: neither SLURM_ARRAY_TASK_ID nor RANK and WORLD_SIZE are set. Give the shard,"

@@ -216,7 +216,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(text.replace("\0", " ").split())
+    text = re.sub(r"\s*[\0\t\r\n]\s*", " ", text).strip()  # other blanks stay: a file's name may have two in a row
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 

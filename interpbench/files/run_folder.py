@@ -227,7 +227,7 @@ def read_sums(path: Path) -> dict[str, str]:
         InputError: it cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # a name may hold what else ends a line
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}).") from error
     pairs = [line.split("  ", 1) for line in lines if "  " in line]

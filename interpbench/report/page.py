@@ -99,7 +99,7 @@ def shown(value: float | int | str | None) -> str:
     if isinstance(value, str | bool) or not isinstance(value, float):
         return str(value)
     if value == 0 or math.isinf(value):
-        return f"{value:g}"
+        return f"{value + 0:g}"  # no minus zero
     if 0.01 <= abs(value) < 1e5:
         digits = 3 if abs(value) < 1 else 2 if abs(value) < 100 else 1
         return f"{value:.{digits}f}"

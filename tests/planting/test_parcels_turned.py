@@ -74,28 +74,6 @@ def test_means_times_sizes_add_up_to_the_brain_above_the_background(background: 
         assert (means * parcels.size).sum() * tissue.level == pytest.approx(whole, rel=1e-5)
 
 
-@pytest.mark.parametrize(("factor", "offset"), [(3.0, 0.0), (0.01, 0.0), (1.0, 250.0), (2.0, -30.0)])
-def test_means_do_not_depend_on_the_unit_of_the_intensities(factor: float, offset: float) -> None:
-    tissue = tissue_on(AFFINE)
-    other = Tissue(factor * tissue.values + offset, tissue.brain, AFFINE, offset, offset)
-    parcels = blocks_of(tissue)
-    np.testing.assert_allclose(parcels.means(other.values, other), parcels.means(tissue.values, tissue), rtol=1e-4)
-
-
-def test_a_block_is_found_by_its_place_in_the_world_voxel_by_voxel() -> None:
-    tissue = tissue_on(AFFINE)
-    found = blocks_of(tissue)
-    blocks: dict[tuple[int, ...], list[int]] = {}
-    for index in np.ndindex(SHAPE):
-        place = (AFFINE @ [*index, 1])[:3]
-        blocks.setdefault(tuple(int(edge // BLOCK) for edge in place), []).append(int(tissue.brain[index]))
-    with_brain = sorted(block for block, inside in blocks.items() if any(inside))
-    assert [len(blocks[block]) for block in with_brain] == found.size.tolist()  # keys are in the order of x, y, z
-    half = [block for block in with_brain if 2 * sum(blocks[block]) >= len(blocks[block])]
-    assert len(filled(found)) == len(half)
-    assert np.array_equal(filled(found), found.keys[[with_brain.index(block) for block in half]])
-
-
 @pytest.mark.parametrize("axis", range(3))
 def test_a_step_of_one_block_moves_every_key_by_the_same_number(axis: int) -> None:
     steps = around(keys_of(0))

@@ -79,11 +79,6 @@ def test_curves_are_drawn_from_two_known_errors_on(known: int, drawn: bool, tmp_
         assert rows_of(page, "networks")[3] == ["c", "\N{EN DASH}", "", "12"]
 
 
-def test_a_benchmark_without_shared_measures_says_so(tmp_path: Path) -> None:
-    record = record_of([network("a"), network("b", 5.0)], {}, rankings={}, measures=[], by_error={})
-    assert "No leading measure has values with every network." in page_of(tmp_path, record)
-
-
 def test_maps_have_a_section_where_there_are_some(tmp_path: Path) -> None:
     networks = [network("a"), network("b", 5.0)]
     missing = {"correlation": {"mean": None, "interval": None, "n": 0}, "icc": {"median": None, "profile": 0.25}}

@@ -29,6 +29,7 @@ NAMES = (
     "phantom",
     "phantom_page",
     "person_regions",
+    "personal_phantom",
     "pixar",
     "plain_noise",
     "pretraining",

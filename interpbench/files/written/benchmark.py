@@ -168,6 +168,7 @@ NETWORKS_KEYS = {
     "maps.*.icc.regions": "ICC(2,1) of each region over subjects, with its 95 % interval and n",
     "same_grid": "whether the networks have one grid; otherwise their maps are not compared",
     "verdict": "conclusions that the figures allow, sentences",
+    "warnings": "doubts about each network, without which no map can be believed, sentences",
 }
 NETWORKS_COLUMNS = {
     "network": "name of the network",

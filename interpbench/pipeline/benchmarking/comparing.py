@@ -139,7 +139,7 @@ def compare(study: Study, asked: AskedComparison, before: MadeBefore, work: Aske
         rows = measuring.measure(found, number)
         contestants, truth = measuring.contestants, measuring.circumstances.truth
         summary = write_results(run.path, rows, found, contestants, metrics, study, run.manifest, tried.doubts)
-        write_benchmark_pages(run.path, summary, found, base, maps, truth, _command(run.manifest))
+        write_benchmark_pages(run.path, summary, found, base, maps, truth, command_line(run.manifest))
         study.prepared.shelf = None  # it closes here, and the study may be used on
     run.end([TEMPLATE, "measures.tsv", "curves.tsv", "summary.tsv", "measures.json"])
     failures = ([] if work.subjects.labels else problem_rows(study.cohort)) + found.failures
@@ -220,7 +220,7 @@ def _with_copies(base: Sequence[Contestant], blur: float) -> list[Contestant]:
     return [*methods, *copies, *[one for one in base if one.kind == "floor"]]
 
 
-def _command(manifest: Mapping[str, Any]) -> str:
+def command_line(manifest: Mapping[str, Any]) -> str:
     """The command line that does the same."""
     given = manifest.get("command") or {}
     words = ["interpbench benchmark", str(given.get("cohort"))]

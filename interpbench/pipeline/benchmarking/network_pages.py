@@ -17,7 +17,12 @@ PAGE = "index.html"
 
 
 def write_networks_page(
-    out: Path, record: Mapping[str, Any], maps: Mapping[str, NetworkMaps], study: Study, subjects: Sequence[Subject]
+    out: Path,
+    record: Mapping[str, Any],
+    maps: Mapping[str, NetworkMaps],
+    study: Study,
+    subjects: Sequence[Subject],
+    commands: Sequence[str],
 ) -> None:
     """Draw mean and SD of the maps between networks, and write `index.html`.
 
@@ -26,6 +31,7 @@ def write_networks_page(
         maps: by method.
         study: of one of the networks, for the grid and an image.
         subjects: those who were measured.
+        commands: what to type to get each network's benchmark again.
     """
     pictures = []
     spreads = {name: spread for name, one in maps.items() if (spread := one.spread()) is not None}
@@ -44,4 +50,6 @@ def write_networks_page(
                 brain=prepared.brain.numpy(),
             )
             pictures.append((f"{what} of relative importance, n = {len(subjects)} subjects", path))
-    write_page_of_networks(out / PAGE, record, pictures=pictures, versions={"interpbench": __version__})
+    write_page_of_networks(
+        out / PAGE, record, pictures=pictures, commands=commands, versions={"interpbench": __version__}
+    )

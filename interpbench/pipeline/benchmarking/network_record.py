@@ -35,6 +35,7 @@ def record_of_networks(
         "maps": figures,
         "same_grid": all(one.study.recipe.to_json() == networks[0].study.recipe.to_json() for one in networks),
         "verdict": verdict_on_networks(summaries, by_error, rankings, figures),
+        "warnings": [f"{name}: {words}" for name, one in summaries.items() for words in one.get("doubts") or ()],
     }
 
 

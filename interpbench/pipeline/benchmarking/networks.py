@@ -17,11 +17,11 @@ from interpbench.comparison.statistics import interval
 from interpbench.errors import InterpbenchError, SubjectsFailed
 from interpbench.files.atomic import read_json, write_json, write_tsv
 from interpbench.files.failures import failure, finish
-from interpbench.files.run_folder import RunFolder
+from interpbench.files.run_folder import MANIFEST, RunFolder
 from interpbench.host.ask_predictor import predict_one
 from interpbench.images.atlas import read_atlas
 from interpbench.pipeline.benchmarking.asked import AskedComparison, AskedWork, MadeBefore
-from interpbench.pipeline.benchmarking.comparing import compare
+from interpbench.pipeline.benchmarking.comparing import command_line, compare
 from interpbench.pipeline.benchmarking.entered_networks import Network, named_networks, shared_subjects
 from interpbench.pipeline.benchmarking.network_maps import NetworkMaps, compare_network_maps
 from interpbench.pipeline.benchmarking.network_record import record_of_networks, rows_of_networks
@@ -83,7 +83,8 @@ def compare_networks(
     record = record_of_networks(networks, summaries, errors, maps, asked.seed)
     write_json(out / RECORD, record)
     write_tsv(out / TABLE, rows_of_networks(record))
-    write_networks_page(out, record, maps, first, read)
+    commands = [command_line(read_json(out / NETWORKS / one.name / MANIFEST)) for one in networks]
+    write_networks_page(out, record, maps, first, read, commands)
     run.end([RECORD, TABLE])
     failures = ([] if work.subjects.labels else problem_rows(first.cohort)) + failures
     run.write_failures(failures)

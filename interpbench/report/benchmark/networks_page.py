@@ -45,7 +45,7 @@ def write_page_of_networks(
         maps=record["maps"],
         curves=inlined(curve_grid_png(panels, coloured=methods[:MOST], columns=3)) if panels else "",
         pictures=inlined_pictures(pictures),
-        warnings=[],
+        warnings=record["warnings"],
         commands=commands,
         versions=versions or {},
     )

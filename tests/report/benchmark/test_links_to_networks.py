@@ -27,6 +27,7 @@ def record_of(networks: list[dict[str, Any]], ranks: dict[str, list[float]], **o
     curve = {"error": errors, "mean": [0.5 for _ in errors], "spearman": None}
     return {
         "verdict": ["It does not change."],
+        "warnings": [],
         "unit": "years",
         "networks": networks,
         "measures": [measure],

@@ -52,6 +52,7 @@ RECORD = {
     },
     "same_grid": True,
     "verdict": ["Two networks <agree>.", "Another sentence."],
+    "warnings": [],
 }
 
 
@@ -149,3 +150,9 @@ def test_a_floor_is_not_drawn_among_the_methods(page, monkeypatch):
 def test_versions_and_commands_are_listed(page):
     text = text_of(page(versions={"interpbench": "9.9"}, commands=["interpbench benchmark cohort"]))
     assert "9.9" in text and "interpbench benchmark cohort" in text
+
+
+def test_doubts_about_a_network_come_before_all_else(page):
+    html = page(changed(warnings=["seed 0: no better than predicting the mean"]))
+    assert html.index("no better than predicting the mean") < html.index('id="verdict"')
+    assert 'id="warnings"' not in page()
